@@ -1,0 +1,36 @@
+import eslint from "@eslint/js";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["dist/", "build/", ".tap/", "**/*.cjs"] },
+  eslint.configs.recommended,
+  {
+    files: ["src/**/*.ts", "test/**/*.ts"],
+    extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { project: ["tsconfig.json", "test/tsconfig.json"] } },
+    rules: {
+      // Numbers are what this program prints.
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // A driver may answer at once what its interface lets it answer later.
+      "@typescript-eslint/require-await": "off",
+      // `!` is used where a bound was checked on the line above; noUncheckedIndexedAccess cannot see that.
+      "@typescript-eslint/no-non-null-assertion": "off",
+      // One array of formats or requests per loop, written the way the loop reads best.
+      "@typescript-eslint/prefer-for-of": "off",
+    },
+  },
+  {
+    files: ["test/**/*.ts"],
+    rules: {
+      // tap's t.test answers a promise that tap itself waits for.
+      "@typescript-eslint/no-floating-promises": "off",
+      "@typescript-eslint/no-misused-promises": "off",
+    },
+  },
+  {
+    files: ["**/*.mjs", "**/*.js"],
+    languageOptions: {
+      globals: { process: "readonly", console: "readonly", Buffer: "readonly", URL: "readonly" },
+    },
+  },
+);

@@ -1,0 +1,121 @@
+/**
+ * On-disk structures, declared once: a name, a length, and the fields that we use at the specification's offsets.
+ * The declaration infers the TypeScript type, is read through getters (a field that nobody asks for costs
+ * nothing), prints itself, and tells the tests where every field lies.
+ */
+import { CorruptError } from "../errors.js";
+import { formatGuid, formatUuid } from "./guid.js";
+
+/** One field: where it lies, how many bytes it takes, and how it is read from `bytes` at absolute position `at`. */
+export interface Field<T> {
+  readonly offset: number;
+  readonly length: number;
+  readonly read: (bytes: Buffer, at: number) => T;
+}
+
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+
+/** The values of a structure. A view borrows its bytes: copy what must outlive the buffer. */
+export type View<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
+
+/** The type that a declaration infers: `type Header = ViewOf<typeof Header>`. */
+export type ViewOf<S> = S extends Struct<infer F> ? View<F> : never;
+
+export interface Struct<F extends Fields> {
+  readonly name: string;
+  /** Bytes from the structure's first to the end of its last. */
+  readonly size: number;
+  readonly fields: F;
+  /**
+   * The structure at `at` of `bytes`. `file` and `origin` (the absolute byte of `bytes[0]`) are for the complaint.
+   * @throws {CorruptError} when `bytes` ends within the structure.
+   */
+  view(bytes: Buffer, at?: number, file?: string, origin?: number): View<F>;
+}
+
+export function struct<F extends Fields>(name: string, size: number, fields: F): Struct<F> {
+  class StructView {
+    readonly #bytes: Buffer;
+    readonly #at: number;
+
+    constructor(bytes: Buffer, at: number) {
+      this.#bytes = bytes;
+      this.#at = at;
+    }
+
+    static {
+      for (const [key, field] of Object.entries(fields)) {
+        if (field.offset + field.length > size)
+          throw new Error(`${name}.${key} lies past the structure's end`);
+        Object.defineProperty(this.prototype, key, {
+          enumerable: true,
+          get(this: StructView) {
+            return field.read(this.#bytes, this.#at + field.offset);
+          },
+        });
+      }
+    }
+  }
+  return {
+    name,
+    size,
+    fields,
+    view(bytes, at = 0, file = name, origin = 0) {
+      if (at < 0 || at + size > bytes.length) {
+        throw new CorruptError({
+          file,
+          offset: origin + at,
+          thing: `the room for a ${name}`,
+          found: `${Math.max(0, bytes.length - at)} bytes`,
+          expected: `at least ${size} bytes`,
+        });
+      }
+      return new StructView(bytes, at) as unknown as View<F>;
+    },
+  };
+}
+
+/** A view's fields as plain values, for printing. */
+export function describe<F extends Fields>(declaration: Struct<F>, view: View<F>): Record<string, unknown> {
+  return Object.fromEntries(Object.keys(declaration.fields).map((key) => [key, view[key]]));
+}
+
+export const u8 = (offset: number): Field<number> => field(offset, 1, (b, at) => b[at]!);
+export const u16le = (offset: number): Field<number> => field(offset, 2, (b, at) => b.readUInt16LE(at));
+export const u32le = (offset: number): Field<number> => field(offset, 4, (b, at) => b.readUInt32LE(at));
+export const i32le = (offset: number): Field<number> => field(offset, 4, (b, at) => b.readInt32LE(at));
+export const u16be = (offset: number): Field<number> => field(offset, 2, (b, at) => b.readUInt16BE(at));
+export const u32be = (offset: number): Field<number> => field(offset, 4, (b, at) => b.readUInt32BE(at));
+
+/**
+ * A 64-bit count or position. Values past 2^53 come back inexact, never below it: any sane bound refuses them.
+ */
+export const u64le = (offset: number): Field<number> => field(offset, 8, readU64le);
+export const u64be = (offset: number): Field<number> =>
+  field(offset, 8, (b, at) => b.readUInt32BE(at) * 2 ** 32 + b.readUInt32BE(at + 4));
+
+/** Raw bytes, borrowed. */
+export const span = (offset: number, length: number): Field<Buffer> =>
+  field(offset, length, (b, at) => b.subarray(at, at + length));
+
+/** Text up to its first NUL, as UTF-8. */
+export const text = (offset: number, length: number): Field<string> =>
+  field(offset, length, (b, at) => {
+    const end = b.subarray(at, at + length).indexOf(0);
+    return b.toString("utf8", at, end < 0 ? at + length : at + end);
+  });
+
+/** Sixteen bytes in Microsoft's (and VirtualBox's) mixed byte order. */
+export const guid = (offset: number): Field<string> => field(offset, 16, (b, at) => formatGuid(b, at));
+
+/** Sixteen bytes in the order in which they are printed (RFC 9562). */
+export const uuid = (offset: number): Field<string> => field(offset, 16, (b, at) => formatUuid(b, at));
+
+/** The 64-bit little-endian word at `at`; inexact past 2^53. */
+export function readU64le(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+}
+
+function field<T>(offset: number, length: number, read: (bytes: Buffer, at: number) => T): Field<T> {
+  return { offset, length, read };
+}

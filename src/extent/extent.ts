@@ -1,0 +1,84 @@
+/**
+ * The one idea: a source is something that can be mapped. Every layer answers where bytes are, not what they
+ * are; a mapping composes down to the host's file, and one reader serves all. Extents are plain data.
+ */
+import type { DiskError } from "../errors.js";
+import type { Storage } from "../storage/storage.js";
+
+export type Extent =
+  /** Verbatim in a file of the host. */
+  | { readonly kind: "stored"; readonly length: number; readonly storage: Storage; readonly offset: number }
+  /** Zeros that are stored nowhere. */
+  | { readonly kind: "zero"; readonly length: number }
+  /** A part of a compressed unit, unpacked on demand. */
+  | { readonly kind: "packed"; readonly length: number; readonly unit: PackedUnit; readonly skip: number }
+  /** What the image should hold here is damaged: reading it is `error`, its neighbours are fine. */
+  | { readonly kind: "damaged"; readonly length: number; readonly error: DiskError };
+
+/** What one image of a chain knows by itself; `absent` leaves the run to the image below. */
+export type LayerExtent = Extent | { readonly kind: "absent"; readonly length: number };
+
+/** A compressed unit; the same unit is always the same object, so that it can be cached by identity. */
+export interface PackedUnit {
+  /** Bytes once unpacked. */
+  readonly size: number;
+  /** @throws {CorruptError} when the packed bytes are damaged. */
+  unpack(): Promise<Buffer>;
+}
+
+export interface BlockSource {
+  /** What complaints call it: "web.vdi", "web.vdi vol1". */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** What `[offset, offset + length)` consists of: in order, gapless, exactly that long. */
+  map(offset: number, length: number): Promise<Extent[]>;
+}
+
+/** The part `[skip, skip + length)` of an extent. */
+export function slice<E extends LayerExtent>(extent: E, skip: number, length: number): E {
+  if (skip === 0 && length === extent.length) return extent;
+  if (extent.kind === "stored") return { ...extent, offset: extent.offset + skip, length };
+  if (extent.kind === "packed") return { ...extent, skip: extent.skip + skip, length };
+  return { ...extent, length };
+}
+
+/** Appends `extent`, joined to the last one where the two are one run. Empty extents vanish. */
+export function append<E extends LayerExtent>(extents: E[], extent: E): void {
+  if (extent.length === 0) return;
+  const last = extents.at(-1);
+  if (last !== undefined && continues(last, extent)) {
+    extents[extents.length - 1] = { ...last, length: last.length + extent.length };
+  } else {
+    extents.push(extent);
+  }
+}
+
+/** The part `[offset, offset + length)` of `extents`, a list that begins at position 0. */
+export function sliceList<E extends LayerExtent>(extents: readonly E[], offset: number, length: number): E[] {
+  const part: E[] = [];
+  let at = 0;
+  for (const extent of extents) {
+    const from = Math.max(offset, at);
+    const to = Math.min(offset + length, at + extent.length);
+    if (from < to) append(part, slice(extent, from - at, to - from));
+    at += extent.length;
+    if (at >= offset + length) break;
+  }
+  return part;
+}
+
+function continues(last: LayerExtent, next: LayerExtent): boolean {
+  switch (last.kind) {
+    case "stored":
+      return (
+        next.kind === "stored" && next.storage === last.storage && next.offset === last.offset + last.length
+      );
+    case "packed":
+      return next.kind === "packed" && next.unit === last.unit && next.skip === last.skip + last.length;
+    case "damaged":
+      return next.kind === "damaged" && next.error === last.error;
+    default:
+      return next.kind === last.kind;
+  }
+}

@@ -1,0 +1,72 @@
+/** The one reader: bytes out of anything that can be mapped. */
+import { LRUCache } from "lru-cache";
+import type { BlockSource, Extent, PackedUnit } from "./extent.js";
+
+/** Unpacked units that are kept, in bytes, for all sources of the process together. */
+const UNPACKED_CACHE_BYTES = 32 * 2 ** 20;
+
+/**
+ * `length` bytes of `source` from `offset`, in a buffer of the caller's own.
+ * @throws {RangeError} when the range is not within the source: a bug of the caller's.
+ * @throws {DiskError} where the bytes cannot be had. Never fewer bytes, never zeros in their place.
+ */
+export async function read(source: BlockSource, offset: number, length: number): Promise<Buffer> {
+  const into = Buffer.allocUnsafe(length);
+  await readInto(source, into, offset);
+  return into;
+}
+
+/** Fills `into` with the bytes of `source` from `offset`; throws as `read` does. */
+export async function readInto(source: BlockSource, into: Uint8Array, offset: number): Promise<void> {
+  checkRange(source, offset, into.length);
+  await readExtents(await source.map(offset, into.length), into);
+}
+
+/** Fills `into` from a list of extents that is exactly as long. The runs of one request are read side by side. */
+export async function readExtents(extents: readonly Extent[], into: Uint8Array): Promise<void> {
+  const pending: Promise<void>[] = [];
+  let at = 0;
+  for (const extent of extents) {
+    pending.push(readExtent(extent, into.subarray(at, at + extent.length)));
+    at += extent.length;
+  }
+  if (at !== into.length) throw new RangeError(`${at} bytes are mapped where ${into.length} were asked for`);
+  if (pending.length === 1) return pending[0];
+  const results = await Promise.allSettled(pending);
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+/** The caller's range is checked here, once, at the door. */
+export function checkRange(source: BlockSource, offset: number, length: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0 || length < 0 || offset + length > source.size) {
+    throw new RangeError(
+      `${source.name}: bytes ${offset} to ${offset + length} are not within its ${source.size}`,
+    );
+  }
+}
+
+async function readExtent(extent: Extent, into: Uint8Array): Promise<void> {
+  switch (extent.kind) {
+    case "stored":
+      return extent.storage.read(into, extent.offset);
+    case "zero":
+      into.fill(0);
+      return;
+    case "packed":
+      into.set((await unpack(extent.unit)).subarray(extent.skip, extent.skip + extent.length));
+      return;
+    case "damaged":
+      throw extent.error;
+  }
+}
+
+const unpacked = new LRUCache<PackedUnit, Buffer>({
+  maxSize: UNPACKED_CACHE_BYTES,
+  sizeCalculation: (bytes) => bytes.length + 1,
+  fetchMethod: (unit) => unit.unpack(),
+});
+
+async function unpack(unit: PackedUnit): Promise<Buffer> {
+  // A unit larger than the cache is handed through it.
+  return (await unpacked.fetch(unit)) ?? unit.unpack();
+}

@@ -1,0 +1,14 @@
+import type { BlockSource } from "./extent.js";
+
+/**
+ * The part `[offset, offset + size)` of `source`, as a source of its own: a partition, say.
+ * @throws {RangeError} when the part is not within the source: a bug of the caller's.
+ */
+export function window(source: BlockSource, offset: number, size: number, name: string): BlockSource {
+  if (offset < 0 || size < 0 || offset + size > source.size) {
+    throw new RangeError(
+      `${name}: bytes ${offset} to ${offset + size} are not within the ${source.size} of ${source.name}`,
+    );
+  }
+  return { name, size, map: (at, length) => source.map(offset + at, length) };
+}

@@ -1,0 +1,105 @@
+/**
+ * What every file system reader gives: nodes by number, the guest's own attributes, contents as mapped sources.
+ * Names, link targets and attribute values are bytes.
+ */
+import type { Timestamp } from "../bytes/time.js";
+import type { BlockSource } from "../extent/extent.js";
+
+/** A node within one file system: the inode number where there is one. Unique, stable, from 1 to 2^40 - 1. */
+export type NodeId = number;
+
+export const NODE_ID_LIMIT = 2 ** 40;
+
+export type NodeType = "file" | "directory" | "symlink" | "fifo" | "socket" | "block" | "character";
+
+/** What stat(2) would say under the guest's own kernel. */
+export interface Attributes {
+  readonly type: NodeType;
+  /** The inode number to show. */
+  readonly inode: number;
+  /** Permission bits with set-uid, set-gid and sticky: 12 bits. */
+  readonly permissions: number;
+  readonly linkCount: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Units of 512 bytes that are allocated, whatever the block size: `st_blocks`. */
+  readonly allocatedSectors: number;
+  /** Bytes: `st_blksize`. */
+  readonly blockSize: number;
+  /** Of a device node. */
+  readonly device?: { readonly major: number; readonly minor: number };
+  readonly accessed: Timestamp;
+  readonly modified: Timestamp;
+  readonly changed: Timestamp;
+  readonly created?: Timestamp;
+}
+
+export interface DirectoryEntry {
+  readonly name: Buffer;
+  readonly id: NodeId;
+  /** Where the directory itself tells it; otherwise ask for the attributes. */
+  readonly type?: NodeType;
+  /** Where to go on after this entry: a number from 1 to 2^53 - 1 that keeps its meaning. */
+  readonly cookie: number;
+}
+
+/** What statvfs(3) would say. Counts of blocks are in units of `blockSize` bytes. */
+export interface Usage {
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly freeBlocks: number;
+  /** Free for those who are not root. */
+  readonly availableBlocks: number;
+  readonly files: number;
+  readonly freeFiles: number;
+  /** Bytes. */
+  readonly maximumNameLength: number;
+}
+
+/** What `info` prints of a file system. */
+export interface FileSystemFacts {
+  /** "ext4", "ntfs", "fat32". */
+  readonly type: string;
+  readonly label?: string;
+  readonly uuid?: string;
+  /** What the user should know of its state: "journal not replayed: …". Also said once in the log. */
+  readonly warnings: readonly string[];
+  /** Further facts for `info --verbose`, by name. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A guest's file system, read-only. All of it may be asked for at once and in any order. Every method throws a
+ * DiskError where the volume is damaged or holds what we do not read; what is merely not there is `undefined`.
+ */
+export interface FileSystem {
+  readonly facts: FileSystemFacts;
+  readonly root: NodeId;
+  attributes(id: NodeId): Promise<Attributes>;
+  /** The entry `name` of directory `id`. "." and ".." are not looked up. */
+  lookup(id: NodeId, name: Buffer): Promise<NodeId | undefined>;
+  /**
+   * Some of the entries of directory `id` after `cookie` (0: from the start), in the directory's own order,
+   * without "." and "..". None at all means the end.
+   */
+  list(id: NodeId, cookie: number): Promise<readonly DirectoryEntry[]>;
+  /** The target of symbolic link `id`. */
+  readLink(id: NodeId): Promise<Buffer>;
+  /** The contents of regular file `id`. */
+  open(id: NodeId): Promise<BlockSource>;
+  /** Extended attributes by full name ("user.mime_type"), as the guest's kernel would present them to root. */
+  extendedAttributes(id: NodeId): Promise<ReadonlyMap<string, Buffer>>;
+  usage(): Usage;
+}
+
+/** A file system driver: one array lists them all, in probe order. */
+export interface FileSystemDriver {
+  readonly name: string;
+  /**
+   * The file system on `volume`, or `undefined` where there is none of this kind.
+   * @throws {DiskError} where there is one, but it is damaged beyond use or has features that we do not read.
+   */
+  open(volume: BlockSource): Promise<FileSystem | undefined>;
+}

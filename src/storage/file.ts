@@ -1,0 +1,128 @@
+/** Files and block devices of the host, opened for reading only. */
+import { constants, type Stats } from "node:fs";
+import { open, readFile, type FileHandle } from "node:fs/promises";
+import { resolve } from "node:path";
+import { CorruptError, fromHost, UnsupportedError } from "../errors.js";
+import type { Storage } from "./storage.js";
+
+/**
+ * Opens the regular file or block device `path`.
+ * @param name what complaints call it; `path` unless told.
+ * @throws {MissingError | DeniedError | HostError} as the host says.
+ * @throws {UnsupportedError} for a directory, a pipe, a socket or a character device.
+ */
+export async function openFile(path: string, name = path): Promise<Storage> {
+  const handle = await openQuietly(path, name);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile() && !stats.isBlockDevice()) {
+      throw new UnsupportedError({
+        file: name,
+        thing: "this",
+        found: kindOf(stats),
+        expected: "a disk image or a block device",
+      });
+    }
+    const size = stats.isBlockDevice() ? await deviceSize(handle, stats.rdev) : stats.size;
+    return new FileStorage(resolve(path), name, size, handle);
+  } catch (error) {
+    await handle.close();
+    throw fromHost(error, name);
+  }
+}
+
+class FileStorage implements Storage {
+  readonly path: string;
+  readonly name: string;
+  readonly size: number;
+  readonly #handle: FileHandle;
+
+  constructor(path: string, name: string, size: number, handle: FileHandle) {
+    this.path = path;
+    this.name = name;
+    this.size = size;
+    this.#handle = handle;
+  }
+
+  get fd(): number {
+    return this.#handle.fd;
+  }
+
+  async read(into: Uint8Array, offset: number): Promise<void> {
+    let done = 0;
+    while (done < into.length) {
+      const { bytesRead } = await this.#handle
+        .read(into, done, into.length - done, offset + done)
+        .catch((error: unknown) => {
+          throw fromHost(error, this.name);
+        });
+      if (bytesRead === 0) {
+        throw new CorruptError({
+          file: this.name,
+          offset: offset + done,
+          thing: "the file's end",
+          found: `byte ${this.size}`,
+          expected: `${into.length - done} bytes further; the image is cut short`,
+        });
+      }
+      done += bytesRead;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+/**
+ * Opens without leaving a trace: O_NOATIME keeps the access time where the host lets us (the owner and root),
+ * O_NONBLOCK keeps a pipe in an image's place from blocking for ever.
+ */
+async function openQuietly(path: string, name: string): Promise<FileHandle> {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  // Absent on macOS, whatever the type says.
+  const noAccessTime = (constants.O_NOATIME as number | undefined) ?? 0;
+  try {
+    return await open(path, flags | noAccessTime);
+  } catch (error) {
+    if (noAccessTime === 0 || (error as NodeJS.ErrnoException).code !== "EPERM") throw fromHost(error, name);
+  }
+  return open(path, flags).catch((error: unknown) => {
+    throw fromHost(error, name);
+  });
+}
+
+/** A block device's size: stat says 0. Linux tells in sysfs; elsewhere the last readable byte is searched for. */
+async function deviceSize(handle: FileHandle, rdev: number): Promise<number> {
+  const major = ((rdev >>> 8) & 0xfff) | (Math.floor(rdev / 2 ** 32) & ~0xfff);
+  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+  const sectors = await readFile(`/sys/dev/block/${major}:${minor}/size`, "latin1").catch(() => undefined);
+  return sectors === undefined ? searchEnd(handle) : Number(sectors) * SYSFS_SECTOR;
+}
+
+/** sysfs counts a device's size in 512-byte units, whatever its sectors are (Documentation/ABI/stable/sysfs-block). */
+const SYSFS_SECTOR = 512;
+
+async function searchEnd(handle: FileHandle): Promise<number> {
+  const probe = Buffer.alloc(SYSFS_SECTOR);
+  const reads = async (sector: number): Promise<boolean> => {
+    const result = await handle.read(probe, 0, SYSFS_SECTOR, sector * SYSFS_SECTOR).catch(() => undefined);
+    return result?.bytesRead === SYSFS_SECTOR;
+  };
+  let ended = 1;
+  while (await reads(ended)) ended *= 2;
+  let readable = Math.floor(ended / 2);
+  while (ended - readable > 1) {
+    const middle = Math.floor((readable + ended) / 2);
+    if (await reads(middle)) readable = middle;
+    else ended = middle;
+  }
+  return (await reads(0)) ? ended * SYSFS_SECTOR : 0;
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return "a directory";
+  if (stats.isFIFO()) return "a pipe";
+  if (stats.isSocket()) return "a socket";
+  return "a character device";
+}

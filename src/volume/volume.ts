@@ -1,0 +1,34 @@
+/** What the volume managers give: the parts of a disk, dense from 0. */
+import type { BlockSource } from "../extent/extent.js";
+
+export type TableKind = "none" | "mbr" | "gpt";
+
+export interface Volume {
+  /** N of `volN`: primaries in slot order, then logicals in chain order; GPT in table order. */
+  readonly index: number;
+  /** The number that the guest's kernel gives it (sda1, sda5); 0 for a disk without a table. */
+  readonly number: number;
+  /** Bytes from the disk's start. */
+  readonly offset: number;
+  readonly source: BlockSource;
+  /** The type as the table has it: "0x83", a GPT type GUID; "" where there is no table. */
+  readonly type: string;
+  /** What the type is called: "Linux filesystem". */
+  readonly typeName: string;
+  /** The MBR's active flag, or GPT's legacy boot attribute. */
+  readonly bootable: boolean;
+  /** GPT: the partition's own GUID and name. */
+  readonly uuid?: string;
+  readonly label?: string;
+}
+
+export interface VolumeTable {
+  readonly kind: TableKind;
+  /** Bytes a sector of the table's own counts. */
+  readonly sectorSize: number;
+  /** The table's identity: GPT's disk GUID, or the MBR's disk signature as eight hex digits. */
+  readonly uuid?: string;
+  readonly volumes: readonly Volume[];
+  /** What is odd or damaged, but did not stop us. */
+  readonly warnings: readonly string[];
+}
