@@ -71,11 +71,11 @@ export interface FileSystemFacts {
 }
 
 /**
- * A guest's file system, read-only. All of it may be asked for at once and in any order. Every method throws a
- * DiskError where the volume is damaged or holds what we do not read; what is merely not there is `undefined`.
+ * A tree of nodes, read-only: a guest's file system, or the one tree that is put together from several. All of
+ * it may be asked for at once and in any order. Every method throws a DiskError where the volume is damaged or
+ * holds what we do not read; what is merely not there is `undefined`.
  */
-export interface FileSystem {
-  readonly facts: FileSystemFacts;
+export interface NodeTree {
   readonly root: NodeId;
   attributes(id: NodeId): Promise<Attributes>;
   /** The entry `name` of directory `id`. "." and ".." are not looked up. */
@@ -91,7 +91,13 @@ export interface FileSystem {
   open(id: NodeId): Promise<BlockSource>;
   /** Extended attributes by full name ("user.mime_type"), as the guest's kernel would present them to root. */
   extendedAttributes(id: NodeId): Promise<ReadonlyMap<string, Buffer>>;
-  usage(): Usage;
+  /** Of the file system that `id` lies in. */
+  usage(id: NodeId): Promise<Usage>;
+}
+
+/** A guest's file system. */
+export interface FileSystem extends NodeTree {
+  readonly facts: FileSystemFacts;
 }
 
 /** A file system driver: one array lists them all, in probe order. */
