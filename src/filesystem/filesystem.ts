@@ -39,6 +39,8 @@ export interface Attributes {
 export interface DirectoryEntry {
   readonly name: Buffer;
   readonly id: NodeId;
+  /** The inode number to show, where it is not `id`. */
+  readonly inode?: number;
   /** Where the directory itself tells it; otherwise ask for the attributes. */
   readonly type?: NodeType;
   /** Where to go on after this entry: a number from 1 to 2^53 - 1 that keeps its meaning. */

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Sets up all that the tests and their judges need, then runs every check. The last line counts the tests.
+set -u
+cd "$(dirname "$0")/.."
+
+scripts/setup.sh fuse3 e2fsprogs fuse2fs qemu-utils fdisk gdisk dosfstools attr acl rsync sleuthkit util-linux || {
+  echo "0 passed, 1 failed"
+  exit 1
+}
+
+failed=0
+check() {
+  echo "== $*"
+  "$@" || { echo "failed: $*"; failed=$((failed + 1)); }
+}
+check npm run --silent lint
+check npm run --silent types
+check npm run --silent floors
+
+report=$(mktemp)
+echo "== tap"
+npx tap --reporter=terse --output-file="$report" "$@"
+tap_code=$?
+# The top level of the report has one line a test file; "# { total: …" counts the assertions in all of them.
+count() { sed -n "s/^# {.*[{ ]$1: \([0-9]*\).*/\1/p" "$report" | tail -n 1; }
+passed=$(count pass)
+not_passed=$(count fail)
+if [ "$tap_code" -ne 0 ] && [ "${not_passed:-0}" -eq 0 ]; then failed=$((failed + 1)); fi
+skipped=$(count skip)
+if [ "${skipped:-0}" -ne 0 ]; then
+  echo "failed: $skipped tests were skipped: a judge is missing"
+  failed=$((failed + 1))
+fi
+rm -f "$report"
+
+failed=$((failed + ${not_passed:-0}))
+echo "${passed:-0} passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "${passed:-0}" -gt 0 ]

@@ -1,0 +1,45 @@
+/** What all commands on an image share: the options, and opening the disk with its warnings told. */
+import type { Argv } from "yargs";
+import { openDisk, type Disk } from "../tree/disk.js";
+import { commandLog, type Level } from "./log.js";
+
+export interface DiskArguments {
+  image: string;
+  allowDir: string[];
+  logLevel: Level | undefined;
+}
+
+/** Adds IMAGE and the options of opening it. */
+export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "allow-dir": string[] }> {
+  return command
+    .positional("image", {
+      type: "string",
+      demandOption: true,
+      describe: "The image: the newest of its chain to see",
+    })
+    .option("allow-dir", {
+      ...severalTimes,
+      describe: "Also look for parent images in this folder, and let images name files in it",
+    }) as Argv<T & { image: string; "allow-dir": string[] }>;
+}
+
+/** An option that takes one value and may be given again. */
+export const severalTimes = {
+  type: "string",
+  requiresArg: true,
+  default: [] as string[],
+  defaultDescription: "none",
+  coerce: (value: string | string[]): string[] => [value].flat(),
+} as const;
+
+/** Opens the disk, hands it to `work`, and closes it whatever happens. */
+export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
+  const log = commandLog(argv.logLevel ?? "warn");
+  const disk = await openDisk(argv.image, { allowDirs: argv.allowDir });
+  try {
+    for (const warning of disk.warnings) log.warn(warning);
+    await work(disk);
+  } finally {
+    await disk.close();
+  }
+}

@@ -1,0 +1,42 @@
+/** How a command ends: one line on standard error, and an exit code (sysexits.h where it has one). */
+import { DiskError } from "../errors.js";
+
+export const ExitCode = {
+  done: 0,
+  usage: 64,
+  corrupt: 65,
+  missing: 66,
+  unsupported: 69,
+  bug: 70,
+  host: 74,
+  denied: 77,
+} as const;
+
+/** The command line is not of the command's form. */
+export class UsageError extends Error {}
+
+/** Says what went wrong, and answers the exit code for it. */
+export function complain(error: unknown): number {
+  if (error instanceof DiskError) {
+    say(error.message);
+    return {
+      CORRUPT: ExitCode.corrupt,
+      MISSING: ExitCode.missing,
+      UNSUPPORTED: ExitCode.unsupported,
+      DENIED: ExitCode.denied,
+      HOST: ExitCode.host,
+    }[error.code];
+  }
+  if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
+    say(`${error.message.trim().replaceAll(/\s*\n\s*/g, "; ")}`);
+    return ExitCode.usage;
+  }
+  say(
+    `this is a fault of vdisk itself, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+  return ExitCode.bug;
+}
+
+function say(message: string): void {
+  process.stderr.write(`vdisk: ${message}\n`);
+}

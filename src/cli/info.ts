@@ -1,0 +1,132 @@
+/** `vdisk info`: the image, its chain, its partitions and what is on them. */
+import type { CommandModule } from "yargs";
+import type { Layer } from "../image/image.js";
+import type { Disk } from "../tree/disk.js";
+import type { Part } from "../tree/part.js";
+import { diskOptions, type DiskArguments, withDisk } from "./disk.js";
+import { columns, formatSize, write, writeJson } from "./output.js";
+
+interface Arguments extends DiskArguments {
+  json: boolean;
+  verbose: boolean;
+}
+
+export const info: CommandModule<object, Arguments> = {
+  command: "info <image>",
+  describe: "Tell what an image, its chain and its partitions are",
+  builder: (command) =>
+    diskOptions(command)
+      .option("json", { type: "boolean", default: false, describe: "As JSON, with all details" })
+      .option("verbose", {
+        alias: "v",
+        type: "boolean",
+        default: false,
+        describe: "With all details",
+      }) as never,
+  // The warnings are part of what is told here: the log need not repeat them.
+  handler: (argv) =>
+    withDisk({ ...argv, logLevel: argv.logLevel ?? "error" }, (disk) =>
+      argv.json ? writeJson(jsonOf(disk)) : write(textOf(disk, argv.verbose)),
+    ),
+};
+
+function jsonOf(disk: Disk): unknown {
+  return {
+    path: disk.path,
+    size: disk.source.size,
+    chain: disk.layers.map((layer) => ({
+      path: layer.storage.path,
+      format: layer.format,
+      variant: layer.variant,
+      size: layer.size,
+      fileSize: layer.storage.size,
+      ...layer.identity,
+      ...(layer.parent !== undefined && { parent: layer.parent }),
+      details: layer.details,
+    })),
+    table: { kind: disk.table.kind, uuid: disk.table.uuid, sectorSize: disk.table.sectorSize },
+    volumes: disk.parts.map(({ volume, fileSystem, problem }) => ({
+      index: volume.index,
+      number: volume.number,
+      offset: volume.offset,
+      size: volume.source.size,
+      type: volume.type,
+      typeName: volume.typeName,
+      bootable: volume.bootable,
+      uuid: volume.uuid,
+      label: volume.label,
+      ...(fileSystem !== undefined && { fileSystem: fileSystem.facts }),
+      ...(problem !== undefined && { problem: { code: problem.code, message: problem.message } }),
+    })),
+    warnings: disk.warnings,
+  };
+}
+
+function textOf(disk: Disk, isVerbose: boolean): string {
+  const [leaf] = disk.layers;
+  const sections = [
+    `${disk.path}\n${columns([
+      ["  format", `${leaf!.format}, ${leaf!.variant}`],
+      ["  size", `${formatSize(disk.source.size)} (${disk.source.size} bytes)`],
+    ])}`,
+    `chain, the newest first\n${columns(disk.layers.map(layerRow))}`,
+    tableText(disk),
+  ];
+  if (isVerbose) sections.push(...disk.layers.map(layerDetails), ...disk.parts.flatMap(fileSystemDetails));
+  if (disk.warnings.length > 0)
+    sections.push(`warnings\n${disk.warnings.map((warning) => `  ${warning}\n`).join("")}`);
+  return sections.join("\n");
+}
+
+function layerRow(layer: Layer): string[] {
+  return [
+    `  ${layer.storage.name}`,
+    `${layer.format}, ${layer.variant}`,
+    `${formatSize(layer.storage.size)} on the host`,
+    layer.identity?.uuid ?? "",
+  ];
+}
+
+function tableText({ table, parts }: Disk): string {
+  const heading =
+    table.kind === "none"
+      ? "no partition table"
+      : `${table.kind.toUpperCase()} partition table${table.uuid === undefined ? "" : `, ${table.uuid}`}`;
+  return `${heading}\n${columns(parts.map(partRow))}`;
+}
+
+function partRow({ volume, fileSystem, problem }: Part): string[] {
+  const facts = fileSystem?.facts;
+  return [
+    `  vol${volume.index}`,
+    `at ${volume.offset}`,
+    formatSize(volume.source.size),
+    [volume.typeName, volume.label && `"${volume.label}"`, volume.bootable && "(boot)"]
+      .filter(Boolean)
+      .join(" "),
+    facts === undefined
+      ? problem === undefined
+        ? ""
+        : "cannot be read"
+      : `fs${volume.index}: ${facts.type}`,
+    facts?.label ? `"${facts.label}"` : "",
+    facts?.uuid ?? "",
+  ];
+}
+
+function layerDetails(layer: Layer): string {
+  return `${layer.storage.name}\n${detailRows(layer.details)}`;
+}
+
+function fileSystemDetails({ volume, fileSystem }: Part): string[] {
+  return fileSystem === undefined ? [] : [`fs${volume.index}\n${detailRows(fileSystem.facts.details)}`];
+}
+
+function detailRows(details: Readonly<Record<string, unknown>>): string {
+  return columns(
+    Object.entries(details).map(([name, value]) => [
+      `  ${name}`,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]),
+  );
+}

@@ -1,0 +1,133 @@
+/** `vdisk ls`: the tree, without mounting it. */
+import type { CommandModule } from "yargs";
+import { parseName, printName } from "../bytes/text.js";
+import type { NodeTree } from "../filesystem/filesystem.js";
+import type { Disk } from "../tree/disk.js";
+import { findNode } from "../tree/path.js";
+import { inspect, listDirectory, type Listed } from "../tree/walk.js";
+import { diskOptions, withDisk, type DiskArguments } from "./disk.js";
+import { complain } from "./exit.js";
+import { jsonOf, longListing } from "./listing.js";
+import { write } from "./output.js";
+
+interface Arguments extends DiskArguments {
+  path: string;
+  long: boolean;
+  recursive: boolean;
+  json: boolean;
+}
+
+export const ls: CommandModule<object, Arguments> = {
+  command: "ls <image> [path]",
+  describe: "List the tree without mounting it",
+  builder: (command) =>
+    diskOptions(command)
+      .positional("path", {
+        type: "string",
+        default: "",
+        describe: "fs0/etc; from / on, a path in the guest's root file system",
+      })
+      .option("long", {
+        alias: "l",
+        type: "boolean",
+        default: false,
+        describe: "With modes, owners, sizes and times",
+      })
+      .option("recursive", {
+        alias: "R",
+        type: "boolean",
+        default: false,
+        describe: "And all directories below",
+      })
+      .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
+      .example("$0 ls disk.vdi", "What is on the disk")
+      .example("$0 ls -l disk.vdi /etc", "A directory of the guest") as never,
+  handler: (argv) => withDisk(argv, (disk) => list(disk, argv)),
+};
+
+/** One directory of a listing; the path is as it is printed. */
+interface Section {
+  readonly path: string;
+  readonly entries: readonly Listed[];
+}
+
+async function list(disk: Disk, argv: Arguments): Promise<void> {
+  const print = argv.json ? jsonPrinter() : textPrinter(argv);
+  for await (const section of sections(disk, argv)) {
+    await print.section(section);
+    for (const { problem } of section.entries)
+      if (problem !== undefined) process.exitCode = complain(problem);
+  }
+  await print.end();
+}
+
+async function* sections(disk: Disk, argv: Arguments): AsyncGenerator<Section> {
+  const { tree } = disk;
+  const isDetailed = argv.long || argv.json;
+  const { id, attributes } = await findNode(disk, argv.path, !isDetailed || argv.path.endsWith("/"));
+  if (attributes.type !== "directory") {
+    const entry = { id, name: parseName(argv.path), cookie: 1, type: attributes.type };
+    yield { path: "", entries: [await inspect(tree, entry)] };
+    return;
+  }
+  const pending = [{ id, path: argv.path.replace(/(?<=.)\/+$/, "") }];
+  for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+    const { entries, problem } = await listDirectory(tree, next.id);
+    const listed = isDetailed ? await inspectAll(tree, entries) : entries.map((entry) => ({ entry }));
+    yield { path: next.path, entries: listed };
+    if (problem !== undefined) process.exitCode = complain(problem);
+    if (!argv.recursive) continue;
+    const below = [];
+    for (const entry of entries) {
+      const type = entry.type ?? (await inspect(tree, entry)).attributes?.type;
+      if (type === "directory")
+        below.push({ id: entry.id, path: joinPath(next.path, printName(entry.name)) });
+    }
+    pending.unshift(...below);
+  }
+}
+
+async function inspectAll(tree: NodeTree, entries: readonly Listed["entry"][]): Promise<Listed[]> {
+  const listed: Listed[] = [];
+  for (const entry of entries) listed.push(await inspect(tree, entry));
+  return listed;
+}
+
+interface Printer {
+  section(section: Section): Promise<void>;
+  end(): Promise<void>;
+}
+
+function textPrinter({ long, recursive }: Arguments): Printer {
+  let isFirst = true;
+  return {
+    async section({ path, entries }) {
+      const heading = recursive ? `${isFirst ? "" : "\n"}${path === "" ? "." : path}:\n` : "";
+      isFirst = false;
+      const body = long
+        ? longListing(entries)
+        : entries.map(({ entry }) => `${printName(entry.name)}\n`).join("");
+      await write(heading + body);
+    },
+    end: async () => undefined,
+  };
+}
+
+/** One array of all entries, written as they come. */
+function jsonPrinter(): Printer {
+  let lead = "[";
+  return {
+    async section({ path, entries }) {
+      for (const listed of entries) {
+        const printed = printName(listed.entry.name);
+        await write(`${lead}\n  ${JSON.stringify({ path: joinPath(path, printed), ...jsonOf(listed) })}`);
+        lead = ",";
+      }
+    },
+    end: () => write(lead === "[" ? "[]\n" : "\n]\n"),
+  };
+}
+
+function joinPath(folder: string, name: string): string {
+  return folder === "" || folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`;
+}

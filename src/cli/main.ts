@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/** The `vdisk` command. */
+import { readFileSync } from "node:fs";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { cat } from "./cat.js";
+import { complain, ExitCode, UsageError } from "./exit.js";
+import { info } from "./info.js";
+import { ls } from "./ls.js";
+import { levels } from "./log.js";
+import { mountCommand } from "./mount.js";
+import { unmountCommand } from "./unmount.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+// A reader that has seen enough (`vdisk cat … | head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(ExitCode.done);
+  complain(error);
+  process.exit(ExitCode.host);
+});
+
+try {
+  await yargs(hideBin(process.argv))
+    .scriptName("vdisk")
+    .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
+    .command(mountCommand)
+    .command(unmountCommand)
+    .command(info)
+    .command(ls)
+    .command(cat)
+    .option("log-level", {
+      choices: levels,
+      describe: "How much to say on standard error, or in a mount's log",
+      defaultDescription: "warn; info for a mount",
+    })
+    .demandCommand(1, "Which command? See vdisk --help.")
+    .strict()
+    .parserConfiguration({ "parse-positional-numbers": false, "duplicate-arguments-array": true })
+    .version(version)
+    .help()
+    .alias({ h: "help", V: "version" })
+    .wrap(Math.min(110, process.stdout.columns || 80))
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error ?? new UsageError(message ?? "see vdisk --help");
+    })
+    .parseAsync();
+} catch (error) {
+  process.exitCode = complain(error);
+}

@@ -1,0 +1,65 @@
+/** `vdisk mount`: the disk as a device node, partitions and files, through FUSE. */
+import type { CommandModule } from "yargs";
+import { backendChoices, type BackendChoice } from "../fuse/backends.js";
+import type { MountRequest } from "../mount/serve.js";
+import { serveMount } from "../mount/serve.js";
+import { startMount } from "../mount/start.js";
+import { diskOptions, severalTimes, type DiskArguments } from "./disk.js";
+import { commandLog } from "./log.js";
+import { write } from "./output.js";
+
+interface Arguments extends DiskArguments {
+  mountPoint: string;
+  foreground: boolean;
+  allowOther: boolean;
+  allowRoot: boolean;
+  options: string[];
+  fuseBackend: BackendChoice;
+}
+
+export const mountCommand: CommandModule<object, Arguments> = {
+  command: "mount <image> <mount-point>",
+  describe: "Mount the disk, its partitions and their files, read-only",
+  builder: (command) =>
+    diskOptions(command)
+      .positional("mount-point", { type: "string", demandOption: true, describe: "An empty directory" })
+      .option("foreground", {
+        alias: "f",
+        type: "boolean",
+        default: false,
+        describe: "Serve until interrupted",
+      })
+      .option("allow-other", { type: "boolean", default: false, describe: "Let all users see the mount" })
+      .option("allow-root", { type: "boolean", default: false, describe: "Let root see the mount" })
+      .option("options", {
+        alias: "o",
+        ...severalTimes,
+        describe: "Further mount options, separated by commas",
+      })
+      .option("fuse-backend", {
+        choices: backendChoices,
+        default: "auto",
+        describe: "How to reach the kernel",
+      })
+      .epilogue(
+        "The mount's log is named when it is mounted. End the mount with: vdisk unmount MOUNT-POINT",
+      ) as never,
+  handler: async (argv) => {
+    const request: MountRequest = {
+      image: argv.image,
+      mountPoint: argv.mountPoint,
+      allowDirs: argv.allowDir,
+      allowOther: argv.allowOther,
+      allowRoot: argv.allowRoot,
+      options: argv.options.flatMap((list) => list.split(",")).filter((option) => option !== ""),
+      backend: argv.fuseBackend,
+      logLevel: argv.logLevel ?? "info",
+    };
+    if (argv.foreground) {
+      await serveMount(request, commandLog(argv.logLevel ?? "info"), () => undefined);
+    } else {
+      const { mountPoint, log } = await startMount(request);
+      await write(`${argv.image} is mounted on ${mountPoint}; its log is ${log}\n`);
+    }
+  },
+};

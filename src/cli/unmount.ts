@@ -1,0 +1,23 @@
+/** `vdisk unmount`: ends a mount, also one whose process was killed. */
+import type { CommandModule } from "yargs";
+import { unmount } from "../mount/unmount.js";
+
+interface Arguments {
+  mountPoint: string;
+  lazy: boolean;
+}
+
+export const unmountCommand: CommandModule<object, Arguments> = {
+  command: ["unmount <mount-point>", "umount"],
+  describe: "End a mount",
+  builder: (command) =>
+    command
+      .positional("mount-point", { type: "string", demandOption: true, describe: "Where it is mounted" })
+      .option("lazy", {
+        alias: "z",
+        type: "boolean",
+        default: false,
+        describe: "Detach now; files that are open stay readable until they are closed",
+      }) as never,
+  handler: ({ mountPoint, lazy }) => unmount(mountPoint, lazy),
+};

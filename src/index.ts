@@ -1,0 +1,40 @@
+/**
+ * vdisk as a library: open a disk at any state of its chain, read its bytes, its partitions and its files.
+ *
+ *     const disk = await openDisk("web.vdi");
+ *     const { fileSystem } = disk.parts[0];
+ *     const id = await fileSystem.lookup(fileSystem.root, Buffer.from("hello.txt"));
+ *     const file = await fileSystem.open(id);
+ *     console.log((await read(file, 0, file.size)).toString());
+ *     await disk.close();
+ */
+export {
+  CorruptError,
+  DeniedError,
+  DiskError,
+  HostError,
+  MissingError,
+  UnsupportedError,
+  type Complaint,
+  type DiskErrorCode,
+} from "./errors.js";
+export type { Timestamp } from "./bytes/time.js";
+export { printName, parseName } from "./bytes/text.js";
+export type { Storage } from "./storage/storage.js";
+export type { BlockSource, Extent, PackedUnit } from "./extent/extent.js";
+export { read, readInto } from "./extent/read.js";
+export type { Identity, Layer, ParentReference } from "./image/image.js";
+export type { Volume, VolumeTable } from "./volume/volume.js";
+export type {
+  Attributes,
+  DirectoryEntry,
+  FileSystem,
+  FileSystemFacts,
+  NodeId,
+  NodeTree,
+  NodeType,
+  Usage,
+} from "./filesystem/filesystem.js";
+export { openDisk, type Disk, type OpenOptions } from "./tree/disk.js";
+export type { Part } from "./tree/part.js";
+export { findNode, type Found } from "./tree/path.js";

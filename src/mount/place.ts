@@ -1,0 +1,76 @@
+/** The directory to mount on: is it one, is it empty, and may we? Asked before anything is opened. */
+import { access, constants, readdir, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { DeniedError, fromHost, isErrnoException, MissingError } from "../errors.js";
+import { MOUNT_TYPE, readMountTable } from "./table.js";
+
+/**
+ * `path` as an absolute path without symbolic links, as the mount table has it.
+ * @throws {DiskError} when it is not an empty directory that we may mount on, with the reason.
+ */
+export async function checkMountPoint(path: string): Promise<string> {
+  const place = await resolvePlace(path);
+  const mounted = (await readMountTable()).findLast((entry) => entry.mountPoint === place);
+  if (mounted !== undefined) {
+    const isOurs = mounted.type === MOUNT_TYPE;
+    throw new DeniedError({
+      file: path,
+      thing: `the mount point is in use: ${mounted.source} (${mounted.type}) is mounted on it`,
+      hint: isOurs ? `vdisk unmount ${JSON.stringify(path)}` : "choose another directory",
+    });
+  }
+  try {
+    if (!(await stat(place)).isDirectory()) {
+      throw new DeniedError({
+        file: path,
+        thing: "the mount point is not a directory",
+        hint: "choose an empty directory",
+      });
+    }
+    if ((await readdir(place)).length > 0) {
+      throw new DeniedError({
+        file: path,
+        thing: "the mount point is not empty; a mount would hide what is in it",
+        hint: "choose an empty directory",
+      });
+    }
+    await access(place, constants.W_OK);
+  } catch (error) {
+    if (isErrnoException(error) && error.code === "ENOENT") {
+      throw new MissingError({
+        file: path,
+        thing: "the mount point does not exist",
+        hint: `mkdir -p ${JSON.stringify(path)}`,
+        cause: error,
+      });
+    }
+    if (isErrnoException(error) && error.code === "EACCES") {
+      throw new DeniedError({
+        file: path,
+        thing: "the mount point is not yours to use",
+        hint: "choose a directory that you may write to",
+        cause: error,
+      });
+    }
+    throw fromHost(error, path);
+  }
+  return place;
+}
+
+/**
+ * `path` as the mount table has it, without touching what is mounted there: the daemon of a dead mount answers
+ * nothing.
+ */
+export async function resolvePlace(path: string): Promise<string> {
+  const absolute = resolve(path);
+  try {
+    return await realpath(absolute);
+  } catch {
+    // It may be a dead mount, or nothing at all: its folder tells.
+  }
+  try {
+    return join(await realpath(dirname(absolute)), basename(absolute));
+  } catch (error) {
+    throw fromHost(error, path);
+  }
+}

@@ -1,0 +1,49 @@
+/** Starting a mount in the background: answers when it is usable, or says why it is not. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { open, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { DiskError, HostError } from "../errors.js";
+import type { DaemonMessage } from "./daemon.js";
+import { checkMountPoint } from "./place.js";
+import type { MountRequest } from "./serve.js";
+import { stateFiles, type MountRecord } from "./state.js";
+
+/**
+ * Mounts in a process of its own, which goes on when this one ends.
+ * @throws {DiskError} when it cannot be mounted.
+ */
+export async function startMount(request: MountRequest): Promise<MountRecord> {
+  const mountPoint = await checkMountPoint(request.mountPoint);
+  const { log } = await stateFiles(mountPoint);
+  const logFile = await open(log, "w", 0o600);
+  const child = fork(fileURLToPath(new URL("./daemon.js", import.meta.url)), [JSON.stringify(request)], {
+    detached: true,
+    cwd: process.cwd(),
+    stdio: ["ignore", logFile.fd, logFile.fd, "ipc"],
+  });
+  try {
+    const [message] = (await Promise.race([
+      once(child, "message"),
+      once(child, "disconnect").then(() => []),
+    ])) as [DaemonMessage?];
+    if (message?.kind === "ready") return message.record;
+    if (message !== undefined && message.code !== "BUG") throw new DiskError(message.code, message.message);
+    throw new HostError(
+      {
+        file: mountPoint,
+        thing: `the mount's process ended at once: ${await lastLine(log)}`,
+        hint: `see ${log}`,
+      },
+      "ECHILD",
+    );
+  } finally {
+    await logFile.close();
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+}
+
+async function lastLine(path: string): Promise<string> {
+  return (await readFile(path, "utf8")).trimEnd().split("\n").at(-1) ?? "";
+}

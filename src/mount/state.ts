@@ -1,0 +1,77 @@
+/** What is kept of a mount outside its process: a record while it is served, and its log, also afterwards. */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { homedir, platform, tmpdir, userInfo } from "node:os";
+import { basename, join } from "node:path";
+import { DeniedError } from "../errors.js";
+
+/** A mount that is being served. */
+export interface MountRecord {
+  readonly pid: number;
+  readonly image: string;
+  readonly mountPoint: string;
+  readonly backend: string;
+  readonly log: string;
+}
+
+export interface StateFiles {
+  readonly record: string;
+  /** One line a message, in JSON. A new mount on the same mount point begins it anew. */
+  readonly log: string;
+}
+
+/** Where the state of a mount on `mountPoint` (absolute) is kept; the folder exists afterwards. */
+export async function stateFiles(mountPoint: string): Promise<StateFiles> {
+  const folder = await stateFolder();
+  const digest = createHash("sha256").update(mountPoint).digest("hex").slice(0, 8);
+  const name = join(folder, `${basename(mountPoint).slice(0, 64) || "root"}-${digest}`);
+  return { record: `${name}.json`, log: `${name}.log` };
+}
+
+export async function writeRecord(path: string, record: MountRecord): Promise<void> {
+  await writeFile(path, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+}
+
+/** The record at `path`; `undefined` where there is none, or none that can be read. */
+export async function readRecord(path: string): Promise<MountRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as MountRecord;
+  } catch {
+    return undefined; // a record only helps; the mount table is what counts
+  }
+}
+
+export async function removeRecord(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
+
+/** `$XDG_STATE_HOME/vdisk` or its like; a folder of one's own below the temporary one where home is no home. */
+async function stateFolder(): Promise<string> {
+  const home = homedir();
+  const base =
+    platform() === "darwin"
+      ? join(home, "Library", "Logs")
+      : (process.env["XDG_STATE_HOME"] ?? join(home, ".local", "state"));
+  const folder = join(base, "vdisk");
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return folder;
+  } catch {
+    return temporaryFolder();
+  }
+}
+
+async function temporaryFolder(): Promise<string> {
+  const { uid } = userInfo();
+  const folder = join(tmpdir(), `vdisk-${uid}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const stats = await stat(folder);
+  if (stats.uid !== uid || (stats.mode & 0o022) !== 0) {
+    throw new DeniedError({
+      file: folder,
+      thing: "this folder for logs belongs to somebody else",
+      hint: "set XDG_STATE_HOME",
+    });
+  }
+  return folder;
+}

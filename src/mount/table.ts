@@ -1,0 +1,51 @@
+/** The host's mount table: what is mounted where, and which of it is ours. */
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+
+export interface MountEntry {
+  readonly mountPoint: string;
+  /** "fuse.vdisk"; where the host does not tell the subtype, "fuse" or its like. */
+  readonly type: string;
+  /** What was mounted: for our mounts, the image. */
+  readonly source: string;
+}
+
+/** The subtype that our mounts carry. */
+export const MOUNT_TYPE = "fuse.vdisk";
+
+/** All mounts, the oldest first; the last entry of a mount point is the one that is seen. */
+export async function readMountTable(): Promise<MountEntry[]> {
+  try {
+    return parseMountInfo(await readFile("/proc/self/mountinfo", "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const { stdout } = await promisify(execFile)("mount"); // macOS and the BSDs
+  return parseMountOutput(stdout);
+}
+
+/** Source: proc_pid_mountinfo(5). The fields after the lone "-" are type, source and options. */
+export function parseMountInfo(text: string): MountEntry[] {
+  return text.split("\n").flatMap((line) => {
+    const fields = line.split(" ");
+    const dash = fields.indexOf("-");
+    const [mountPoint, type, source] = [fields[4], fields[dash + 1], fields[dash + 2]];
+    if (dash < 0 || mountPoint === undefined || type === undefined || source === undefined) return [];
+    return [{ mountPoint: unescape(mountPoint), type, source: unescape(source) }];
+  });
+}
+
+/** Lines like `vdisk on /Volumes/x (macfuse, nodev, …)`. */
+function parseMountOutput(text: string): MountEntry[] {
+  return [...text.matchAll(/^(.+) on (.+) \(([^,)]+)/gm)].map(([, source, mountPoint, type]) => ({
+    source: source!,
+    mountPoint: mountPoint!,
+    type: type!,
+  }));
+}
+
+/** The kernel writes space, tab, newline and backslash as `\` and three octal digits. */
+function unescape(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
+}

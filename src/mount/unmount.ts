@@ -1,0 +1,83 @@
+/** Ending a mount from outside, also one whose process was killed. */
+import { execFile } from "node:child_process";
+import { platform } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { DeniedError, HostError, isErrnoException, MissingError } from "../errors.js";
+import { resolvePlace } from "./place.js";
+import { readRecord, removeRecord, stateFiles } from "./state.js";
+import { MOUNT_TYPE, readMountTable } from "./table.js";
+
+/** How long the serving process may take to close its image once it is unmounted, in milliseconds. */
+const PATIENCE = 5000;
+
+/**
+ * Unmounts `path` and waits until its image is closed. With `lazy`, the mount point is freed even where files
+ * are open; they stay readable until they are closed.
+ * @throws {MissingError} when no vdisk is mounted there.
+ * @throws {DeniedError} when it is in use or not ours to unmount.
+ */
+export async function unmount(path: string, lazy: boolean): Promise<void> {
+  const place = await resolvePlace(path);
+  const mounted = (await readMountTable()).findLast((entry) => entry.mountPoint === place);
+  if (mounted === undefined || !(mounted.type === MOUNT_TYPE || platform() === "darwin")) {
+    throw new MissingError({ file: path, thing: "no vdisk is mounted here" });
+  }
+  await detach(path, place, lazy);
+  const files = await stateFiles(place);
+  const record = await readRecord(files.record);
+  if (record?.mountPoint === place && !lazy) await waitForEnd(record.pid);
+  if (record?.mountPoint === place && !isRunning(record.pid)) await removeRecord(files.record);
+}
+
+async function detach(path: string, place: string, lazy: boolean): Promise<void> {
+  let complaint = "";
+  for (const [program, ...args] of unmountCommands(place, lazy)) {
+    try {
+      await promisify(execFile)(program!, args, { env: { ...process.env, LC_ALL: "C" } });
+      return;
+    } catch (error) {
+      if (isErrnoException(error) && error.code === "ENOENT") continue; // no such program here: the next
+      complaint = String((error as { stderr?: string }).stderr ?? error).trim();
+      break;
+    }
+  }
+  if (/busy/i.test(complaint)) {
+    throw new DeniedError({
+      file: path,
+      thing: "the mount is in use",
+      hint: "close what has files open there, or detach it with -z",
+    });
+  }
+  if (/not permitted|permission|must be superuser/i.test(complaint)) {
+    throw new DeniedError({ file: path, thing: "the mount is not yours to unmount", hint: "use sudo" });
+  }
+  throw new HostError(
+    {
+      file: path,
+      thing: `cannot be unmounted: ${complaint || "fusermount3 is not installed"}`,
+      hint: "install the fuse3 package",
+    },
+    "EIO",
+  );
+}
+
+function unmountCommands(place: string, lazy: boolean): string[][] {
+  if (platform() === "darwin") return [["umount", ...(lazy ? ["-f"] : []), place]];
+  if (process.getuid?.() === 0) return [["umount", ...(lazy ? ["-l"] : []), "--", place]];
+  const options = lazy ? ["-u", "-z"] : ["-u"];
+  return ["fusermount3", "fusermount"].map((program) => [program, ...options, "--", place]);
+}
+
+async function waitForEnd(pid: number): Promise<void> {
+  for (let waited = 0; waited < PATIENCE && isRunning(pid); waited += 10) await sleep(10);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

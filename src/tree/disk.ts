@@ -1,0 +1,66 @@
+/** A disk at one state of its chain, with its partitions, their file systems and the one tree that holds all. */
+import { resolve } from "node:path";
+import { DiskError } from "../errors.js";
+import type { BlockSource } from "../extent/extent.js";
+import type { NodeTree } from "../filesystem/filesystem.js";
+import { openChain } from "../image/chain.js";
+import type { Layer } from "../image/image.js";
+import { readVolumes } from "../volume/volumes.js";
+import type { VolumeTable } from "../volume/volume.js";
+import { diskTree } from "./layout.js";
+import { openPart, warningsOf, type Part } from "./part.js";
+
+export interface OpenOptions {
+  /** Folders, besides the image's own, in which files that the image names may lie. */
+  readonly allowDirs?: readonly string[];
+}
+
+export interface Disk {
+  /** The image as it was named, made absolute. */
+  readonly path: string;
+  /** The whole disk: `vhdd`. */
+  readonly source: BlockSource;
+  /** The chain, the newest image first. */
+  readonly layers: readonly Layer[];
+  readonly table: VolumeTable;
+  readonly parts: readonly Part[];
+  /** vhdd, volN, fsN/ and the link to the image. */
+  readonly tree: NodeTree;
+  /** What is odd or damaged anywhere, but did not stop us; each once. */
+  readonly warnings: readonly string[];
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the image `path`, its chain below it, and what is on the disk. A part that cannot be read is said in
+ * `warnings` and does not keep the rest from being read.
+ * @throws {DiskError} when the image or one of its parents cannot be opened.
+ */
+export async function openDisk(path: string, options: OpenOptions = {}): Promise<Disk> {
+  const chain = await openChain(path, { allowDirs: options.allowDirs ?? [] });
+  try {
+    const table = await readTable(chain.source);
+    const parts = await Promise.all(table.volumes.map(openPart));
+    const disk = { path: resolve(path), source: chain.source, layers: chain.layers, table, parts };
+    return {
+      ...disk,
+      tree: await diskTree(disk),
+      warnings: [...new Set([...chain.warnings, ...table.warnings, ...parts.flatMap(warningsOf)])],
+      close: () => chain.close(),
+    };
+  } catch (error) {
+    await chain.close();
+    throw error;
+  }
+}
+
+/** A damaged partition table takes the partitions, not the disk. */
+async function readTable(disk: BlockSource): Promise<VolumeTable> {
+  try {
+    return await readVolumes(disk);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const warning = `the partition table cannot be read, only the whole disk is shown: ${error.message}`;
+    return { kind: "none", sectorSize: 512, volumes: [], warnings: [warning] };
+  }
+}

@@ -1,0 +1,52 @@
+/** Reading directories whole, without stopping at what is damaged. */
+import { DiskError } from "../errors.js";
+import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../filesystem/filesystem.js";
+
+/** An entry with what is known of it; `problem` says why the rest is not. */
+export interface Listed {
+  readonly entry: DirectoryEntry;
+  readonly attributes?: Attributes;
+  /** Of a symbolic link. */
+  readonly target?: Buffer;
+  readonly problem?: DiskError;
+}
+
+export interface Listing {
+  /** By name, as bytes. */
+  readonly entries: readonly DirectoryEntry[];
+  /** Why the directory could not be read to its end. */
+  readonly problem?: DiskError;
+}
+
+/** All entries of directory `id` that can be had. */
+export async function listDirectory(tree: NodeTree, id: NodeId): Promise<Listing> {
+  const entries: DirectoryEntry[] = [];
+  const byName = (): DirectoryEntry[] => entries.sort((a, b) => Buffer.compare(a.name, b.name));
+  try {
+    for (let cookie = 0; ; cookie = entries.at(-1)!.cookie) {
+      const batch = await tree.list(id, cookie);
+      if (batch.length === 0) return { entries: byName() };
+      for (const entry of batch) entries.push(entry);
+    }
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    return { entries: byName(), problem: error };
+  }
+}
+
+/** What is known of an entry. */
+export async function inspect(tree: NodeTree, entry: DirectoryEntry): Promise<Listed> {
+  try {
+    const attributes = await tree.attributes(entry.id);
+    if (attributes.type !== "symlink") return { entry, attributes };
+    try {
+      return { entry, attributes, target: await tree.readLink(entry.id) };
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return { entry, attributes, problem: error };
+    }
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    return { entry, problem: error };
+  }
+}
