@@ -19,16 +19,30 @@ const PAGE_SIZE = 64 * 2 ** 10;
 /** Bytes that one reader keeps unless told otherwise. */
 const DEFAULT_LIMIT = 32 * 2 ** 20;
 
-export function cachedReader(source: BlockSource, limit = DEFAULT_LIMIT): CachedReader {
-  const pages = new LRUCache<number, Buffer>({
+/** Pages of many sources within one bound: for readers that come by the hundred, one an image of a chain. */
+export type PagePool = LRUCache<string, Buffer, () => Promise<Buffer>>;
+
+/** A pool that keeps at most `limit` bytes. */
+export function pagePool(limit: number): PagePool {
+  return new LRUCache({
     maxSize: limit,
     sizeCalculation: (page) => page.length,
-    fetchMethod: (index) => {
-      const start = index * PAGE_SIZE;
-      return read(source, start, Math.min(PAGE_SIZE, source.size - start));
-    },
+    fetchMethod: (_key, _stale, { context: load }) => load(),
   });
-  const page = async (index: number): Promise<Buffer> => pages.get(index) ?? (await pages.fetch(index))!;
+}
+
+/** Distinguishes the readers of one pool. */
+let readerCount = 0;
+
+/** A reader of `source` that keeps its pages in a pool of its own, or in one that it shares. */
+export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)): CachedReader {
+  const reader = readerCount++;
+  const page = async (index: number): Promise<Buffer> => {
+    const start = index * PAGE_SIZE;
+    const load = () => read(source, start, Math.min(PAGE_SIZE, source.size - start));
+    const key = `${reader}/${index}`;
+    return pool.get(key) ?? (await pool.fetch(key, { context: load })) ?? load();
+  };
 
   return {
     async read(offset, length) {

@@ -20,8 +20,8 @@ const WINDOW_SIZE = 16 * 2 ** 20;
 const EXTENT_LIMIT = 200_000;
 
 /**
- * The disk that `layers` make, from the top (the newest) to the base. Its size is the top layer's; a layer that
- * is smaller is absent past its end, and what is absent in all of them is zero.
+ * The disk that `layers` make, from the top (the newest) to the base. Its size is the top layer's. Past the end
+ * of a smaller layer are zeros, whatever lies below: the disk had ended there. So is what is absent in all layers.
  */
 export function overlay(layers: readonly MappedLayer[], name: string): BlockSource {
   const size = layers[0]?.size ?? 0;
@@ -66,7 +66,7 @@ async function resolve(layers: readonly MappedLayer[], offset: number, length: n
       if (extent.kind === "absent") {
         const inside = Math.max(0, Math.min(extent.length, layer.size - at));
         if (inside > 0) for (const found of await layer.map(at, inside)) append(merged, found);
-        append(merged, { kind: "absent", length: extent.length - inside });
+        append(merged, { kind: "zero", length: extent.length - inside });
       } else {
         append(merged, extent);
       }

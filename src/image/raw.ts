@@ -1,0 +1,73 @@
+/**
+ * Raw images and block devices: the disk's bytes as they are. There is nothing in them to be recognised by, so
+ * this is the last format that is tried, and it refuses only what is certainly no disk:
+ *
+ * - a file of no bytes;
+ * - a container or an archive that we know by its signature, but do not read (signatures.ts);
+ * - a file named *.vdi, *.vhdx or *.qcow2 without the signature of its kind: the damaged image of a disk;
+ * - a text. Every partition table and every file system has bytes that are no text within TEXT_SIZE.
+ *
+ * All else opens. A size that is not in whole sectors is a warning: a copy that was cut short must open.
+ */
+import { isUtf8 } from "node:buffer";
+import { CorruptError, UnsupportedError } from "../errors.js";
+import type { Storage } from "../storage/storage.js";
+import type { ImageFormat } from "./image.js";
+import { findSignature, PROBE_SIZE, promises } from "./signatures.js";
+
+export const raw: ImageFormat = {
+  name: "raw",
+  async open(storage) {
+    await refuseOthers(storage);
+    const rest = storage.size % SECTOR_SIZE;
+    const warning = `${storage.name}: ${storage.size} bytes are not whole sectors of ${SECTOR_SIZE}; perhaps it was cut short`;
+    return {
+      format: "raw",
+      storage,
+      size: storage.size,
+      variant: "raw",
+      warnings: rest === 0 ? [] : [warning],
+      details: {},
+      map: async (offset, length) => (length === 0 ? [] : [{ kind: "stored", storage, offset, length }]),
+      close: () => storage.close(),
+    };
+  },
+};
+
+const SECTOR_SIZE = 512;
+
+/** Up to and with the last place of a superblock among the file systems in use: btrfs, at 64 KiB. */
+const TEXT_SIZE = 68 * 2 ** 10;
+
+async function refuseOthers(storage: Storage): Promise<void> {
+  const { name: file, size } = storage;
+  if (size === 0) throw new CorruptError({ file, thing: "this file is empty, not a disk image" });
+  const head = await readPart(storage, 0, PROBE_SIZE);
+  const tail = await readPart(storage, Math.max(0, size - PROBE_SIZE), PROBE_SIZE);
+  const signature = findSignature(head, tail);
+  if (signature !== undefined) {
+    const { format, hint = "convert it to VDI or raw, with `qemu-img convert` for example" } = signature;
+    throw new UnsupportedError({ file, thing: `${format} files are not read yet`, hint });
+  }
+  const promised = promises[file.slice(file.lastIndexOf(".") + 1).toLowerCase()];
+  if (promised !== undefined) {
+    const hint = "its beginning is damaged; or, if it is a raw disk image, give it a name that ends in .img";
+    throw new CorruptError({ file, offset: 0, thing: `there is no ${promised} signature`, hint });
+  }
+  if (isText(head) && isText(await readPart(storage, 0, TEXT_SIZE))) {
+    throw new UnsupportedError({ file, thing: "this is a text, not a disk image" });
+  }
+}
+
+async function readPart(storage: Storage, offset: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(Math.min(length, storage.size - offset));
+  await storage.read(bytes, offset);
+  return bytes;
+}
+
+/** Whether `bytes`, the beginning of a file, are UTF-8 without control characters; the last one may be cut. */
+function isText(bytes: Buffer): boolean {
+  // eslint-disable-next-line no-control-regex -- control characters are the point
+  if (/[\x00-\x06\x0e-\x1a\x1c-\x1f]/.test(bytes.toString("latin1"))) return false;
+  return [0, 1, 2, 3].some((cut) => isUtf8(bytes.subarray(0, bytes.length - cut)));
+}

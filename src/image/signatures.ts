@@ -1,0 +1,75 @@
+/** What a file that no driver opens is, by its signature: so that nobody is shown a container as if it were a disk. */
+
+/** A signature in the first bytes of a file, or in its last 512. */
+export interface Signature {
+  /** What the format is called. */
+  readonly format: string;
+  /** The signature's place; from the end where it is negative. */
+  readonly offset: number;
+  readonly bytes: Buffer;
+  /** What a person can do, where "convert it" is not the answer. */
+  readonly hint?: string;
+}
+
+const UNPACK = "unpack it first";
+
+const at = (offset: number, format: string, signature: string, hint?: string): Signature => ({
+  format,
+  offset,
+  bytes: Buffer.from(signature, "latin1"),
+  ...(hint !== undefined && { hint }),
+});
+
+/**
+ * Images and archives that are not read. Source, unless said otherwise: the formats' own specifications; qemu's
+ * block/*.c at 7.2, whose probes compare the same bytes.
+ */
+export const signatures: readonly Signature[] = [
+  at(0, "VMDK", "KDMV"),
+  at(0, "VMDK (ESX redo log)", "COWD"),
+  at(0, "VMDK (SE sparse)", "\xbe\xba\xfe\xca\x00\x00\x00\x00"),
+  at(0, "VMDK (descriptor)", "# Disk DescriptorFile"),
+  at(0, "VHD", "conectix"),
+  at(-512, "VHD", "conectix"),
+  at(-511, "VHD", "conectix"), // Virtual PC before 2004 left the footer's last byte away
+  at(0, "VHDX", "vhdxfile"),
+  at(0, "QCOW", "QFI\xfb"),
+  at(0, "QED", "QED\0"),
+  at(0, "Parallels", "WithoutFreeSpace"),
+  at(0, "Parallels", "WithouFreSpacExt"),
+  at(0, "Bochs", "Bochs Virtual HD Image"),
+  at(-512, "Apple DMG", "koly"),
+  at(0, "Expert Witness (E01)", "EVF\x09\x0d\x0a\xff\x00"),
+  at(0, "Expert Witness (Ex01)", "EVF2\x0d\x0a\x81\x00"),
+  at(0, "AFF", "AFF10\r\n\0"),
+  at(0, "Windows imaging (WIM)", "MSWIM\0\0\0", UNPACK),
+  at(0, "gzip", "\x1f\x8b\x08", UNPACK),
+  at(0, "xz", "\xfd7zXZ\0", UNPACK),
+  at(0, "bzip2", "BZh", UNPACK),
+  at(0, "zstd", "\x28\xb5\x2f\xfd", UNPACK),
+  at(0, "lz4", "\x04\x22\x4d\x18", UNPACK),
+  at(0, "zip", "PK\x03\x04", UNPACK),
+  at(0, "7z", "7z\xbc\xaf\x27\x1c", UNPACK),
+  at(0, "RAR", "Rar!\x1a\x07", UNPACK),
+  at(257, "tar (an OVA is one)", "ustar", UNPACK),
+];
+
+/** Bytes that `findSignature` wants to see of each end. */
+export const PROBE_SIZE = 512;
+
+/** Formats whose files always begin with a signature: the name is a promise that their bytes must keep. */
+export const promises: Readonly<Record<string, string>> = {
+  vdi: "VDI",
+  vhdx: "VHDX",
+  avhdx: "VHDX",
+  qcow2: "QCOW",
+};
+
+/** The signature in the first or the last PROBE_SIZE bytes of a file, if there is one. */
+export function findSignature(head: Buffer, tail: Buffer): Signature | undefined {
+  return signatures.find(({ offset, bytes }) => {
+    const from = offset < 0 ? tail : head;
+    const start = offset < 0 ? from.length + offset : offset;
+    return start >= 0 && from.subarray(start, start + bytes.length).equals(bytes);
+  });
+}

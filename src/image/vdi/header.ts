@@ -1,0 +1,249 @@
+/** The VDI header in its three shapes, checked: bytes in, value out. */
+import { NIL_UUID } from "../../bytes/guid.js";
+import {
+  describe,
+  guid,
+  struct,
+  text,
+  u32le,
+  u64le,
+  type Fields,
+  type Struct,
+  type ViewOf,
+} from "../../bytes/struct.js";
+import { CorruptError, UnsupportedError } from "../../errors.js";
+
+/** What every version begins with. Little-endian, as all of it. Source: VirtualBox VDICore.h, VDIPREHEADER. */
+export const PreHeader = struct("VDI pre-header", 0x48, {
+  software: text(0x00, 64), // szFileInfo: "<<< Oracle VM VirtualBox Disk Image >>>\n"; never checked
+  signature: u32le(0x40),
+  version: u32le(0x44), // major << 16 | minor
+});
+
+/** Version 0, of before 2006. Source: VDICore.h, VDIHEADER0. */
+export const Header0 = struct("VDI header", 0x1a4, {
+  type: u32le(0x048),
+  flags: u32le(0x04c),
+  comment: text(0x050, 256),
+  diskSize: u64le(0x160), // bytes
+  blockSize: u32le(0x168), // bytes
+  blockCount: u32le(0x16c),
+  allocatedCount: u32le(0x170),
+  uuid: guid(0x174), // uuidCreate
+  modification: guid(0x184), // uuidModify
+  parentUuid: guid(0x194), // uuidLinkage
+});
+
+/** Version 1.0 and 1.1. Source: VDICore.h, VDIHEADER1. */
+export const Header1 = struct("VDI header", 0x1c8, {
+  headerSize: u32le(0x048), // cbHeader: bytes, counted from here
+  type: u32le(0x04c),
+  flags: u32le(0x050),
+  comment: text(0x054, 256),
+  tableOffset: u32le(0x154), // offBlocks: bytes
+  dataOffset: u32le(0x158), // offData: bytes
+  diskSize: u64le(0x170), // bytes
+  blockSize: u32le(0x178), // bytes
+  blockExtra: u32le(0x17c), // cbBlockExtra: bytes in front of each block's data
+  blockCount: u32le(0x180),
+  allocatedCount: u32le(0x184),
+  uuid: guid(0x188), // uuidCreate
+  modification: guid(0x198), // uuidModify
+  parentUuid: guid(0x1a8), // uuidLinkage
+  parentModification: guid(0x1b8), // uuidParentModify
+});
+
+/** Version 1.1 with the geometry that the BIOS showed, of which nothing is needed. Source: VDIHEADER1PLUS. */
+export const Header1Plus = struct("VDI header", 0x1d8, {
+  ...Header1.fields,
+  cylinderCount: u32le(0x1c8),
+  headCount: u32le(0x1cc),
+  sectorCount: u32le(0x1d0),
+});
+
+/** Bytes that are enough for every version. */
+export const HEADER_SIZE = Header1Plus.size;
+
+export type VdiVariant = "dynamic" | "fixed" | "undo" | "differencing";
+
+/** The header as the driver needs it. Positions and sizes are bytes. */
+export interface VdiHeader {
+  readonly variant: VdiVariant;
+  /** Whole sectors. */
+  readonly diskSize: number;
+  readonly blockSize: number;
+  /** What lies in front of each block's data. */
+  readonly blockExtra: number;
+  readonly blockCount: number;
+  /** Blocks that the file holds: every entry of the block map is below it. */
+  readonly allocatedCount: number;
+  readonly tableOffset: number;
+  readonly dataOffset: number;
+  /** NIL_UUID where there is none; so the other three. */
+  readonly uuid: string;
+  readonly modification: string;
+  readonly parentUuid: string;
+  readonly parentModification: string;
+  readonly warnings: readonly string[];
+  /** The fields as they are on disk. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** VDICore.h, VDI_IMAGE_SIGNATURE. */
+const SIGNATURE = 0xbeda107f;
+
+/** The one value that images of before version 1 have (VDI.cpp, vdiValidatePreHeader). */
+const VERSION_0 = 0x00000002;
+
+/** `headerSize` does not count the pre-header: sizeof(VDIHEADER1), sizeof(VDIHEADER1PLUS). */
+const HEADER1_SIZE = Header1.size - PreHeader.size;
+const HEADER1_PLUS_SIZE = Header1Plus.size - PreHeader.size;
+
+/** VDICore.h, VDIIMAGETYPE. */
+const variants: Readonly<Record<number, VdiVariant>> = {
+  1: "dynamic",
+  2: "fixed",
+  3: "undo",
+  4: "differencing",
+};
+
+/** What VirtualBox opens: from an eighth to 128 times of the usual 1 MiB (VDI.cpp, vdiOpenImage). */
+const BLOCK_SIZE_MIN = 2 ** 17;
+const BLOCK_SIZE_MAX = 2 ** 27;
+
+/** Beyond it a position is no longer exact in a number. */
+const DISK_SIZE_MAX = Number.MAX_SAFE_INTEGER;
+
+const SECTOR_SIZE = 512;
+export const TABLE_ENTRY_SIZE = 4;
+
+/** Whether `bytes`, the beginning of a file, are a VDI's. */
+export function isVdi(bytes: Buffer): boolean {
+  return bytes.length >= PreHeader.size && PreHeader.view(bytes).signature === SIGNATURE;
+}
+
+/**
+ * The header in `bytes`, the first HEADER_SIZE of `file` (or all of it), which is `fileSize` bytes long.
+ * @throws {UnsupportedError} for a version that is not known.
+ * @throws {CorruptError} for a value that cannot be.
+ */
+export function readHeader(bytes: Buffer, file: string, fileSize: number): VdiHeader {
+  const { version, software } = PreHeader.view(bytes, 0, file);
+  const facts = { software: software.trimEnd(), version: `0x${version.toString(16)}` };
+  if (version === VERSION_0) {
+    const view = Header0.view(bytes, 0, file);
+    const tableOffset = Header0.size;
+    const dataOffset = tableOffset + view.blockCount * TABLE_ENTRY_SIZE;
+    const layout = { tableOffset, dataOffset, blockExtra: 0, parentModification: NIL_UUID };
+    return checked(Header0, view, layout, file, fileSize, { ...facts, ...describe(Header0, view) });
+  }
+  if (version >>> 16 === 1) {
+    const view = Header1.view(bytes, 0, file);
+    checkLayout(view, file);
+    const isPlus = view.headerSize >= HEADER1_PLUS_SIZE && bytes.length >= Header1Plus.size;
+    const fields = isPlus ? describe(Header1Plus, Header1Plus.view(bytes, 0, file)) : describe(Header1, view);
+    return checked(Header1, view, view, file, fileSize, { ...facts, ...fields });
+  }
+  throw new UnsupportedError({
+    file,
+    offset: PreHeader.fields.version.offset,
+    thing: "VDI version",
+    found: facts.version,
+    expected: "0x2, 0x10000 or 0x10001",
+  });
+}
+
+/** Where version 1 has put its map and its data. Source: VDI.cpp, vdiValidateHeader. */
+function checkLayout(view: ViewOf<typeof Header1>, file: string): void {
+  const complain = complaints(Header1, file);
+  const { headerSize, tableOffset, dataOffset, blockExtra } = view;
+  if (headerSize < HEADER1_SIZE) {
+    throw complain("headerSize", "VDI header size", headerSize, `at least ${HEADER1_SIZE}`);
+  }
+  if (tableOffset < Header1.size) {
+    throw complain("tableOffset", "the VDI block map's place", tableOffset, `at least ${Header1.size}`);
+  }
+  const tableEnd = tableOffset + view.blockCount * TABLE_ENTRY_SIZE;
+  if (dataOffset < tableEnd) {
+    const expected = `at least ${tableEnd}, where the block map ends`;
+    throw complain("dataOffset", "the VDI data's place", dataOffset, expected);
+  }
+  if (blockExtra !== 0 && !isPowerOfTwo(blockExtra)) {
+    throw complain("blockExtra", "VDI's extra room a block", blockExtra, "0 or a power of two");
+  }
+}
+
+type Common = Pick<ViewOf<typeof Header0>, keyof ViewOf<typeof Header0>>;
+type Layout = Pick<VdiHeader, "tableOffset" | "dataOffset" | "blockExtra" | "parentModification">;
+
+/** What all versions have in common, checked. Source: VDI.cpp, vdiValidateHeader and vdiOpenImage. */
+function checked(
+  declaration: typeof Header0 | typeof Header1,
+  view: Common,
+  layout: Layout,
+  file: string,
+  fileSize: number,
+  details: Record<string, unknown>,
+): VdiHeader {
+  const complain = complaints(declaration, file);
+  const { type, blockSize, blockCount, allocatedCount } = view;
+  const variant = variants[type];
+  if (variant === undefined) throw complain("type", "VDI type", type, "1, 2, 3 or 4");
+  if (!isPowerOfTwo(blockSize) || blockSize < BLOCK_SIZE_MIN || blockSize > BLOCK_SIZE_MAX) {
+    const expected = `a power of two from ${BLOCK_SIZE_MIN} to ${BLOCK_SIZE_MAX}`;
+    throw complain("blockSize", "VDI block size", blockSize, expected);
+  }
+  // A disk of odd size was a fault of VirtualBox on macOS: the guest never saw the sector that is not whole.
+  const diskSize = view.diskSize - (view.diskSize % SECTOR_SIZE);
+  const room = Math.min(blockCount * blockSize, DISK_SIZE_MAX);
+  if (diskSize === 0 || view.diskSize > room) {
+    const expected = `from ${SECTOR_SIZE} to ${room}, what ${blockCount} blocks of ${blockSize} bytes hold`;
+    throw complain("diskSize", "VDI disk size", view.diskSize, expected);
+  }
+  const tableEnd = layout.tableOffset + blockCount * TABLE_ENTRY_SIZE;
+  if (tableEnd > fileSize) {
+    const expected = `byte ${tableEnd}, where the VDI block map ends, or behind it; the image is cut short`;
+    throw new CorruptError({ file, thing: "the file's end", found: `byte ${fileSize}`, expected });
+  }
+  const isChild = variant === "differencing" || variant === "undo";
+  if (isChild && view.parentUuid === NIL_UUID) {
+    throw complain("parentUuid", `the parent UUID of this ${variant} VDI`, NIL_UUID, "a UUID");
+  }
+  const warnings: string[] = [];
+  if (allocatedCount > blockCount) {
+    warnings.push(
+      `${file}: ${allocatedCount} blocks are said to be stored, but the disk has only ${blockCount}`,
+    );
+  }
+  if (!isChild && view.parentUuid !== NIL_UUID) {
+    warnings.push(
+      `${file}: a ${variant} image has no parent, but this one names ${view.parentUuid}: it is ignored`,
+    );
+  }
+  return {
+    variant,
+    diskSize,
+    blockSize,
+    blockExtra: layout.blockExtra,
+    blockCount,
+    allocatedCount: Math.min(allocatedCount, blockCount),
+    tableOffset: layout.tableOffset,
+    dataOffset: layout.dataOffset,
+    uuid: view.uuid,
+    modification: view.modification,
+    parentUuid: view.parentUuid,
+    parentModification: layout.parentModification,
+    warnings,
+    details,
+  };
+}
+
+/** Makes the complaint about one field of `declaration` in `file`. */
+function complaints<F extends Fields>(declaration: Struct<F>, file: string) {
+  return (field: keyof F, thing: string, found: string | number, expected: string): CorruptError =>
+    new CorruptError({ file, offset: declaration.fields[field]!.offset, thing, found, expected });
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return value > 0 && (value & (value - 1)) === 0;
+}
