@@ -1,0 +1,128 @@
+/**
+ * The two copies of a GPT: the primary in the second sector, the backup in the last. A copy counts only when its
+ * header and its entries both have the checksums they were written with. Source: UEFI specification 2.10, 5.3.2.
+ */
+import { crc32 } from "node:zlib";
+import { CorruptError, DiskError } from "../../errors.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { outcome, readWithin } from "../reading.js";
+import { alternateSector, GPT_SIGNATURE, hex, parseHeader, type GptHeader } from "./header.js";
+
+/** A GPT that is whole. */
+export interface Gpt {
+  readonly header: GptHeader;
+  readonly entries: Buffer;
+  readonly sectorSize: number;
+  /** Absolute byte of the header. */
+  readonly offset: number;
+}
+
+/** What was found where a copy should be: one that is whole, else the damage of the first that is not. */
+export interface Finding {
+  readonly gpt?: Gpt;
+  readonly damage?: DiskError;
+}
+
+const SECTOR_SIZES: readonly number[] = [512, 4096];
+
+/**
+ * How far before the disk's end a backup is searched for. Containers round a disk up when they convert it: a VHD
+ * to whole cylinders, at most 16 heads × 255 sectors (VHD specification, "CHS Calculation"), which is 2 MiB.
+ */
+const SEARCHED_TAIL = 2 * 2 ** 20;
+
+export async function findPrimary(disk: BlockSource): Promise<Finding> {
+  return firstWhole(
+    disk,
+    SECTOR_SIZES.map((sectorSize) => ({ sectorSize, sector: 1 })),
+  );
+}
+
+/**
+ * The backup: in the disk's last sector, or where a primary, though damaged, says, or where the protective MBR's
+ * `protectedSectors` end (a disk that has grown since). With `isSearched`, also anywhere near the disk's end.
+ */
+export async function findBackup(
+  disk: BlockSource,
+  protectedSectors: number | undefined,
+  isSearched: boolean,
+): Promise<Finding> {
+  const places: Place[] = [];
+  for (const sectorSize of SECTOR_SIZES) {
+    const primary = await outcome(readWithin(disk, sectorSize, 512));
+    places.push({ sectorSize, sector: Math.floor(disk.size / sectorSize) - 1 });
+    if (Buffer.isBuffer(primary)) places.push({ sectorSize, sector: alternateSector(primary) });
+    if (protectedSectors !== undefined) places.push({ sectorSize, sector: protectedSectors });
+  }
+  const finding = await firstWhole(
+    disk,
+    places.filter(({ sector }) => sector > 1),
+  );
+  if (finding.gpt !== undefined || !isSearched) return finding;
+  const searched = await firstWhole(disk, await searchTail(disk));
+  return searched.gpt === undefined ? finding : searched;
+}
+
+interface Place {
+  readonly sectorSize: number;
+  readonly sector: number;
+}
+
+async function firstWhole(disk: BlockSource, places: readonly Place[]): Promise<Finding> {
+  let damage: DiskError | undefined;
+  for (const place of places) {
+    const copy = await outcome(readCopy(disk, place));
+    if (copy instanceof DiskError) damage ??= copy;
+    else if (copy !== undefined) return { gpt: copy };
+  }
+  return damage === undefined ? {} : { damage };
+}
+
+/**
+ * The copy whose header is in `sector`; `undefined` where there is none.
+ * @throws {DiskError} when it is damaged, or cannot be read.
+ */
+async function readCopy(disk: BlockSource, { sectorSize, sector }: Place): Promise<Gpt | undefined> {
+  const offset = sector * sectorSize;
+  const bytes = await readWithin(disk, offset, sectorSize);
+  const header = bytes && parseHeader(bytes, disk.name, offset, sectorSize);
+  if (header === undefined) return undefined;
+  const length = header.entryCount * header.entrySize;
+  const entries = await readWithin(disk, header.entriesSector * sectorSize, length);
+  if (entries === undefined) {
+    throw new CorruptError({
+      file: disk.name,
+      offset: offset + 0x48,
+      thing: "GPT entries' first sector",
+      found: header.entriesSector,
+      expected: `${length} bytes before the disk's end, ${disk.size}`,
+    });
+  }
+  const computed = crc32(entries);
+  if (computed !== header.entriesCrc) {
+    throw new CorruptError({
+      file: disk.name,
+      offset: offset + 0x58,
+      thing: "GPT entries' checksum",
+      found: hex(header.entriesCrc),
+      expected: hex(computed),
+    });
+  }
+  return { header, entries, sectorSize, offset };
+}
+
+/** Every place near the disk's end that has the signature, the last first. */
+async function searchTail(disk: BlockSource): Promise<Place[]> {
+  const length = Math.min(SEARCHED_TAIL, disk.size - (disk.size % 512));
+  const start = disk.size - (disk.size % 512) - length;
+  const tail = await outcome(readWithin(disk, start, length));
+  if (!Buffer.isBuffer(tail)) return [];
+  const places: Place[] = [];
+  for (let at = length - 512; at >= 0; at -= 512) {
+    if (tail.toString("latin1", at, at + 8) !== GPT_SIGNATURE) continue;
+    for (const sectorSize of SECTOR_SIZES) {
+      if ((start + at) % sectorSize === 0) places.push({ sectorSize, sector: (start + at) / sectorSize });
+    }
+  }
+  return places;
+}

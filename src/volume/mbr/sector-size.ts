@@ -1,0 +1,39 @@
+/**
+ * An MBR does not say how large its sectors are, and an image of a disk with 4096-byte sectors keeps no note of
+ * it. What lies where the partitions would begin tells.
+ */
+import { DiskError } from "../../errors.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { outcome, readWithin } from "../reading.js";
+import { signatureAt } from "../whole-disk.js";
+import { isExtended, isUsed, MbrSector, parseMbr, type Mbr } from "./sector.js";
+
+const COMMON_SECTOR_SIZE = 512;
+const LARGE_SECTOR_SIZE = 4096;
+
+/** Bytes a sector: 4096 where something begins at the partitions' places counted so and nothing counted in 512. */
+export async function findSectorSize(disk: BlockSource, mbr: Mbr): Promise<number> {
+  const used = mbr.slots.filter(isUsed);
+  const fitsLarge = used.every(
+    (slot) => (slot.startSector + slot.sectorCount) * LARGE_SECTOR_SIZE <= disk.size,
+  );
+  if (!fitsLarge || (await hasContents(disk, mbr, COMMON_SECTOR_SIZE))) return COMMON_SECTOR_SIZE;
+  return (await hasContents(disk, mbr, LARGE_SECTOR_SIZE)) ? LARGE_SECTOR_SIZE : COMMON_SECTOR_SIZE;
+}
+
+async function hasContents(disk: BlockSource, mbr: Mbr, sectorSize: number): Promise<boolean> {
+  for (const slot of mbr.slots.filter(isUsed)) {
+    const offset = slot.startSector * sectorSize;
+    const found = isExtended(slot)
+      ? await outcome(isBootRecord(disk, offset))
+      : await outcome(signatureAt(disk, offset));
+    // Unreadable tells nothing; whoever reads the partition is told.
+    if (!(found instanceof DiskError) && found) return true;
+  }
+  return false;
+}
+
+async function isBootRecord(disk: BlockSource, offset: number): Promise<boolean> {
+  const sector = await readWithin(disk, offset, MbrSector.size);
+  return sector !== undefined && parseMbr(sector) !== undefined;
+}

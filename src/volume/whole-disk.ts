@@ -1,0 +1,133 @@
+/**
+ * A disk without a table is one volume. Whether it is one shows at its start: what lives there may have been put
+ * over an older table, whose remains must not be believed. These are signatures with just enough sense behind
+ * them to decide that; the file systems' own drivers judge the rest.
+ */
+import type { BlockSource } from "../extent/extent.js";
+import { window } from "../extent/window.js";
+import { struct, u16le, u32le, u8 } from "../bytes/struct.js";
+import { readWithin } from "./reading.js";
+import type { VolumeTable } from "./volume.js";
+
+/** The disk as one volume. */
+export function wholeDisk(disk: BlockSource): VolumeTable {
+  const source = window(disk, 0, disk.size, `${disk.name} vol0`);
+  return {
+    kind: "none",
+    sectorSize: 512,
+    volumes: [{ index: 0, number: 0, offset: 0, source, type: "", typeName: "", bootable: false }],
+    warnings: [],
+  };
+}
+
+/** BIOS parameter block, its part that every FAT has. Source: Microsoft FAT specification (2005), section 3.1. */
+const FatBootSector = struct("FAT boot sector", 512, {
+  bytesPerSector: u16le(0x0b),
+  sectorsPerCluster: u8(0x0d),
+  reservedSectors: u16le(0x0e),
+  fatCount: u8(0x10),
+  totalSectors16: u16le(0x13),
+  media: u8(0x15),
+  totalSectors32: u32le(0x20),
+});
+
+/** Start of the superblock, which lies at byte 1024. Source: Linux, Documentation/filesystems/ext4/super.rst. */
+const ExtSuperblock = struct("ext superblock", 0x154, {
+  blockCountLow: u32le(0x04),
+  firstDataBlock: u32le(0x14),
+  logBlockSize: u32le(0x18),
+  blocksPerGroup: u32le(0x20),
+  inodesPerGroup: u32le(0x28),
+  magic: u16le(0x38),
+  incompatible: u32le(0x60),
+  blockCountHigh: u32le(0x150),
+});
+
+const EXT_SUPERBLOCK_OFFSET = 1024;
+const EXT_MAGIC = 0xef53;
+/** 64 KiB blocks, the largest (super.rst, s_log_block_size). */
+const EXT_MAX_LOG_BLOCK_SIZE = 6;
+/** INCOMPAT_64BIT: the block count has a high half. */
+const EXT_64BIT = 0x80;
+
+/**
+ * Fixed signatures: name, byte, what is there. Source: util-linux libblkid/src/superblocks, the `magics` of each;
+ * LVM2 keeps its label in any of the first four sectors (lib/label/label.h, LABEL_SCAN_SECTORS).
+ */
+const SIGNATURES: readonly (readonly [string, number, string])[] = [
+  ["XFS", 0, "XFSB"],
+  ["LUKS", 0, "LUKS\xba\xbe"],
+  ["squashfs", 0, "hsqs"],
+  ["LVM2", 0, "LABELONE"],
+  ["LVM2", 512, "LABELONE"],
+  ["LVM2", 1024, "LABELONE"],
+  ["LVM2", 1536, "LABELONE"],
+  ["swap", 4086, "SWAPSPACE2"],
+  ["swap", 4086, "SWAP-SPACE"],
+  ["ISO 9660", 0x8001, "CD001"],
+  ["btrfs", 0x10040, "_BHRfS_M"],
+];
+
+/**
+ * The name of what begins at `offset` of `disk`, or `undefined` where nothing is known.
+ * @throws {DiskError} where the disk cannot be read there.
+ */
+export async function signatureAt(disk: BlockSource, offset: number): Promise<string | undefined> {
+  const sector = await readWithin(disk, offset, FatBootSector.size);
+  return (sector && bootSectorKind(sector)) ?? superblockAt(disk, offset);
+}
+
+/** As `signatureAt`, without the file systems whose signature is in a boot sector. */
+export async function superblockAt(disk: BlockSource, offset: number): Promise<string | undefined> {
+  if (await isExt(disk, offset)) return "ext";
+  for (const [name, at, signature] of SIGNATURES) {
+    const found = await readWithin(disk, offset + at, signature.length);
+    if (found?.toString("latin1") === signature) return name;
+  }
+  return undefined;
+}
+
+/** Which file system's boot sector these 512 bytes are: those that end in 0x55 0xaa as a partition table does. */
+export function bootSectorKind(sector: Buffer): "NTFS" | "exFAT" | "FAT" | undefined {
+  if (!startsWithJump(sector)) return undefined;
+  const oem = sector.toString("latin1", 3, 11);
+  if (oem === "NTFS    ") return "NTFS";
+  if (oem === "EXFAT   ") return "exFAT";
+  const fat = FatBootSector.view(sector);
+  const isFat =
+    isPowerOfTwo(fat.bytesPerSector) &&
+    fat.bytesPerSector >= 128 &&
+    fat.bytesPerSector <= 4096 &&
+    isPowerOfTwo(fat.sectorsPerCluster) &&
+    fat.reservedSectors > 0 &&
+    fat.fatCount > 0 &&
+    (fat.media === 0xf0 || fat.media >= 0xf8) &&
+    (fat.totalSectors16 > 0 || fat.totalSectors32 > 0);
+  return isFat ? "FAT" : undefined;
+}
+
+/** The jump over the parameter block: short with a no-operation, or near. So begins every DOS boot sector. */
+export function startsWithJump(sector: Buffer): boolean {
+  return (sector[0] === 0xeb && sector[2] === 0x90) || sector[0] === 0xe9;
+}
+
+/** Whether an ext superblock is here whose file system the disk has room for. */
+async function isExt(disk: BlockSource, offset: number): Promise<boolean> {
+  const bytes = await readWithin(disk, offset + EXT_SUPERBLOCK_OFFSET, ExtSuperblock.size);
+  if (bytes === undefined) return false;
+  const ext = ExtSuperblock.view(bytes);
+  if (ext.magic !== EXT_MAGIC || ext.logBlockSize > EXT_MAX_LOG_BLOCK_SIZE) return false;
+  const high = ext.incompatible & EXT_64BIT ? ext.blockCountHigh : 0;
+  const size = (ext.blockCountLow + high * 2 ** 32) * 2 ** (10 + ext.logBlockSize);
+  return (
+    ext.firstDataBlock <= 1 &&
+    ext.blocksPerGroup > 0 &&
+    ext.inodesPerGroup > 0 &&
+    size > 0 &&
+    offset + size <= disk.size
+  );
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return value > 0 && (value & (value - 1)) === 0;
+}
