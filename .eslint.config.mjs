@@ -5,7 +5,7 @@ export default tseslint.config(
   { ignores: ["dist/", "build/", ".tap/", "**/*.cjs"] },
   eslint.configs.recommended,
   {
-    files: ["src/**/*.ts", "test/**/*.ts"],
+    files: ["src/**/*.ts", "test/**/*.ts", "images/**/*.ts", "scripts/**/*.ts"],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { project: ["tsconfig.json", "test/tsconfig.json"] } },
     rules: {

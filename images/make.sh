@@ -55,4 +55,4 @@ rm /usr/lib/os-release
 write $work/os-release /usr/lib/os-release
 write $work/update.log /var/log/update.log
 EOF
-node --import tsx ../make-snapshot.ts "$disk" web.vdi Snapshots
+../../node_modules/.bin/tsx ../make-snapshot.ts "$disk" web.vdi Snapshots
