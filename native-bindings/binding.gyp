@@ -1,0 +1,11 @@
+{
+  "targets": [
+    {
+      "target_name": "vdisk",
+      "sources": ["device.cc"],
+      "cflags": ["-Wall", "-Wextra"],
+      "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
+      "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden"],
+    }
+  ]
+}

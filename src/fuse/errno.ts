@@ -1,0 +1,40 @@
+/** What the kernel is told when something goes wrong, and what the log is told. */
+import { constants } from "node:os";
+import { LRUCache } from "lru-cache";
+import type { Logger } from "pino";
+import { DiskError, HostError } from "../errors.js";
+
+/** Errno numbers, positive, by name. */
+export const { errno: Errno } = constants;
+
+/** The errno for `error`; EIO for a bug of ours. */
+export function errnoOf(error: unknown): number {
+  if (!(error instanceof DiskError)) return Errno.EIO;
+  switch (error.code) {
+    case "UNSUPPORTED":
+      return Errno.EOPNOTSUPP;
+    case "DENIED":
+      return Errno.EACCES;
+    case "HOST":
+      return (Errno as Record<string, number>)[(error as HostError).errno] ?? Errno.EIO;
+    default:
+      return Errno.EIO;
+  }
+}
+
+/** Messages that are remembered as said; beyond them, the oldest may be said again. */
+const REMEMBERED = 1000;
+
+/** Logs each complaint once, however often it is met, and answers its errno. */
+export function complainer(log: Logger): (error: unknown) => number {
+  const said = new LRUCache<string, true>({ max: REMEMBERED });
+  return (error) => {
+    const message = error instanceof Error ? error.message : String(error);
+    if (!said.has(message)) {
+      said.set(message, true);
+      if (error instanceof DiskError) log.error(message);
+      else log.error(error, "a bug in vdisk: please report it");
+    }
+    return errnoOf(error);
+  };
+}

@@ -1,0 +1,29 @@
+/** Extended attributes: GETXATTR, LISTXATTR. Both are asked with size 0 first, for the size alone. */
+import type { NodeTree } from "../../filesystem/filesystem.js";
+import { Errno } from "../errno.js";
+import { HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
+import { GetxattrIn, nameAt, Opcode } from "../protocol/request.js";
+import type { Handlers, Outcome } from "./server.js";
+
+export function extendedAttributeHandlers(tree: NodeTree): Handlers {
+  return {
+    [Opcode.getxattr]: async (nodeId, request) => {
+      const { size } = GetxattrIn.view(request);
+      const name = nameAt(request, GetxattrIn.size).toString();
+      const value = (await tree.extendedAttributes(nodeId)).get(name);
+      return value === undefined ? Errno.ENODATA : sized(value, size);
+    },
+    [Opcode.listxattr]: async (nodeId, request) => {
+      const { size } = GetxattrIn.view(request);
+      const names = [...(await tree.extendedAttributes(nodeId)).keys()];
+      return sized(Buffer.from(names.map((name) => `${name}\0`).join("")), size);
+    },
+  };
+}
+
+function sized(value: Buffer, size: number): Outcome {
+  if (size > 0) return value.length > size ? Errno.ERANGE : replyWith(value);
+  const out = reply(8);
+  out.writeUInt32LE(value.length, HEADER_SIZE);
+  return out;
+}

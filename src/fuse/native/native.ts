@@ -1,0 +1,70 @@
+/**
+ * The backend of our own, for Linux: /dev/fuse's wire protocol in TypeScript. The addon in native-bindings does
+ * what Node cannot (mount, receive a descriptor, wait for it); it knows nothing of what requests mean.
+ *
+ *   kernel-mount.ts   /dev/fuse attached to a directory
+ *   session.ts        requests taken, replies written
+ *   server.ts         requests answered from a tree; no kernel needed
+ *   ../protocol/      bytes to values and back
+ */
+import { realpath } from "node:fs/promises";
+import { fromHost, HostError, UnsupportedError } from "../../errors.js";
+import type { FuseBackend } from "../backend.js";
+import { mountingProblem } from "../preconditions.js";
+import { loadAddon } from "./addon.js";
+import { attach, detach, raiseReadAhead } from "./kernel-mount.js";
+import { serve } from "./server.js";
+import { runSession } from "./session.js";
+
+export const nativeBackend: FuseBackend = {
+  name: "native",
+
+  async unavailable() {
+    const addon = loadAddon();
+    return typeof addon === "string" ? addon : mountingProblem(false);
+  },
+
+  async mount(tree, mountPoint, options) {
+    const addon = loadAddon();
+    if (typeof addon === "string") throw new UnsupportedError(addon);
+    const problem = await mountingProblem(false);
+    if (problem !== undefined) throw new UnsupportedError(problem);
+    const target = await realpath(mountPoint).catch((error: unknown) => {
+      throw fromHost(error, mountPoint);
+    });
+
+    let greeted!: (problem?: UnsupportedError) => void;
+    const greeting = new Promise<UnsupportedError | undefined>((resolve) => {
+      greeted = resolve;
+    });
+    const onlyFor = options.allowRoot && !options.allowOther ? process.getuid!() : undefined;
+    const server = serve(tree, options.log, greeted, onlyFor);
+    const fd = await attach(addon, target, options);
+    const ended = runSession(addon, fd, server, options.log);
+    const unserved = await Promise.race([greeting, ended.then(() => endedEarly(target))]);
+    if (unserved !== undefined) {
+      await detach(addon, target, true).catch(() => undefined);
+      throw unserved;
+    }
+    await raiseReadAhead(target);
+
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    ended.then(over, over);
+    return {
+      ended,
+      async unmount(lazy) {
+        if (isOver) return;
+        await detach(addon, target, lazy);
+        // A lazily detached mount is served for as long as someone has a file of it open.
+        if (!lazy) await ended;
+      },
+    };
+  },
+};
+
+function endedEarly(target: string): HostError {
+  return new HostError({ file: target, thing: "the mount ended before it was served" }, "ENOTCONN");
+}

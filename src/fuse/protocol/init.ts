@@ -1,0 +1,64 @@
+/** The greeting: what the kernel offers, and what of it vdisk takes. */
+import { body, reply } from "./reply.js";
+import type { InitIn } from "./request.js";
+
+const MAJOR = 7;
+/** 7.39 (Linux 6.6) brought STATX, the newest that we answer. */
+const MINOR = 39;
+/** 7.23 (Linux 3.15) brought the 64-byte `fuse_init_out` that we write; all later things are flags. */
+const MINOR_MINIMUM = 23;
+
+/** `FUSE_*` flags of INIT that we take where they are offered. */
+export const InitFlag = {
+  /** Several reads of one file at once. */
+  asyncRead: 1 << 0,
+  /** Listings bring the attributes along. Without READDIRPLUS_AUTO: `find -ls` took twice as long with it. */
+  doReaddirplus: 1 << 13,
+  /** O_DIRECT reads that are split go out side by side. */
+  asyncDio: 1 << 15,
+  /** Lookups and listings in one directory side by side. */
+  parallelDirops: 1 << 18,
+  /** `max_pages` counts. */
+  maxPages: 1 << 22,
+  /** Link targets are kept. */
+  cacheSymlinks: 1 << 23,
+  /** OPENDIR may be refused with ENOSYS once, and is not sent again: listings are then kept by themselves. */
+  noOpendir: 1 << 24,
+} as const;
+// Not taken: POSIX_ACL, which would have the kernel enforce the guest's permissions against the host's users.
+// Without it, ACLs are shown as the extended attributes that they are. EXPORT_SUPPORT: the tree knows no "..".
+
+const WANTED = Object.values(InitFlag).reduce((all, flag) => all | flag, 0);
+
+/** Bytes of the largest read: 256 pages, the kernel's own limit (fs/fuse/fuse_i.h, FUSE_MAX_MAX_PAGES). */
+export const MAX_READ = 2 ** 20;
+
+/** Requests that the kernel may have under way for reading ahead; what bounds the memory that reads take. */
+const MAX_BACKGROUND = 16;
+
+export interface Greeting {
+  readonly reply: Buffer;
+  /** The kernel's, as `7.44`. */
+  readonly version: string;
+  /** The flags that both sides use; `undefined` where the kernel is to greet again in our version. */
+  readonly flags: number | undefined;
+}
+
+/** The answer to INIT; `undefined` where the kernel is too old. */
+export function greet(request: InitIn): Greeting | undefined {
+  const { major, minor } = request;
+  if (major < MAJOR || (major === MAJOR && minor < MINOR_MINIMUM)) return undefined;
+  const greeting = reply(64);
+  const out = body(greeting);
+  out.writeUInt32LE(MAJOR, 0);
+  out.writeUInt32LE(Math.min(major === MAJOR ? minor : MINOR, MINOR), 4);
+  const flags = request.flags & WANTED;
+  out.writeUInt32LE(request.maxReadahead, 8);
+  out.writeInt32LE(flags, 12);
+  out.writeUInt16LE(MAX_BACKGROUND, 16);
+  out.writeUInt16LE(MAX_BACKGROUND, 18); // congestion threshold
+  out.writeUInt32LE(4096, 20); // max_write: the least that there is; it sizes the request buffer
+  out.writeUInt32LE(1, 24); // time_gran: nanoseconds
+  out.writeUInt16LE(MAX_READ / 4096, 28); // max_pages
+  return { reply: greeting, version: `${major}.${minor}`, flags: major === MAJOR ? flags : undefined };
+}

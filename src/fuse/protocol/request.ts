@@ -1,0 +1,83 @@
+/**
+ * What the kernel asks, decoded. Every structure of this folder is from Linux include/uapi/linux/fuse.h
+ * (protocol 7.39), in the machine's own byte order: little-endian wherever vdisk runs.
+ */
+import { readU64le, span, struct, u32le, type ViewOf } from "../../bytes/struct.js";
+
+export const Opcode = {
+  lookup: 1,
+  forget: 2,
+  getattr: 3,
+  setattr: 4,
+  readlink: 5,
+  symlink: 6,
+  mknod: 8,
+  mkdir: 9,
+  unlink: 10,
+  rmdir: 11,
+  rename: 12,
+  link: 13,
+  open: 14,
+  read: 15,
+  write: 16,
+  statfs: 17,
+  release: 18,
+  setxattr: 21,
+  getxattr: 22,
+  listxattr: 23,
+  removexattr: 24,
+  init: 26,
+  opendir: 27,
+  readdir: 28,
+  releasedir: 29,
+  create: 35,
+  interrupt: 36,
+  destroy: 38,
+  ioctl: 39,
+  batchForget: 42,
+  fallocate: 43,
+  readdirplus: 44,
+  rename2: 45,
+  copyFileRange: 47,
+  tmpfile: 51,
+  statx: 52,
+} as const;
+
+const u64 = (offset: number) => ({ offset, length: 8, read: readU64le });
+
+/** `fuse_in_header`, before every request. */
+export const RequestHeader = struct("fuse_in_header", 40, {
+  length: u32le(0),
+  opcode: u32le(4),
+  unique: span(8, 8),
+  nodeId: u64(16),
+  uid: u32le(24),
+});
+export type RequestHeader = ViewOf<typeof RequestHeader>;
+
+/** `fuse_init_in`; old kernels send only these four words. */
+export const InitIn = struct("fuse_init_in", 16, {
+  major: u32le(0),
+  minor: u32le(4),
+  maxReadahead: u32le(8),
+  flags: u32le(12),
+});
+export type InitIn = ViewOf<typeof InitIn>;
+
+/** `fuse_open_in`, for OPEN. `flags` are those of open(2). */
+export const OpenIn = struct("fuse_open_in", 8, { flags: u32le(0) });
+
+/** `fuse_read_in`, for READ, READDIR and READDIRPLUS. */
+export const ReadIn = struct("fuse_read_in", 40, { handle: u64(0), offset: u64(8), size: u32le(16) });
+
+/** `fuse_release_in`. */
+export const ReleaseIn = struct("fuse_release_in", 24, { handle: u64(0) });
+
+/** `fuse_getxattr_in`, for GETXATTR (the name follows) and LISTXATTR. Size 0 asks how many bytes there are. */
+export const GetxattrIn = struct("fuse_getxattr_in", 8, { size: u32le(0) });
+
+/** The NUL-terminated name at `at` of a request's body: a copy. */
+export function nameAt(body: Buffer, at: number): Buffer {
+  const end = body.indexOf(0, at);
+  return Buffer.from(body.subarray(at, end < 0 ? body.length : end));
+}

@@ -1,0 +1,101 @@
+/** Mounts served by another process, and commands run over them. */
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, readFileSync, rmdirSync, chmodSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+export interface Mounted {
+  readonly path: string;
+  readonly daemon: ChildProcess;
+  /** The daemon's next line. */
+  next(): Promise<unknown>;
+  say(line: string): void;
+  /** Unmounts, whatever state the daemon is in, and removes the mount point. */
+  end(): Promise<void>;
+}
+
+export interface MountSettings {
+  readonly backend: "native" | "fuse-native";
+  readonly tree: "sample" | "full" | "wide";
+  readonly options?: object;
+  /** Arguments in front: "setpriv …". */
+  readonly as?: readonly string[];
+}
+
+const LOADER = pathToFileURL(createRequire(import.meta.url).resolve("@tapjs/typescript/import")).href;
+const DAEMON = fileURLToPath(new URL("daemon.ts", import.meta.url));
+
+/** Runs a program to its end; it never rejects. */
+export function run(
+  file: string,
+  args: readonly string[],
+): Promise<{ code: number | string; stdout: Buffer; stderr: string }> {
+  return new Promise((resolve) => {
+    const options = { encoding: "buffer" as const, maxBuffer: 2 ** 29, env: { ...process.env, LC_ALL: "C.UTF-8" } };
+    execFile(file, args, options, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? "?"), stdout, stderr: stderr.toString() });
+    });
+  });
+}
+
+/** The output of a program that succeeds. */
+export async function output(file: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(file, args);
+  if (code !== 0) throw new Error(`${file} ${args.join(" ")}: ${code}: ${stderr}`);
+  return stdout.toString();
+}
+
+/** What the program `script`, in Python, prints as JSON. */
+export async function python<T>(script: string, ...args: string[]): Promise<T> {
+  return JSON.parse(await output("python3", "-c", `import os, sys, json\n${script}`, ...args)) as T;
+}
+
+/** Starts a daemon; its first line says "mounted", or why not. */
+export async function start(settings: MountSettings): Promise<Mounted & { first: unknown }> {
+  const path = mkdtempSync(join(tmpdir(), "vdisk-fuse-"));
+  chmodSync(path, 0o777);
+  const { backend, tree, options = {}, as = [] } = settings;
+  const node = [process.execPath, `--import=${LOADER}`, DAEMON, backend, tree, path, JSON.stringify(options)];
+  const [file, ...args] = [...as, ...node] as [string, ...string[]];
+  const daemon = spawn(file, args, {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, NODE_OPTIONS: "", TS_NODE_TRANSPILE_ONLY: "1" },
+  });
+  const lines = createInterface(daemon.stdout)[Symbol.asyncIterator]();
+  const next = async (): Promise<unknown> => {
+    const line = await lines.next();
+    return line.done === true ? undefined : JSON.parse(line.value);
+  };
+  return {
+    path,
+    daemon,
+    next,
+    first: await next(),
+    say: (line) => daemon.stdin.write(`${line}\n`),
+    async end() {
+      while (isMounted(path)) await run("umount", ["-l", path]);
+      if (daemon.exitCode === null && daemon.signalCode === null) {
+        daemon.kill("SIGKILL");
+        await new Promise((resolve) => daemon.once("close", resolve));
+      }
+      rmdirSync(path);
+    },
+  };
+}
+
+/** A mount that is being served. */
+export async function mounted(settings: MountSettings): Promise<Mounted> {
+  const mount = await start(settings);
+  if (mount.first !== "mounted") {
+    await mount.end();
+    throw new Error(`not mounted: ${JSON.stringify(mount.first)}`);
+  }
+  return mount;
+}
+
+export function isMounted(path: string): boolean {
+  return readFileSync("/proc/self/mounts", "utf8").includes(` ${path} `);
+}
