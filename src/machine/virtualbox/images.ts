@@ -1,0 +1,87 @@
+/** Which images belong to the VirtualBox machine of an image: the `.vbox` near it says so. */
+import { readdir, realpath, stat } from "node:fs/promises";
+import { dirname, isAbsolute, join, resolve, win32 } from "node:path";
+import { DiskError, UnsupportedError } from "../../errors.js";
+import type { FindImages, RegisteredImage } from "../../image/registry.js";
+import { openFile } from "../../storage/file.js";
+import { parseMachineFile, type HardDisk } from "./vbox.js";
+
+/** Bytes. A machine with 250 snapshots, each of which repeats its hardware, takes 4 MB. */
+const SIZE_LIMIT = 16 * 2 ** 20;
+
+/** Machine files read of one folder; there is one, but for copies kept by hand. */
+const FILES_LIMIT = 16;
+
+/** VirtualBox's usual name of the folder for differencing images, below the machine's. */
+const SNAPSHOT_FOLDER = "Snapshots";
+
+/**
+ * The images that are registered with the machine of `image`: that whose `.vbox` lies in the image's folder, or
+ * in the one above, and names the image by its path or its UUID. Never throws for what a `.vbox` holds: one that
+ * cannot be read is ignored, with a warning.
+ */
+export const findVirtualBoxImages: FindImages = async ({ path, uuid }) => {
+  const folders: string[] = [];
+  const images: RegisteredImage[] = [];
+  const warnings: string[] = [];
+  for (const folder of new Set([dirname(path), dirname(dirname(path))])) {
+    for (const file of await machineFiles(folder)) {
+      try {
+        const { hardDisks } = parseMachineFile(await readText(file), file);
+        const found: RegisteredImage[] = [];
+        for (const disk of hardDisks) found.push(...(await locate(disk, folder)));
+        if (!found.some((image) => image.uuid === uuid || image.path === path)) continue;
+        folders.push(folder);
+        images.push(...found);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        warnings.push(`${error.message}; it is ignored`);
+      }
+    }
+  }
+  return { folders, images, warnings };
+};
+
+async function machineFiles(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  const ours = names.filter((name) => name.toLowerCase().endsWith(".vbox")).sort();
+  return ours.slice(0, FILES_LIMIT).map((name) => join(folder, name));
+}
+
+async function readText(file: string): Promise<string> {
+  const storage = await openFile(file);
+  try {
+    if (storage.size > SIZE_LIMIT) {
+      const expected = `at most ${SIZE_LIMIT} bytes`;
+      throw new UnsupportedError({ file, thing: "the machine file's size", found: storage.size, expected });
+    }
+    const bytes = Buffer.alloc(storage.size);
+    await storage.read(bytes, 0);
+    return bytes.toString("utf8");
+  } finally {
+    await storage.close();
+  }
+}
+
+/**
+ * Where `disk` of the machine in `folder` may lie, of the places that exist. A machine that was moved, or that
+ * comes from Windows, has its images still by the same name in its own folders.
+ */
+async function locate({ location, uuid }: HardDisk, folder: string): Promise<RegisteredImage[]> {
+  const name = win32.basename(location); // it takes both kinds of slash
+  const places = [
+    ...(isAbsolute(location) || !win32.isAbsolute(location) ? [resolve(folder, location)] : []),
+    resolve(folder, location.replaceAll("\\", "/")),
+    join(folder, name),
+    join(folder, SNAPSHOT_FOLDER, name),
+  ];
+  const resolved = await Promise.all(places.map(resolveFile));
+  return [...new Set(resolved)].filter((path) => path !== undefined).map((path) => ({ path, uuid }));
+}
+
+/** `path` with every symbolic link followed; undefined where no file is. */
+async function resolveFile(path: string): Promise<string | undefined> {
+  if (path.includes("\0")) return undefined;
+  const stats = await stat(path).catch(() => undefined);
+  return stats === undefined || stats.isDirectory() ? undefined : realpath(path).catch(() => undefined);
+}

@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import t from "tap";
+import { findVirtualBoxImages } from "../../../src/machine/virtualbox/images.js";
+
+const vbox = (...locations: string[]): string =>
+  `<VirtualBox><Machine><MediaRegistry><HardDisks>` +
+  locations.map((location, at) => `<HardDisk uuid="{u${at}}" location="${location}"/>`).join("") +
+  `</HardDisks></MediaRegistry></Machine></VirtualBox>`;
+
+t.test("a machine's images are found from its folder and from the folder below", async (t) => {
+  const folder = t.testdir({
+    "m.vbox": vbox("base.vdi", "Snapshots/one.vdi", "gone.vdi"),
+    "base.vdi": "",
+    Snapshots: { "one.vdi": "" },
+  });
+  const images = [
+    { path: join(folder, "base.vdi"), uuid: "u0" },
+    { path: join(folder, "Snapshots/one.vdi"), uuid: "u1" },
+  ];
+  for (const { path } of images) {
+    t.same(await findVirtualBoxImages({ path }), { folders: [folder], images, warnings: [] });
+  }
+});
+
+t.test("an image is also known by its UUID; one that is not registered has no machine", async (t) => {
+  const folder = t.testdir({ "m.vbox": vbox("base.vdi"), "base.vdi": "", "other.vdi": "" });
+  const path = join(folder, "other.vdi");
+  t.same(await findVirtualBoxImages({ path, uuid: "u7" }), { folders: [], images: [], warnings: [] });
+  t.same((await findVirtualBoxImages({ path, uuid: "u0" })).folders, [folder]);
+});
+
+t.test(
+  "a moved machine, and one from Windows, has its images by their names in its own folders",
+  async (t) => {
+    const folder = t.testdir({
+      "m.vbox": vbox(
+        "/gone/from/here/a.vdi",
+        "C:\\VMs\\m\\b.vdi",
+        "Snapshots\\c.vdi",
+        "D:\\Snapshots\\d.vdi",
+      ),
+      "a.vdi": "",
+      "b.vdi": "",
+      Snapshots: { "c.vdi": "", "d.vdi": "" },
+    });
+    const { images } = await findVirtualBoxImages({ path: join(folder, "a.vdi") });
+    t.same(
+      images.map(({ path }) => path),
+      ["a.vdi", "b.vdi", "Snapshots/c.vdi", "Snapshots/d.vdi"].map((name) => join(folder, name)),
+    );
+  },
+);
+
+t.test("a machine file that cannot be read is ignored with a warning", async (t) => {
+  const folder = t.testdir({
+    "a.vbox": "<a",
+    "b.vbox": "encrypted",
+    "c.vbox": {},
+    "m.vbox": vbox("base.vdi"),
+    "base.vdi": "",
+  });
+  const { images, warnings } = await findVirtualBoxImages({ path: join(folder, "base.vdi") });
+  t.equal(images.length, 1);
+  t.equal(warnings.length, 3);
+  t.match(warnings[0], /a\.vbox: this is not the XML of a machine \(.*\); it is ignored/);
+});
