@@ -5,6 +5,7 @@ import type { BlockSource } from "../extent/extent.js";
 import type { NodeTree } from "../filesystem/filesystem.js";
 import { openChain } from "../image/chain.js";
 import type { Layer } from "../image/image.js";
+import { findVirtualBoxImages } from "../machine/virtualbox/images.js";
 import { readVolumes } from "../volume/volumes.js";
 import type { VolumeTable } from "../volume/volume.js";
 import { diskTree } from "./layout.js";
@@ -37,7 +38,10 @@ export interface Disk {
  * @throws {DiskError} when the image or one of its parents cannot be opened.
  */
 export async function openDisk(path: string, options: OpenOptions = {}): Promise<Disk> {
-  const chain = await openChain(path, { allowDirs: options.allowDirs ?? [] });
+  const chain = await openChain(path, {
+    allowDirs: options.allowDirs ?? [],
+    findImages: findVirtualBoxImages,
+  });
   try {
     const table = await readTable(chain.source);
     const parts = await Promise.all(table.volumes.map(openPart));
