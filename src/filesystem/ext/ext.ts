@@ -1,0 +1,180 @@
+/**
+ * ext2, ext3 and ext4: Linux's own file systems, one format that grew.
+ *
+ * The superblock (superblock.ts, features.ts) gives the geometry; group descriptors (group.ts) say where inode
+ * tables are; an inode (inode.ts) is a node's attributes and the way to its contents (contents.ts): a block map
+ * (blockmap.ts), an extent tree (extents.ts) or inline data (inline.ts). Directories are files of entries
+ * (entry.ts, directory.ts, names.ts). Extended attributes: xattr.ts, acl.ts. Encrypted files: encrypted.ts.
+ *
+ * Specification: Documentation/filesystems/ext4/ of Linux 6.12, and fs/ext4/ where that is silent.
+ *
+ * Not done: the journal is not replayed, so what it alone holds is not seen (a warning says so); encrypted names
+ * are shown encoded and encrypted contents refused; verity's hashes are not verified; compressed files (never in
+ * a released kernel) and external journals are not read.
+ */
+import { LRUCache } from "lru-cache";
+import { CorruptError } from "../../errors.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { read } from "../../extent/read.js";
+import type { DirectoryEntry, FileSystem, FileSystemDriver, NodeType, Usage } from "../filesystem.js";
+import { contentsOf } from "./contents.js";
+import { entriesOf, partsOf } from "./directory.js";
+import { encryptedError } from "./encrypted.js";
+import { nodeCache } from "./extents.js";
+import { factsOf } from "./facts.js";
+import { groupOf, inodeOffset, readGroup, type Group } from "./group.js";
+import { decodeInode, InodeFlag, InodeRecord, ROOT_INODE, type Inode } from "./inode.js";
+import type { Medium } from "./medium.js";
+import { namesOf } from "./names.js";
+import { openMedium } from "./open.js";
+import { usageOf } from "./usage.js";
+import { readAttributes } from "./xattr.js";
+
+export const extDriver: FileSystemDriver = {
+  name: "ext",
+  async open(volume) {
+    const opened = await openMedium(volume);
+    return opened && fileSystemOn(opened.medium, opened.warnings);
+  },
+};
+
+/** Bytes of decoded inodes, and number of group descriptors, that one file system keeps. */
+const INODE_CACHE_BYTES = 8 * 2 ** 20;
+const GROUP_CACHE_COUNT = 2 ** 16;
+
+/** Entries that make a batch: listing stops after the block that reaches them. */
+const BATCH_SIZE = 256;
+
+/** Source: linux/limits.h, PATH_MAX: no link is longer, whatever the block size. */
+const LINK_LIMIT = 4096;
+
+async function fileSystemOn(medium: Medium, warnings: readonly string[]): Promise<FileSystem> {
+  const nodes = nodeCache();
+  const names = namesOf(medium, nodes);
+  const groups = new LRUCache<number, Group>({ max: GROUP_CACHE_COUNT });
+  const inodes = new LRUCache<number, Inode>({
+    maxSize: INODE_CACHE_BYTES,
+    sizeCalculation: ({ bytes }) => bytes.length + INODE_OVERHEAD,
+  });
+  const own = ownInodes(medium);
+  let usage: Promise<Usage> | undefined;
+
+  /** Inode `number`, whatever it is for. */
+  async function anyInode(number: number): Promise<Inode> {
+    const known = inodes.get(number);
+    if (known !== undefined) return known;
+    const { inodeCount, inodeSize } = medium.geometry;
+    if (!Number.isInteger(number) || number < 1 || number > inodeCount)
+      throw numberError(medium, number, `from 1 to ${inodeCount}`);
+    const index = groupOf(medium, number);
+    let group = groups.get(index);
+    if (group === undefined) groups.set(index, (group = await readGroup(medium, index)));
+    const offset = inodeOffset(medium, number, group);
+    const inode = decodeInode(medium, number, await medium.metadata.read(offset, inodeSize), offset);
+    inodes.set(number, inode);
+    return inode;
+  }
+
+  /** Inode `number`, which a directory names. */
+  async function inodeOf(number: number): Promise<Inode> {
+    if (own(number)) throw numberError(medium, number, "one that is not the file system's own");
+    const inode = await anyInode(number);
+    if ((inode.flags & InodeFlag.attributeValue) !== 0)
+      throw kindError(medium, inode, "an extended attribute's value", "a file");
+    return inode;
+  }
+
+  async function inodeOfType(number: number, type: NodeType): Promise<Inode> {
+    const inode = await inodeOf(number);
+    if (inode.attributes.type === type) return inode;
+    throw kindError(medium, inode, `a ${inode.attributes.type}`, `a ${type}`);
+  }
+
+  async function contents(inode: Inode): Promise<BlockSource> {
+    if ((inode.flags & InodeFlag.encrypted) !== 0) throw encryptedError(medium, inode);
+    return contentsOf(medium, inode, nodes);
+  }
+
+  return {
+    root: ROOT_INODE,
+    facts: factsOf(medium, warnings),
+    async attributes(id) {
+      return (await inodeOf(id)).attributes;
+    },
+    async lookup(id, name) {
+      return names.find(await inodeOfType(id, "directory"), name);
+    },
+    async list(id, cookie) {
+      const inode = await inodeOfType(id, "directory");
+      const entries: DirectoryEntry[] = [];
+      for await (const part of partsOf(medium, inode, nodes, cookie)) {
+        const damage = entriesOf(medium, inode, part, ({ inode: number, name, type, position, next }) => {
+          if (position < cookie) return;
+          entries.push({ name: Buffer.from(name), id: number, ...(type && { type }), cookie: next });
+        });
+        if (damage !== undefined && entries.length === 0) throw damage;
+        if (damage !== undefined || entries.length >= BATCH_SIZE) break;
+      }
+      return entries;
+    },
+    async readLink(id) {
+      const inode = await inodeOfType(id, "symlink");
+      const { size } = inode.attributes;
+      if (size === 0 || size >= LINK_LIMIT) {
+        throw kindError(
+          medium,
+          inode,
+          `a link to a name of ${size} bytes`,
+          `a link to 1 to ${LINK_LIMIT - 1} bytes`,
+        );
+      }
+      const source = await contents(inode);
+      const target = isFastLink(inode) ? inode.record.block.subarray(0, size) : await read(source, 0, size);
+      const end = target.indexOf(0);
+      return Buffer.from(end < 0 ? target : target.subarray(0, end));
+    },
+    async open(id) {
+      return contents(await inodeOfType(id, "file"));
+    },
+    async extendedAttributes(id) {
+      return readAttributes(medium, await inodeOf(id), { inode: anyInode, contents });
+    },
+    async usage() {
+      const journal = medium.superblock.journalInode;
+      usage ??= (
+        journal === 0 ? Promise.resolve(0) : anyInode(journal).then(({ attributes }) => attributes.size)
+      ).then((journalSize) => usageOf(medium, journalSize));
+      return usage;
+    },
+  };
+}
+
+/** What an inode takes in memory besides its bytes, about. */
+const INODE_OVERHEAD = 768;
+
+/** Whether the target lies in i_block. Source: e2fsprogs lib/ext2fs/symlink.c, ext2fs_is_fast_symlink. */
+function isFastLink({ flags, attributes, record }: Inode): boolean {
+  const isElsewhere = (flags & (InodeFlag.inlineData | InodeFlag.extents)) !== 0;
+  return !isElsewhere && attributes.size < record.block.length;
+}
+
+/** Whether an inode is the file system's own, and in no directory. Source: fs/ext4/inode.c, __ext4_iget. */
+function ownInodes({ superblock, geometry }: Medium): (number: number) => boolean {
+  const { userQuotaInode, groupQuotaInode, projectQuotaInode, orphanFileInode } = superblock;
+  const own = new Set([userQuotaInode, groupQuotaInode, projectQuotaInode, orphanFileInode]);
+  return (number) => number !== ROOT_INODE && (number < geometry.firstInode || own.has(number));
+}
+
+function numberError({ volume }: Medium, number: number, expected: string): CorruptError {
+  return new CorruptError({
+    file: volume.name,
+    thing: "an inode that a directory names",
+    found: number,
+    expected,
+  });
+}
+
+function kindError({ volume }: Medium, inode: Inode, found: string, expected: string): CorruptError {
+  const offset = inode.offset + InodeRecord.fields.mode.offset;
+  return new CorruptError({ file: volume.name, offset, thing: `inode ${inode.number}`, found, expected });
+}

@@ -1,0 +1,211 @@
+/** One inode: bytes in, attributes and the way to the contents out. */
+import { crc32c } from "../../bytes/checksum.js";
+import { i32le, span, struct, u16le, u32le, type Field, type ViewOf } from "../../bytes/struct.js";
+import type { Timestamp } from "../../bytes/time.js";
+import { CorruptError } from "../../errors.js";
+import type { Attributes, NodeType } from "../filesystem.js";
+import { Incompatible, ReadOnlyCompatible } from "./features.js";
+import { checksumError, word, type Medium } from "./medium.js";
+
+/** An inode's first 128 bytes. Source: Documentation/filesystems/ext4/inodes.rst; ext4.h, ext4_inode. */
+export const InodeRecord = struct("ext inode", 128, {
+  mode: u16le(0x00),
+  uidLow: u16le(0x02),
+  sizeLow: u32le(0x04),
+  accessed: i32le(0x08),
+  changed: i32le(0x0c),
+  modified: i32le(0x10),
+  deleted: u32le(0x14), // i_dtime
+  gidLow: u16le(0x18),
+  linkCount: u16le(0x1a),
+  sectorsLow: u32le(0x1c), // i_blocks_lo
+  flags: u32le(0x20),
+  block: span(0x28, 60), // i_block: a block map, an extent tree's root, a link's target or inline data
+  generation: u32le(0x64),
+  attributesBlockLow: u32le(0x68), // i_file_acl_lo
+  sizeHigh: u32le(0x6c),
+  sectorsHigh: u16le(0x74),
+  attributesBlockHigh: u16le(0x76),
+  uidHigh: u16le(0x78),
+  gidHigh: u16le(0x7a),
+  checksumLow: u16le(0x7c),
+});
+export type InodeRecord = ViewOf<typeof InodeRecord>;
+
+/** What inodes larger than 128 bytes have besides; offsets from the inode's start. */
+export const LargeInodeRecord = struct("large ext inode", 160, {
+  extraSize: u16le(0x80), // i_extra_isize: bytes past the first 128 that are fields
+  checksumHigh: u16le(0x82),
+  changedExtra: u32le(0x84), // nanoseconds << 2 | the epoch: how often 2^32 s are to be added
+  modifiedExtra: u32le(0x88),
+  accessedExtra: u32le(0x8c),
+  created: i32le(0x90), // i_crtime
+  createdExtra: u32le(0x94),
+});
+
+/** i_flags. */
+export const InodeFlag = {
+  encrypted: 0x800,
+  indexed: 0x1000, // a directory with a hash tree
+  hugeFile: 0x40000, // i_blocks counts blocks, not sectors
+  extents: 0x80000,
+  attributeValue: 0x200000, // EA_INODE: no file, but the value of an extended attribute
+  inlineData: 0x10000000,
+  casefold: 0x40000000,
+} as const;
+
+export const ROOT_INODE = 2;
+/** The fields that an inode of 256 bytes has in full: sizeof(struct ext4_inode). */
+const OLD_INODE_SIZE = 128;
+
+export interface Inode {
+  readonly number: number;
+  /** Absolute byte of its first byte: for complaints. */
+  readonly offset: number;
+  /** The whole inode, its own copy. */
+  readonly bytes: Buffer;
+  readonly record: InodeRecord;
+  readonly flags: number;
+  readonly attributes: Attributes;
+  /** The block of its extended attributes; 0 where there is none. */
+  readonly attributesBlock: number;
+  /** Where its fields end and attributes may begin: 128 + i_extra_isize; undefined where it has no such room. */
+  readonly bodyAttributes?: number;
+  /** What the checksums of its directory and extent blocks begin with. */
+  readonly seed: number;
+}
+
+/**
+ * Inode `number`, whose bytes (copied here) were read at `offset`.
+ * @throws {CorruptError} where it is deleted, its checksum does not fit, or its type or size is none.
+ */
+export function decodeInode(medium: Medium, number: number, borrowed: Buffer, offset: number): Inode {
+  const bytes = Buffer.from(borrowed);
+  const record = InodeRecord.view(bytes);
+  const large = bytes.length > OLD_INODE_SIZE ? LargeInodeRecord.view(bytes) : undefined;
+  const refuse = (field: Field<unknown>, thing: string, found: string | number, expected: string): never => {
+    const file = medium.volume.name;
+    throw new CorruptError({
+      file,
+      offset: offset + field.offset,
+      thing: `${thing} of inode ${number}`,
+      found,
+      expected,
+    });
+  };
+  const extraSize = large?.extraSize ?? 0;
+  if (large !== undefined && (OLD_INODE_SIZE + extraSize > bytes.length || extraSize % 4 !== 0)) {
+    const expected = `a multiple of 4 up to ${bytes.length - OLD_INODE_SIZE}`;
+    refuse(LargeInodeRecord.fields.extraSize, "the extra size", extraSize, expected);
+  }
+  const seed = crc32c(crc32c(medium.geometry.seed, word(number)), word(record.generation));
+  if (medium.geometry.checksummed && !checksumFits(bytes, seed, extraSize)) {
+    throw checksumError(medium, offset + InodeRecord.fields.checksumLow.offset, `inode ${number}`);
+  }
+  if (record.linkCount === 0)
+    refuse(InodeRecord.fields.linkCount, "the link count", 0, "at least 1: it is deleted");
+  const type = TYPES[record.mode >>> 12];
+  if (type === undefined) {
+    return refuse(
+      InodeRecord.fields.mode,
+      "the mode",
+      `0o${record.mode.toString(8)}`,
+      "that of a known type",
+    );
+  }
+  const { flags } = record;
+  const { features, blockSize } = medium.geometry;
+  const hasHighSize = type === "file" || (features.incompatible & Incompatible.large_dir) !== 0;
+  const size = record.sizeLow + (hasHighSize ? record.sizeHigh * 2 ** 32 : 0);
+  if (!Number.isSafeInteger(size))
+    refuse(InodeRecord.fields.sizeHigh, "the size", size, "less than 2^53 bytes");
+
+  const isHuge = (features.readOnlyCompatible & ReadOnlyCompatible.huge_file) !== 0;
+  const units = record.sectorsLow + (isHuge ? record.sectorsHigh * 2 ** 32 : 0);
+  const sectors = isHuge && (flags & InodeFlag.hugeFile) !== 0 ? units * (blockSize / 512) : units;
+  // An inline file has no blocks; the kernel still shows some (ext4_file_getattr), lest tar take it for a hole.
+  const isInlineFile = type === "file" && (flags & InodeFlag.inlineData) !== 0;
+  // Inodes from before the extra fields have zeros there; ext4_iget then takes all of them as present.
+  const present = OLD_INODE_SIZE + (extraSize === 0 ? LargeInodeRecord.size - OLD_INODE_SIZE : extraSize);
+  const time = (
+    seconds: number,
+    key: "changedExtra" | "modifiedExtra" | "accessedExtra" | "createdExtra",
+  ): Timestamp =>
+    large !== undefined && LargeInodeRecord.fields[key].offset + 4 <= present
+      ? timestamp(seconds, large[key])
+      : { seconds, nanoseconds: 0 };
+  const hasCreated = large !== undefined && LargeInodeRecord.fields.created.offset + 4 <= present;
+  const device = type === "block" || type === "character" ? deviceOf(record.block) : undefined;
+  const isWide = (features.incompatible & Incompatible["64bit"]) !== 0;
+  return {
+    number,
+    offset,
+    bytes,
+    record,
+    flags,
+    attributes: {
+      type,
+      inode: number,
+      permissions: record.mode & 0o7777,
+      linkCount: record.linkCount,
+      uid: record.uidLow + record.uidHigh * 2 ** 16,
+      gid: record.gidLow + record.gidHigh * 2 ** 16,
+      size,
+      allocatedSectors: sectors + (isInlineFile ? Math.ceil(size / 512) : 0),
+      blockSize,
+      ...(device && { device }),
+      accessed: time(record.accessed, "accessedExtra"),
+      modified: time(record.modified, "modifiedExtra"),
+      changed: time(record.changed, "changedExtra"),
+      ...(hasCreated && { created: time(large.created, "createdExtra") }),
+    },
+    attributesBlock: record.attributesBlockLow + (isWide ? record.attributesBlockHigh * 2 ** 32 : 0),
+    ...(extraSize > 0 && { bodyAttributes: OLD_INODE_SIZE + extraSize }),
+    seed,
+  };
+}
+
+/** The types of i_mode's upper four bits. */
+const TYPES: Readonly<Record<number, NodeType>> = {
+  0x1: "fifo",
+  0x2: "character",
+  0x4: "directory",
+  0x6: "block",
+  0x8: "file",
+  0xa: "symlink",
+  0xc: "socket",
+};
+
+/** Source: fs/ext4/inode.c, ext4_inode_csum; the upper half is there when the inode has room for it. */
+function checksumFits(bytes: Buffer, seed: number, extraSize: number): boolean {
+  const low = InodeRecord.fields.checksumLow.offset;
+  const high = LargeInodeRecord.fields.checksumHigh.offset;
+  let crc = crc32c(crc32c(seed, bytes.subarray(0, low)), NO_CHECKSUM);
+  const hasHigh = bytes.length > OLD_INODE_SIZE && OLD_INODE_SIZE + extraSize >= high + 2;
+  if (!hasHigh) return (crc32c(crc, bytes.subarray(low + 2)) & 0xffff) === bytes.readUInt16LE(low);
+  crc = crc32c(crc32c(crc, bytes.subarray(low + 2, high)), NO_CHECKSUM);
+  return (
+    crc32c(crc, bytes.subarray(high + 2)) === bytes.readUInt16LE(low) + bytes.readUInt16LE(high) * 2 ** 16
+  );
+}
+
+/** What the checksum's own two bytes count as. */
+const NO_CHECKSUM = Buffer.alloc(2);
+
+/** Source: ext4.h, ext4_decode_extra_time: the low two bits add 2^32 s each, above the signed 32-bit seconds. */
+function timestamp(seconds: number, extra: number): Timestamp {
+  return {
+    seconds: seconds + (extra & 3) * 2 ** 32,
+    nanoseconds: Math.min(extra >>> 2, NANOSECONDS_LIMIT - 1),
+  };
+}
+
+const NANOSECONDS_LIMIT = 1_000_000_000;
+
+/** The old encoding in the first word, or the new one in the second. Source: linux/kdev_t.h. */
+function deviceOf(block: Buffer): { major: number; minor: number } {
+  const old = block.readUInt32LE(0);
+  if (old !== 0) return { major: (old >>> 8) & 0xff, minor: old & 0xff };
+  const wide = block.readUInt32LE(4);
+  return { major: (wide >>> 8) & 0xfff, minor: (wide & 0xff) | ((wide >>> 12) & 0xfff00) };
+}

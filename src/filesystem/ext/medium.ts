@@ -1,0 +1,38 @@
+/** What every part of the reader needs: the volume, its metadata through a cache, and its geometry. */
+import type { CachedReader } from "../../extent/cache.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { CorruptError } from "../../errors.js";
+import type { Geometry, Superblock } from "./superblock.js";
+
+export interface Medium {
+  readonly volume: BlockSource;
+  readonly metadata: CachedReader;
+  readonly superblock: Superblock;
+  readonly geometry: Geometry;
+}
+
+/** Little-endian bytes of `value`: what checksums take inode and group numbers as. */
+export function word(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32LE(value >>> 0);
+  return bytes;
+}
+
+/** The complaint that the checksum of `thing`, which lies at `offset`, does not fit. */
+export function checksumError(medium: Medium, offset: number, thing: string): CorruptError {
+  return new CorruptError({
+    file: medium.volume.name,
+    offset,
+    thing: `the checksum of ${thing}`,
+    found: "another one",
+    expected: "that of its bytes",
+  });
+}
+
+/**
+ * Whether `count` blocks from `block` can hold contents: past the superblock and within the file system.
+ * Source: ext4_sb_block_valid.
+ */
+export function holdsBlocks({ geometry }: Medium, block: number, count: number): boolean {
+  return block > geometry.firstDataBlock && block + count <= geometry.blockCount;
+}

@@ -1,0 +1,201 @@
+/**
+ * Extended attributes: in the inode behind its fields, in a block of their own, large values in inodes of their
+ * own. Source: Documentation/filesystems/ext4/attributes.rst; fs/ext4/xattr.h, xattr.c.
+ */
+import { crc32c } from "../../bytes/checksum.js";
+import { struct, u16le, u32le, u8 } from "../../bytes/struct.js";
+import { read } from "../../extent/read.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { CorruptError } from "../../errors.js";
+import { aclFromDisk } from "./acl.js";
+import { InodeFlag, type Inode } from "./inode.js";
+import { checksumError, holdsBlocks, type Medium } from "./medium.js";
+
+export const AttributeHeader = struct("extended attribute block header", 32, {
+  magic: u32le(0x00),
+  blockCount: u32le(0x08),
+  checksum: u32le(0x10),
+});
+
+export const AttributeRecord = struct("extended attribute entry", 16, {
+  nameLength: u8(0x00),
+  nameIndex: u8(0x01), // which prefix the name has
+  valueOffset: u16le(0x02),
+  valueInode: u32le(0x04), // with ea_inode: the inode that holds the value; else 0
+  valueSize: u32le(0x08), // bytes
+});
+
+const MAGIC = 0xea020000;
+
+/** e_name_index. Source: xattr.h, EXT4_XATTR_INDEX_*. What is not here (9: encryption) is the file system's own. */
+const PREFIXES: Readonly<Record<number, string>> = {
+  1: "user.",
+  2: "system.posix_acl_access",
+  3: "system.posix_acl_default",
+  4: "trusted.",
+  6: "security.",
+  7: "system.",
+  8: "system.richacl",
+};
+const ACL_ACCESS = 2;
+const ACL_DEFAULT = 3;
+const SYSTEM = 7;
+
+/** What Linux lets through of one value; a file that claims more was not written by it. Source: XATTR_SIZE_MAX. */
+const VALUE_LIMIT = 64 * 2 ** 10;
+/** Of one file's values in inodes of their own: entries are small, and many could claim the same one. */
+const TOTAL_LIMIT = 16 * 2 ** 20;
+
+export interface AttributeEntry {
+  readonly nameIndex: number;
+  /** Without the prefix. */
+  readonly name: string;
+  /** Bytes. */
+  readonly valueSize: number;
+  /** Borrowed; undefined where it lies in inode `valueInode`. */
+  readonly value?: Buffer;
+  readonly valueInode: number;
+  /** Absolute byte of the entry. */
+  readonly offset: number;
+}
+
+/** How the value of an attribute is read that lies in an inode of its own. */
+export interface ValueReader {
+  inode(number: number): Promise<Inode>;
+  contents(inode: Inode): Promise<BlockSource>;
+}
+
+/** All extended attributes of `inode` by full name. */
+export async function readAttributes(
+  medium: Medium,
+  inode: Inode,
+  reader: ValueReader,
+): Promise<Map<string, Buffer>> {
+  const attributes = new Map<string, Buffer>();
+  let total = 0;
+  for (const entry of [...bodyEntries(medium, inode), ...(await blockEntries(medium, inode))]) {
+    const prefix = PREFIXES[entry.nameIndex];
+    if (prefix === undefined || isInlineData(entry)) continue;
+    const name = prefix + entry.name;
+    if (attributes.has(name)) continue; // the one in the inode is looked for first
+    total += entry.valueSize;
+    if (entry.valueSize > VALUE_LIMIT || total > TOTAL_LIMIT) throw tooLarge(medium, entry);
+    const value = entry.value ?? (await valueOf(medium, inode, entry, reader));
+    const isAcl = entry.nameIndex === ACL_ACCESS || entry.nameIndex === ACL_DEFAULT;
+    const shown = isAcl ? aclFromDisk(value, medium.volume.name, entry.offset) : Buffer.from(value);
+    if (shown !== undefined) attributes.set(name, shown);
+  }
+  return attributes;
+}
+
+/** Whether `entry` is what continues the inode's inline data: no attribute that anybody is shown. */
+export function isInlineData(entry: AttributeEntry): boolean {
+  return entry.nameIndex === SYSTEM && entry.name === "data";
+}
+
+/** The attributes that lie in the inode itself. */
+export function bodyEntries(medium: Medium, inode: Inode): AttributeEntry[] {
+  const { bytes, bodyAttributes } = inode;
+  if (bodyAttributes === undefined || bodyAttributes + 4 > bytes.length) return [];
+  if (bytes.readUInt32LE(bodyAttributes) !== MAGIC) return [];
+  const first = bodyAttributes + 4;
+  return entriesOf(medium, bytes.subarray(first), 0, inode.offset + first);
+}
+
+async function blockEntries(medium: Medium, inode: Inode): Promise<AttributeEntry[]> {
+  const block = inode.attributesBlock;
+  if (block === 0) return [];
+  const { blockSize, checksummed, seed } = medium.geometry;
+  const offset = block * blockSize;
+  const refuse = (thing: string, found: string | number, expected: string): never => {
+    throw new CorruptError({
+      file: medium.volume.name,
+      offset,
+      thing: `${thing} of inode ${inode.number}`,
+      found,
+      expected,
+    });
+  };
+  if (!holdsBlocks(medium, block, 1)) refuse("the attribute block", block, "within the file system");
+  const bytes = await medium.metadata.read(offset, blockSize);
+  const header = AttributeHeader.view(bytes);
+  if (header.magic !== MAGIC)
+    refuse("the attribute block's magic", `0x${header.magic.toString(16)}`, "0xea020000");
+  if (header.blockCount !== 1) refuse("the attribute block's count of blocks", header.blockCount, "1");
+  const { checksum } = AttributeHeader.fields;
+  if (checksummed) {
+    const place = Buffer.alloc(8);
+    place.writeUInt32LE(block >>> 0);
+    place.writeUInt32LE(Math.floor(block / 2 ** 32), 4);
+    const head = crc32c(crc32c(seed, place), bytes.subarray(0, checksum.offset));
+    const rest = bytes.subarray(checksum.offset + checksum.length);
+    if (crc32c(crc32c(head, Buffer.alloc(checksum.length)), rest) !== header.checksum)
+      throw checksumError(medium, offset + checksum.offset, `the attribute block of inode ${inode.number}`);
+  }
+  return entriesOf(medium, bytes, AttributeHeader.size, offset);
+}
+
+/** The entries from `first` in `bytes`; values are counted from the start of `bytes`, which lie at `origin`. */
+function entriesOf(medium: Medium, bytes: Buffer, first: number, origin: number): AttributeEntry[] {
+  const entries: AttributeEntry[] = [];
+  const file = medium.volume.name;
+  for (let at = first; at + 4 > bytes.length || bytes.readUInt32LE(at) !== 0;) {
+    const record = AttributeRecord.view(bytes, at, file, origin);
+    const { nameLength, nameIndex, valueOffset, valueInode, valueSize } = record;
+    const nameEnd = at + AttributeRecord.size + nameLength;
+    const isInside = valueInode !== 0 || valueSize === 0 || valueOffset + valueSize <= bytes.length;
+    if (nameEnd > bytes.length || !isInside) {
+      const found = `a name of ${nameLength} bytes and a value of ${valueSize} at ${valueOffset}`;
+      const expected = `within its ${bytes.length} bytes`;
+      throw new CorruptError({ file, offset: origin + at, thing: "an extended attribute", found, expected });
+    }
+    entries.push({
+      nameIndex,
+      name: bytes.toString("utf8", at + AttributeRecord.size, nameEnd),
+      valueSize,
+      ...(valueInode === 0 && {
+        value: valueSize === 0 ? Buffer.alloc(0) : bytes.subarray(valueOffset, valueOffset + valueSize),
+      }),
+      valueInode,
+      offset: origin + at,
+    });
+    at = Math.ceil(nameEnd / 4) * 4;
+  }
+  return entries;
+}
+
+async function valueOf(
+  medium: Medium,
+  owner: Inode,
+  entry: AttributeEntry,
+  reader: ValueReader,
+): Promise<Buffer> {
+  const inode = await reader.inode(entry.valueInode);
+  const { size } = inode.attributes;
+  if ((inode.flags & InodeFlag.attributeValue) === 0 || size !== entry.valueSize) {
+    throw new CorruptError({
+      file: medium.volume.name,
+      offset: inode.offset,
+      thing: `inode ${inode.number}, the value of an extended attribute of inode ${owner.number},`,
+      found: `${size} bytes`,
+      expected: `an attribute's value of ${entry.valueSize} bytes`,
+    });
+  }
+  const value = await read(await reader.contents(inode), 0, size);
+  // The access time's place holds the value's hash; Lustre's inodes, marked by their owner's number, have none.
+  const isLustre =
+    inode.record.modified >>> 0 === owner.number && inode.record.generation === owner.record.generation;
+  if (!isLustre && crc32c(medium.geometry.seed, value) !== inode.record.accessed >>> 0)
+    throw checksumError(medium, inode.offset, `the attribute value in inode ${inode.number}`);
+  return value;
+}
+
+function tooLarge(medium: Medium, entry: AttributeEntry): CorruptError {
+  return new CorruptError({
+    file: medium.volume.name,
+    offset: entry.offset + AttributeRecord.fields.valueSize.offset,
+    thing: "the size of an extended attribute",
+    found: `${entry.valueSize} bytes`,
+    expected: `at most ${VALUE_LIMIT}, and ${TOTAL_LIMIT} for one file`,
+  });
+}
