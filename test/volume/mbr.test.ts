@@ -68,9 +68,9 @@ t.test(
 
 t.test("a chain that ends badly gives what came before, and says where", async (t) => {
   for (const [link, warning] of [
-    [0, /byte 0x321ce: .* is sector 400 again, but must be one that was not there before/],
-    [100, /byte 0x321ce: .* is no boot signature at byte 256510, but must be 0x55 0xaa/],
-    [5000, /byte 0x321ce: .* is byte 2764800, but must be before the disk's end, 1048576/],
+    [0, /byte 0x321ce: .* is sector 400 again; the logical partitions after it are not shown/],
+    [100, /byte 0x321ce: .* is without a boot signature, at byte 0x3e9fe;/],
+    [5000, /byte 0x321ce: .* is at byte 0x2a3000, past the disk's end;/],
   ] as const) {
     const table = await readVolumes(
       disk(
@@ -107,7 +107,7 @@ t.test("ten thousand records end at the kernel's limit, soon", async (t) => {
   }
   const table = await readVolumes(memorySource(bytes, "a.img"));
   t.equal(table.volumes.length, 256);
-  t.match(table.warnings, [/a record after 256 others/]);
+  t.match(table.warnings, [/one after 256 others/]);
 });
 
 t.test("a table of a disk with 4096-byte sectors is told by what lies at its places", async (t) => {
