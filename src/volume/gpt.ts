@@ -5,8 +5,8 @@
  *
  * A GPT outlives its use: whoever puts a file system or an MBR on the whole disk leaves the backup, often the
  * primary's header too. Linux believes a GPT only behind a protective MBR (block/partitions/efi.c, is_pmbr_valid).
- * So do we, with two differences: without one a GPT counts where nothing else claims the disk, and with one a
- * damaged primary gives way to a file system at the disk's start.
+ * So do we, with two differences. Behind one, a damaged primary gives way to a file system at the disk's start.
+ * Without one, a primary counts where nothing else claims the disk, and a backup where its start was wiped.
  */
 import { CorruptError, DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
@@ -17,7 +17,7 @@ import { toVolumes } from "./partition.js";
 import { outcome, readWithin } from "./reading.js";
 import type { VolumeTable } from "./volume.js";
 import { Warnings } from "./warnings.js";
-import { signatureAt, superblockAt } from "./whole-disk.js";
+import { isBlank, signatureAt, superblockAt } from "./whole-disk.js";
 
 /**
  * The GPT of `disk`, or `undefined` where it has none, or has only the remains of one.
@@ -34,12 +34,12 @@ export async function readGpt(disk: BlockSource): Promise<VolumeTable | undefine
   if (await isClaimed(disk, sector, protective !== undefined)) return undefined;
 
   if (protective === undefined && Buffer.isBuffer(sector)) {
+    if (primary.gpt === undefined && (await outcome(isBlank(disk))) === false) return undefined;
     warnings.add({ file: disk.name, offset: 0, thing: "the GPT's protective MBR", found: "missing" });
   }
   if (primary.gpt !== undefined) return toTable(disk, primary.gpt, warnings);
   const protectedSectors = protective && protective.startSector + protective.sectorCount - 1;
-  const isLikely = protective !== undefined || primary.damage !== undefined;
-  const backup = await findBackup(disk, protectedSectors, isLikely);
+  const backup = await findBackup(disk, protectedSectors, protective !== undefined);
   if (backup.gpt !== undefined) {
     if (primary.damage !== undefined) warnings.add(primary.damage);
     warnings.add({

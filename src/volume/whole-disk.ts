@@ -4,6 +4,7 @@
  * them to decide that; the file systems' own drivers judge the rest.
  */
 import type { BlockSource } from "../extent/extent.js";
+import { read } from "../extent/read.js";
 import { window } from "../extent/window.js";
 import { struct, u16le, u32le, u8 } from "../bytes/struct.js";
 import { readWithin } from "./reading.js";
@@ -51,10 +52,10 @@ const EXT_MAX_LOG_BLOCK_SIZE = 6;
 const EXT_64BIT = 0x80;
 
 /**
- * Fixed signatures: name, byte, what is there. Source: util-linux libblkid/src/superblocks, the `magics` of each;
+ * Fixed signatures. Source: util-linux libblkid/src/superblocks, the `magics` of each;
  * LVM2 keeps its label in any of the first four sectors (lib/label/label.h, LABEL_SCAN_SECTORS).
  */
-const SIGNATURES: readonly (readonly [string, number, string])[] = [
+const SIGNATURES: readonly Signature[] = [
   ["XFS", 0, "XFSB"],
   ["LUKS", 0, "LUKS\xba\xbe"],
   ["squashfs", 0, "hsqs"],
@@ -62,11 +63,21 @@ const SIGNATURES: readonly (readonly [string, number, string])[] = [
   ["LVM2", 512, "LABELONE"],
   ["LVM2", 1024, "LABELONE"],
   ["LVM2", 1536, "LABELONE"],
-  ["swap", 4086, "SWAPSPACE2"],
-  ["swap", 4086, "SWAP-SPACE"],
+  ["HFS+", 1024, "H+\0\x04"],
+  ["f2fs", 1024, "\x10\x20\xf5\xf2"],
+  ["Linux RAID", 4096, "\xfc\x4e\x2b\xa9"],
+  ["JFS", 0x8000, "JFS1"],
   ["ISO 9660", 0x8001, "CD001"],
+  ["ReiserFS", 0x10034, "ReIsEr"],
   ["btrfs", 0x10040, "_BHRfS_M"],
 ];
+
+const SWAP_SIGNATURES: readonly Signature[] = [
+  ["swap", 4086, "SWAPSPACE2"],
+  ["swap", 4086, "SWAP-SPACE"],
+];
+
+type Signature = readonly [name: string, offset: number, bytes: string];
 
 /**
  * The name of what begins at `offset` of `disk`, or `undefined` where nothing is known.
@@ -74,18 +85,38 @@ const SIGNATURES: readonly (readonly [string, number, string])[] = [
  */
 export async function signatureAt(disk: BlockSource, offset: number): Promise<string | undefined> {
   const sector = await readWithin(disk, offset, FatBootSector.size);
-  return (sector && bootSectorKind(sector)) ?? superblockAt(disk, offset);
+  const boot = sector && bootSectorKind(sector);
+  return boot ?? (await superblockAt(disk, offset)) ?? (await firstOf(disk, offset, SWAP_SIGNATURES));
 }
 
-/** As `signatureAt`, without the file systems whose signature is in a boot sector. */
+/**
+ * As `signatureAt`, but only what is not put beside a table by those who know of it: boot sectors share the MBR's
+ * sector, and mkswap spares a table that it finds.
+ */
 export async function superblockAt(disk: BlockSource, offset: number): Promise<string | undefined> {
-  if (await isExt(disk, offset)) return "ext";
-  for (const [name, at, signature] of SIGNATURES) {
+  return (await isExt(disk, offset)) ? "ext" : firstOf(disk, offset, SIGNATURES);
+}
+
+async function firstOf(
+  disk: BlockSource,
+  offset: number,
+  signatures: readonly Signature[],
+): Promise<string | undefined> {
+  for (const [name, at, signature] of signatures) {
     const found = await readWithin(disk, offset + at, signature.length);
     if (found?.toString("latin1") === signature) return name;
   }
   return undefined;
 }
+
+/** Whether nothing is written where a boot sector, a table or a superblock would be. */
+export async function isBlank(disk: BlockSource): Promise<boolean> {
+  const start = await read(disk, 0, Math.min(disk.size, BLANK_START));
+  return start.every((byte) => byte === 0);
+}
+
+/** The last of the superblocks above begins at 64 KiB. */
+const BLANK_START = 0x11000;
 
 /** Which file system's boot sector these 512 bytes are: those that end in 0x55 0xaa as a partition table does. */
 export function bootSectorKind(sector: Buffer): "NTFS" | "exFAT" | "FAT" | undefined {

@@ -31,50 +31,55 @@ export async function readLogicals(
   const logicals: Logical[] = [];
   const visited = new Set<number>();
   for (const extended of mbr.slots.filter(isExtended)) {
-    let linkOffset = extended.offset;
-    let sector: number | undefined = extended.startSector;
-    while (sector !== undefined) {
-      const recordSector: number = sector;
-      const record: Mbr | DiskError | Refusal = visited.has(recordSector)
-        ? { found: `sector ${recordSector} again`, expected: "one that was not there before" }
-        : visited.size === MAX_RECORDS
-          ? { found: `a record after ${MAX_RECORDS} others`, expected: "the last one" }
-          : await readRecord(disk, recordSector * sectorSize);
-      if (!("slots" in record)) {
-        const hint = "the logical partitions after it are not shown";
-        const thing = "the extended boot record that the entry here leads to";
-        warnings.add(
-          record instanceof DiskError
-            ? record
-            : { file: disk.name, offset: linkOffset, thing, hint, ...record },
-        );
+    let link: { readonly offset: number; readonly sector: number } | undefined = {
+      offset: extended.offset,
+      sector: extended.startSector,
+    };
+    while (link !== undefined) {
+      const recordSector: number = link.sector;
+      const record = await readRecord(disk, recordSector, sectorSize, visited);
+      if (record instanceof DiskError || typeof record === "string") {
+        warnings.add(record instanceof DiskError ? record : lostChain(disk.name, link.offset, record));
         break;
       }
       visited.add(recordSector);
-      const partitions = record.slots.filter(
-        (slot) => isUsed(slot) && !isExtended(slot) && isLikely(slot, recordSector, extended),
-      );
-      for (const slot of partitions) logicals.push({ slot, recordSector });
+      for (const slot of record.slots.filter((slot) => isPartition(slot, recordSector, extended))) {
+        logicals.push({ slot, recordSector });
+      }
       const next = record.slots.find(isExtended);
-      linkOffset = recordSector * sectorSize + (next?.offset ?? 0);
-      sector = next && extended.startSector + next.startSector;
+      link = next && {
+        offset: recordSector * sectorSize + next.offset,
+        sector: extended.startSector + next.startSector,
+      };
     }
   }
   return logicals;
 }
 
-type Refusal = Pick<Complaint, "found" | "expected">;
-
-async function readRecord(disk: BlockSource, offset: number): Promise<Mbr | DiskError | Refusal> {
+/** The record at `recordSector`, or why it cannot be had. */
+async function readRecord(
+  disk: BlockSource,
+  recordSector: number,
+  sectorSize: number,
+  visited: ReadonlySet<number>,
+): Promise<Mbr | DiskError | string> {
+  if (visited.has(recordSector)) return `sector ${recordSector} again`;
+  if (visited.size === MAX_RECORDS) return `one after ${MAX_RECORDS} others`;
+  const offset = recordSector * sectorSize;
   const sector = await outcome(readWithin(disk, offset, MbrSector.size));
   if (sector instanceof DiskError) return sector;
-  if (sector === undefined)
-    return { found: `byte ${offset}`, expected: `before the disk's end, ${disk.size}` };
-  return parseMbr(sector) ?? { found: `no boot signature at byte ${offset + 0x1fe}`, expected: "0x55 0xaa" };
+  if (sector === undefined) return `at byte 0x${offset.toString(16)}, past the disk's end`;
+  return parseMbr(sector) ?? `without a boot signature, at byte 0x${(offset + 0x1fe).toString(16)}`;
+}
+
+function lostChain(file: string, offset: number, found: string): Complaint {
+  const thing = "the extended boot record that this entry leads to";
+  return { file, offset, thing, found, hint: "the logical partitions after it are not shown" };
 }
 
 /** The third and fourth slots are mostly junk: the kernel takes them only where they lie within the extended one. */
-function isLikely(slot: MbrSlot, recordSector: number, extended: MbrSlot): boolean {
+function isPartition(slot: MbrSlot, recordSector: number, extended: MbrSlot): boolean {
+  if (!isUsed(slot) || isExtended(slot)) return false;
   if (slot.index < 2) return true;
   const start = recordSector + slot.startSector;
   return (
