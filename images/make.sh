@@ -42,8 +42,8 @@ start=2048, size=4096, type=83, bootable
 start=6144, type=05
 start=8192, type=83
 EOF
-mke2fs -q -t ext2 -L boot -U 11111111-2222-4333-8444-555555555501 -E offset=$((2048 * 512)) -d "$work/boot" "$disk" 2M
-mke2fs -q -t ext4 -O ^has_journal -L web-root -U 11111111-2222-4333-8444-555555555505 -E offset=$((8192 * 512)) \
+mke2fs -q -I 256 -t ext2 -L boot -U 11111111-2222-4333-8444-555555555501 -E offset=$((2048 * 512)) -d "$work/boot" "$disk" 2M
+mke2fs -q -I 256 -t ext4 -O ^has_journal -L web-root -U 11111111-2222-4333-8444-555555555505 -E offset=$((8192 * 512)) \
   -d "$root" "$disk" 11M
 qemu-img convert -f raw -O vdi "$disk" web.vdi
 

@@ -1,6 +1,6 @@
 /** `vdisk mount`: the disk as a device node, partitions and files, through FUSE. */
 import type { CommandModule } from "yargs";
-import { backendChoices, type BackendChoice } from "../fuse/backends.js";
+import { backends, type BackendChoice } from "../fuse/backends.js";
 import type { MountRequest } from "../mount/serve.js";
 import { serveMount } from "../mount/serve.js";
 import { startMount } from "../mount/start.js";
@@ -37,7 +37,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
         describe: "Further mount options, separated by commas",
       })
       .option("fuse-backend", {
-        choices: backendChoices,
+        choices: ["auto", ...backends.map(({ name }) => name)] as const,
         default: "auto",
         describe: "How to reach the kernel",
       })
