@@ -8,7 +8,7 @@
  * So do we, with two differences. Behind one, a damaged primary gives way to a file system at the disk's start.
  * Without one, a primary counts where nothing else claims the disk, and a backup where its start was wiped.
  */
-import { CorruptError, DiskError } from "../errors.js";
+import { DiskError, withContext } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { findBackup, findPrimary, type Gpt } from "./gpt/copies.js";
 import { parseEntries } from "./gpt/entries.js";
@@ -21,7 +21,7 @@ import { isBlank, signatureAt, superblockAt } from "./whole-disk.js";
 
 /**
  * The GPT of `disk`, or `undefined` where it has none, or has only the remains of one.
- * @throws {CorruptError} when the protective MBR is there and both copies are damaged.
+ * @throws {DiskError} when the protective MBR is there, and a damaged copy, and no whole one.
  */
 export async function readGpt(disk: BlockSource): Promise<VolumeTable | undefined> {
   const warnings = new Warnings();
@@ -34,7 +34,7 @@ export async function readGpt(disk: BlockSource): Promise<VolumeTable | undefine
   if (await isClaimed(disk, sector, protective !== undefined)) return undefined;
 
   if (protective === undefined && Buffer.isBuffer(sector)) {
-    if (primary.gpt === undefined && (await outcome(isBlank(disk))) === false) return undefined;
+    if (primary.gpt === undefined && !(await isBlank(disk))) return undefined;
     warnings.add({ file: disk.name, offset: 0, thing: "the GPT's protective MBR", found: "missing" });
   }
   if (primary.gpt !== undefined) return toTable(disk, primary.gpt, warnings);
@@ -50,11 +50,13 @@ export async function readGpt(disk: BlockSource): Promise<VolumeTable | undefine
     });
     return toTable(disk, backup.gpt, warnings);
   }
-  const damage = primary.damage ?? backup.damage;
-  if (protective === undefined || damage === undefined) return undefined;
-  const first = primary.damage?.message ?? `${disk.name}, byte 0x200: no GPT header`;
-  const second = backup.damage?.message ?? `there is no backup up to the disk's end, byte ${disk.size}`;
-  throw new CorruptError(`${first}; ${second}`);
+  if (protective === undefined) return undefined;
+  if (primary.damage !== undefined) {
+    const found = backup.damage === undefined ? "missing" : `damaged (${backup.damage.message})`;
+    throw withContext(`the GPT's backup is ${found}, its primary damaged too`, primary.damage);
+  }
+  if (backup.damage !== undefined) throw withContext("the GPT's primary is missing", backup.damage);
+  return undefined;
 }
 
 /**
@@ -66,11 +68,12 @@ async function isClaimed(
   sector: Buffer | DiskError,
   isProtected: boolean,
 ): Promise<boolean> {
-  const signature = await outcome(isProtected ? superblockAt(disk, 0) : signatureAt(disk, 0));
-  if (typeof signature === "string") return true;
-  if (isProtected || sector instanceof DiskError) return false;
-  const mbr = parseMbr(sector);
-  return mbr === undefined ? sector.some((byte) => byte !== 0) : mbr.slots.some(isUsed);
+  if (isProtected) return (await superblockAt(disk, 0)) !== undefined;
+  if (Buffer.isBuffer(sector)) {
+    const mbr = parseMbr(sector);
+    if (mbr === undefined ? sector.some((byte) => byte !== 0) : mbr.slots.some(isUsed)) return true;
+  }
+  return (await signatureAt(disk, 0)) !== undefined;
 }
 
 function toTable(disk: BlockSource, gpt: Gpt, warnings: Warnings): VolumeTable {

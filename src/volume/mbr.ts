@@ -39,8 +39,9 @@ export async function readMbr(disk: BlockSource): Promise<VolumeTable | undefine
   const mbr = sector && parseMbr(sector);
   if (mbr === undefined) return undefined;
   const warnings = new Warnings();
-  if (!(await isTable(disk, sector!, mbr, warnings)))
+  if (!(await isTable(disk, sector!, mbr, warnings))) {
     return { ...wholeDisk(disk), warnings: warnings.list() };
+  }
   const sectorSize = await findSectorSize(disk, mbr);
   const primaries = mbr.slots
     .filter((slot) => isUsed(slot) && !isExtended(slot))

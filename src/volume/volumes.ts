@@ -13,7 +13,7 @@ const SCHEMES: readonly ((disk: BlockSource) => Promise<VolumeTable | undefined>
 
 /**
  * The partition table of `disk` and its volumes; for a disk without one, a single volume over all of it.
- * @throws {CorruptError} where there is a GPT of which neither copy is whole.
+ * @throws {DiskError} where there is a GPT of which neither copy is whole, with what is wrong in both places.
  * @throws {DiskError} where the first sector cannot be read and no GPT copy says what it held.
  */
 export async function readVolumes(disk: BlockSource): Promise<VolumeTable> {

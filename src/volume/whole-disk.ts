@@ -4,10 +4,9 @@
  * them to decide that; the file systems' own drivers judge the rest.
  */
 import type { BlockSource } from "../extent/extent.js";
-import { read } from "../extent/read.js";
 import { window } from "../extent/window.js";
 import { struct, u16le, u32le, u8 } from "../bytes/struct.js";
-import { readWithin } from "./reading.js";
+import { peek } from "./reading.js";
 import type { VolumeTable } from "./volume.js";
 
 /** The disk as one volume. */
@@ -63,12 +62,7 @@ const SIGNATURES: readonly Signature[] = [
   ["LVM2", 512, "LABELONE"],
   ["LVM2", 1024, "LABELONE"],
   ["LVM2", 1536, "LABELONE"],
-  ["HFS+", 1024, "H+\0\x04"],
-  ["f2fs", 1024, "\x10\x20\xf5\xf2"],
-  ["Linux RAID", 4096, "\xfc\x4e\x2b\xa9"],
-  ["JFS", 0x8000, "JFS1"],
   ["ISO 9660", 0x8001, "CD001"],
-  ["ReiserFS", 0x10034, "ReIsEr"],
   ["btrfs", 0x10040, "_BHRfS_M"],
 ];
 
@@ -79,12 +73,9 @@ const SWAP_SIGNATURES: readonly Signature[] = [
 
 type Signature = readonly [name: string, offset: number, bytes: string];
 
-/**
- * The name of what begins at `offset` of `disk`, or `undefined` where nothing is known.
- * @throws {DiskError} where the disk cannot be read there.
- */
+/** The name of what begins at `offset` of `disk`, or `undefined` where nothing is known, or nothing can be read. */
 export async function signatureAt(disk: BlockSource, offset: number): Promise<string | undefined> {
-  const sector = await readWithin(disk, offset, FatBootSector.size);
+  const sector = await peek(disk, offset, FatBootSector.size);
   const boot = sector && bootSectorKind(sector);
   return boot ?? (await superblockAt(disk, offset)) ?? (await firstOf(disk, offset, SWAP_SIGNATURES));
 }
@@ -103,7 +94,7 @@ async function firstOf(
   signatures: readonly Signature[],
 ): Promise<string | undefined> {
   for (const [name, at, signature] of signatures) {
-    const found = await readWithin(disk, offset + at, signature.length);
+    const found = await peek(disk, offset + at, signature.length);
     if (found?.toString("latin1") === signature) return name;
   }
   return undefined;
@@ -111,11 +102,11 @@ async function firstOf(
 
 /** Whether nothing is written where a boot sector, a table or a superblock would be. */
 export async function isBlank(disk: BlockSource): Promise<boolean> {
-  const start = await read(disk, 0, Math.min(disk.size, BLANK_START));
-  return start.every((byte) => byte === 0);
+  const start = await peek(disk, 0, Math.min(disk.size, BLANK_START));
+  return start?.every((byte) => byte === 0) ?? false;
 }
 
-/** The last of the superblocks above begins at 64 KiB. */
+/** The last of the superblocks above lies at 64 KiB. */
 const BLANK_START = 0x11000;
 
 /** Which file system's boot sector these 512 bytes are: those that end in 0x55 0xaa as a partition table does. */
@@ -144,7 +135,7 @@ export function startsWithJump(sector: Buffer): boolean {
 
 /** Whether an ext superblock is here whose file system the disk has room for. */
 async function isExt(disk: BlockSource, offset: number): Promise<boolean> {
-  const bytes = await readWithin(disk, offset + EXT_SUPERBLOCK_OFFSET, ExtSuperblock.size);
+  const bytes = await peek(disk, offset + EXT_SUPERBLOCK_OFFSET, ExtSuperblock.size);
   if (bytes === undefined) return false;
   const ext = ExtSuperblock.view(bytes);
   if (ext.magic !== EXT_MAGIC || ext.logBlockSize > EXT_MAX_LOG_BLOCK_SIZE) return false;

@@ -91,14 +91,33 @@ t.test("the backup of a disk that has grown is found, with and without a trace o
   }
 });
 
-t.test("two damaged copies are a CorruptError that names both places", async (t) => {
+t.test("two damaged copies are an error that names both places, and keeps its kind", async (t) => {
   const bytes = built();
   bytes[512 + 0x40]! ^= 1;
   lastHeader(bytes)[0x40]! ^= 1;
   await t.rejects(tableOf(bytes), {
-    name: "CorruptError",
-    message: /byte 0x210: GPT header checksum.*byte 0x3ffe10: GPT header checksum/,
+    code: "CORRUPT",
+    message:
+      /backup is damaged \(a.img, byte 0x3ffe10: GPT header checksum.*too: a.img, byte 0x210: GPT header checksum/,
   });
+  bytes.fill(0, 512, 1024);
+  await t.rejects(tableOf(bytes), { message: /^the GPT's primary is missing: a.img, byte 0x3ffe10/ });
+  await t.rejects(tableOf(built().subarray(0, 4096)), {
+    message: /backup is missing, its primary damaged too/,
+  });
+});
+
+t.test("a GPT speaks for a first sector that cannot be read", async (t) => {
+  const table = await readVolumes(damaged(memorySource(built(), "a.img"), 0, 512));
+  t.same(placesOf(table), PLACES);
+  t.match(table.warnings, [/a cluster is lost/]);
+});
+
+t.test("a boot sector's code does not protect a GPT's remains by chance", async (t) => {
+  const bytes = built();
+  bytes.fill(0, 0, 17408);
+  bootRecord([{ type: 0xee, start: 0x20746f6e, count: 0x656e6163, status: 0x73 }]).copy(bytes);
+  t.equal((await tableOf(bytes)).kind, "none");
 });
 
 t.test("a header that lies under a right checksum is refused, and the backup used", async (t) => {

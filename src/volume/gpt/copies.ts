@@ -5,8 +5,8 @@
 import { crc32 } from "node:zlib";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
-import { outcome, readWithin } from "../reading.js";
-import { alternateSector, GPT_SIGNATURE, hex, parseHeader, type GptHeader } from "./header.js";
+import { outcome, peek, readWithin } from "../reading.js";
+import { alternateSector, GPT_SIGNATURE, GptHeader, hex, parseHeader } from "./header.js";
 
 /** A GPT that is whole. */
 export interface Gpt {
@@ -49,9 +49,9 @@ export async function findBackup(
 ): Promise<Finding> {
   const places: Place[] = [];
   for (const sectorSize of SECTOR_SIZES) {
-    const primary = await outcome(readWithin(disk, sectorSize, 512));
+    const primary = await peek(disk, sectorSize, GptHeader.size);
     places.push({ sectorSize, sector: Math.floor(disk.size / sectorSize) - 1 });
-    if (Buffer.isBuffer(primary)) places.push({ sectorSize, sector: alternateSector(primary) });
+    if (primary !== undefined) places.push({ sectorSize, sector: alternateSector(primary) });
     if (protectedSectors !== undefined) places.push({ sectorSize, sector: protectedSectors });
   }
   const finding = await firstWhole(
@@ -115,8 +115,8 @@ async function readCopy(disk: BlockSource, { sectorSize, sector }: Place): Promi
 async function searchTail(disk: BlockSource): Promise<Place[]> {
   const length = Math.min(SEARCHED_TAIL, disk.size - (disk.size % 512));
   const start = disk.size - (disk.size % 512) - length;
-  const tail = await outcome(readWithin(disk, start, length));
-  if (!Buffer.isBuffer(tail)) return [];
+  const tail = await peek(disk, start, length);
+  if (tail === undefined) return [];
   const places: Place[] = [];
   for (let at = length - 512; at >= 0; at -= 512) {
     if (tail.toString("latin1", at, at + 8) !== GPT_SIGNATURE) continue;

@@ -2,9 +2,8 @@
  * An MBR does not say how large its sectors are, and an image of a disk with 4096-byte sectors keeps no note of
  * it. What lies where the partitions would begin tells.
  */
-import { DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
-import { outcome, readWithin } from "../reading.js";
+import { peek } from "../reading.js";
 import { signatureAt } from "../whole-disk.js";
 import { isExtended, isUsed, MbrSector, parseMbr, type Mbr } from "./sector.js";
 
@@ -24,16 +23,13 @@ export async function findSectorSize(disk: BlockSource, mbr: Mbr): Promise<numbe
 async function hasContents(disk: BlockSource, mbr: Mbr, sectorSize: number): Promise<boolean> {
   for (const slot of mbr.slots.filter(isUsed)) {
     const offset = slot.startSector * sectorSize;
-    const found = isExtended(slot)
-      ? await outcome(isBootRecord(disk, offset))
-      : await outcome(signatureAt(disk, offset));
-    // Unreadable tells nothing; whoever reads the partition is told.
-    if (!(found instanceof DiskError) && found) return true;
+    const found = isExtended(slot) ? isBootRecord(disk, offset) : signatureAt(disk, offset);
+    if (await found) return true;
   }
   return false;
 }
 
 async function isBootRecord(disk: BlockSource, offset: number): Promise<boolean> {
-  const sector = await readWithin(disk, offset, MbrSector.size);
+  const sector = await peek(disk, offset, MbrSector.size);
   return sector !== undefined && parseMbr(sector) !== undefined;
 }

@@ -64,7 +64,10 @@ export function hasSaneStatus(slot: MbrSlot): boolean {
   return (slot.status & 0x7f) === 0;
 }
 
-/** The slot that protects a GPT from tools that know only the MBR; a hybrid MBR has others beside it. */
+/**
+ * The slot that protects a GPT from tools that know only the MBR; a hybrid MBR has others beside it. It begins at
+ * sector 1 (UEFI table 5.4); Linux accepts no other (block/partitions/efi.c, pmbr_part_valid).
+ */
 export function protectiveSlot(mbr: Mbr | undefined): MbrSlot | undefined {
-  return mbr?.slots.find((slot) => slot.type === PROTECTIVE_TYPE);
+  return mbr?.slots.find((slot) => slot.type === PROTECTIVE_TYPE && slot.startSector === 1);
 }
