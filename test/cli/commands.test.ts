@@ -1,0 +1,157 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { BASE, NEWEST, run, vdisk, VDISK } from "../support/command.js";
+
+t.test("info tells the chain, the partitions and the file systems", async (t) => {
+  const { code, stdout } = await vdisk("info", NEWEST);
+  t.equal(code, 0);
+  t.match(stdout, /vdi, differencing/);
+  t.match(stdout, /MBR partition table, 2026c0de/);
+  t.match(
+    stdout,
+    /vol1 +at 4194304 +11\.0 MiB .* fs1: ext4 +"web-root" +11111111-2222-4333-8444-555555555505/,
+  );
+  const json = JSON.parse((await vdisk("info", "--json", NEWEST)).stdout) as Record<string, unknown>;
+  t.match(json, {
+    path: NEWEST,
+    size: 15728640,
+    chain: [
+      { format: "vdi", variant: "differencing", uuid: "5b2c9a4e-1f60-4d3b-9c1a-2f7e8d90a1b2" },
+      { format: "vdi", variant: "dynamic", path: BASE },
+    ],
+    table: { kind: "mbr", uuid: "2026c0de" },
+    volumes: [
+      {
+        index: 0,
+        number: 1,
+        offset: 1048576,
+        size: 2097152,
+        bootable: true,
+        fileSystem: { type: "ext2", label: "boot" },
+      },
+      { index: 1, number: 5, offset: 4194304, fileSystem: { type: "ext4", label: "web-root" } },
+    ],
+    warnings: [],
+  });
+  t.match((await vdisk("info", "--verbose", NEWEST)).stdout, /blockSize +1048576/);
+});
+
+t.test("ls shows the tree; a path from / on is the guest's", async (t) => {
+  t.equal(
+    (await vdisk("ls", NEWEST)).stdout,
+    `fs0\nfs1\nvhdd\nvol0\nvol1\n{5b2c9a4e-1f60-4d3b-9c1a-2f7e8d90a1b2}.vdi\n`,
+  );
+  t.equal((await vdisk("ls", NEWEST, "/etc")).stdout, "fstab\nhostname\nos-release\nshadow\n");
+  t.equal((await vdisk("ls", NEWEST, "fs1/etc/")).stdout, "fstab\nhostname\nos-release\nshadow\n");
+  t.equal((await vdisk("ls", NEWEST, "/etc/fstab")).stdout, "/etc/fstab\n");
+});
+
+t.test("ls -l shows what ls -l shows", async (t) => {
+  const { stdout } = await vdisk("ls", "-l", NEWEST, "/etc");
+  t.match(stdout, /^-rw-r----- +1 +0 +0 +26 +\d{4}-\d\d-\d\d \d\d:\d\d +shadow$/m);
+  t.match(stdout, /^lrwxrwxrwx .* os-release -> \.\.\/usr\/lib\/os-release$/m);
+});
+
+t.test("ls -R shows all directories below, --json all that is known", async (t) => {
+  t.match((await vdisk("ls", "-R", NEWEST, "/home")).stdout, "/home:\nme\n\n/home/me:\nnotes.txt\n");
+  const entries = JSON.parse((await vdisk("ls", NEWEST, "-R", "--json", "fs1/home")).stdout) as unknown[];
+  t.match(entries, [
+    { path: "fs1/home/me", type: "directory", mode: "0700", uid: 1000 },
+    { path: "fs1/home/me/notes.txt", type: "file", size: 19, modified: "2026-03-01T12:00:00.000000000Z" },
+  ]);
+  t.same(JSON.parse((await vdisk("ls", NEWEST, "--json", "fs1/lost+found")).stdout), []);
+});
+
+t.test("cat writes files, each state its own, and follows links as the guest would", async (t) => {
+  t.equal((await vdisk("cat", NEWEST, "/etc/os-release")).stdout, 'NAME="Example Linux"\nVERSION="12"\n');
+  t.equal((await vdisk("cat", BASE, "/etc/os-release")).stdout, 'NAME="Example Linux"\nVERSION="11"\n');
+  t.equal(
+    (await vdisk("cat", NEWEST, "/etc/hostname", "fs0/grub.cfg")).stdout,
+    'web\nmenuentry "Example Linux"\n',
+  );
+});
+
+t.test("cat vhdd is the disk that qemu-img converts", async (t) => {
+  const folder = t.testdir();
+  await run("qemu-img", ["convert", "-O", "raw", BASE, join(folder, "raw")]);
+  await run("sh", ["-c", `"${process.execPath}" "${VDISK}" cat "${BASE}" vhdd > "${folder}/ours"`]);
+  t.ok(readFileSync(join(folder, "raw")).equals(readFileSync(join(folder, "ours"))));
+});
+
+t.test("options may stand before or after the image", async (t) => {
+  const after = await vdisk("ls", NEWEST, "/etc", "-l");
+  const before = await vdisk("ls", "-l", NEWEST, "/etc");
+  t.equal(after.code, 0);
+  t.equal(after.stdout, before.stdout);
+  t.equal(
+    (await vdisk("info", "--allow-dir", "/nowhere", NEWEST)).code,
+    0,
+    "an option takes one value, not the image",
+  );
+});
+
+t.test("a reader that has seen enough is no failure", async (t) => {
+  const { stdout, stderr } = await run("sh", [
+    "-c",
+    `"${process.execPath}" "${VDISK}" cat "${NEWEST}" vhdd | head -c 3 | wc -c`,
+  ]);
+  t.equal(stdout.trim(), "3");
+  t.equal(stderr, "");
+});
+
+t.test("what goes wrong is one line that says what to do, and an exit code", async (t) => {
+  const folder = t.testdir({
+    empty: "",
+    "notes.txt": "Remember the milk.\n".repeat(100),
+    "cut.vdi": readFileSync(BASE).subarray(0, 100),
+    "short.vdi": readFileSync(BASE).subarray(0, 2 ** 21),
+    alone: { inside: { "orphan.vdi": readFileSync(NEWEST) } },
+  });
+  const cases: [number, RegExp, ...string[]][] = [
+    [64, /^vdisk: .*/],
+    [64, /^vdisk: .*nonsense/i, "nonsense"],
+    [64, /^vdisk: .*/, "ls"],
+    [64, /^vdisk: .*colour/i, "ls", NEWEST, "--colour"],
+    [64, /log-level/, "ls", "--log-level", "loud", NEWEST],
+    [65, /is empty, not a disk image/, "info", `${folder}/empty`],
+    [69, /this is a text, not a disk image/, "info", `${folder}/notes.txt`],
+    [65, /cut\.vdi, byte 0x0: the room for a VDI header is 100 bytes/, "info", `${folder}/cut.vdi`],
+    [65, /short\.vdi, byte 0x[0-9a-f]+: .*cut short/, "cat", `${folder}/short.vdi`, "vhdd"],
+    [66, /orphan\.vdi: its parent, the image \{[-0-9a-f]+\}, was not found .*--allow-dir/, "info", `${folder}/alone/inside/orphan.vdi`],
+    [66, /nothing\.vdi: no such file/, "info", `${folder}/nothing.vdi`],
+    [69, /a directory, but must be a disk image/, "info", folder],
+    [69, /a character device/, "info", "/dev/null"],
+    [66, /"nothing" of this path is not there/, "cat", NEWEST, "/etc/nothing"],
+    [69, /\/etc: this is a directory, but must be a regular file/, "cat", NEWEST, "/etc"],
+    [66, /the mount point does not exist; mkdir -p/, "mount", NEWEST, `${folder}/nowhere`],
+    [77, /the mount point is not empty/, "mount", NEWEST, folder],
+    [77, /the mount point is not a directory/, "mount", NEWEST, `${folder}/empty`],
+    [66, /no vdisk is mounted here/, "unmount", folder],
+  ];
+  for (const [code, complaint, ...args] of cases) {
+    const result = await vdisk(...args);
+    t.equal(result.code, code, args.join(" "));
+    t.match(result.stderr, complaint);
+    t.equal(result.stderr.trimEnd().split("\n").length, 1, "one line");
+    t.notMatch(result.stderr, /TypeError|RangeError|fault of vdisk|\n +at /);
+  }
+});
+
+t.test("an image that its user may not read is one line, too", async (t) => {
+  if (process.getuid!() !== 0) return;
+  const folder = t.testdir({ "mine.img": Buffer.alloc(512) });
+  await run("chmod", ["0600", `${folder}/mine.img`]);
+  // The way to the image has to be open to others, or it is the way that is refused.
+  const { code, stderr } = await run("setpriv", [
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    process.execPath,
+    VDISK,
+    "info",
+    `${folder}/mine.img`,
+  ]);
+  t.equal(code, 77);
+  t.match(stderr, /^vdisk: .*mine\.img: permission denied by the host/);
+});
