@@ -32,19 +32,21 @@ export async function fusermount(args: readonly string[], socket?: number): Prom
   const path = await findFusermount();
   if (path === undefined) throw new MissingError(NO_FUSERMOUNT);
   const mountPoint = args.at(-1)!;
-  const { code, complaint } = await new Promise<{ code: number | null; complaint: string }>((resolve, reject) => {
-    const child = spawn(path, args, {
-      // The messages are matched below.
-      env: { ...process.env, LC_ALL: "C", ...(socket !== undefined && { _FUSE_COMMFD: "3" }) },
-      stdio: ["ignore", "ignore", "pipe", ...(socket === undefined ? [] : [socket])],
-    });
-    const parts: Buffer[] = [];
-    child.stderr!.on("data", (part: Buffer) => parts.push(part));
-    child.on("error", reject);
-    child.on("close", (code) => {
-      resolve({ code, complaint: Buffer.concat(parts).toString().trim() });
-    });
-  });
+  const { code, complaint } = await new Promise<{ code: number | null; complaint: string }>(
+    (resolve, reject) => {
+      const child = spawn(path, args, {
+        // The messages are matched below.
+        env: { ...process.env, LC_ALL: "C", ...(socket !== undefined && { _FUSE_COMMFD: "3" }) },
+        stdio: ["ignore", "ignore", "pipe", ...(socket === undefined ? [] : [socket])],
+      });
+      const parts: Buffer[] = [];
+      child.stderr!.on("data", (part: Buffer) => parts.push(part));
+      child.on("error", reject);
+      child.on("close", (code) => {
+        resolve({ code, complaint: Buffer.concat(parts).toString().trim() });
+      });
+    },
+  );
   if (code !== 0) throw explain(mountPoint, complaint);
 }
 
@@ -68,7 +70,10 @@ function explain(mountPoint: string, complaint: string): Error {
   if (/permission|permitted|no write access|not owned/i.test(complaint)) {
     return new DeniedError({ file: mountPoint, thing, hint: "choose an empty directory of your own" });
   }
-  return new HostError({ file: mountPoint, thing }, /not found in|not mounted/.test(complaint) ? "EINVAL" : "EIO");
+  return new HostError(
+    { file: mountPoint, thing },
+    /not found in|not mounted/.test(complaint) ? "EINVAL" : "EIO",
+  );
 }
 
 /** Why an unmount fails while files are open. */

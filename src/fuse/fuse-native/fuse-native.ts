@@ -1,2 +1,176 @@
-import type { FuseBackend } from "../backend.js";
-export const fuseNativeBackend: FuseBackend = { name: "fuse-native", unavailable: async () => "not yet", mount: async () => { throw new Error("not yet"); } };
+/**
+ * The portable backend, over the npm package fuse-native: libfuse 2 with paths. It serves where our own cannot
+ * (macOS, no compiler). What it cannot show, because the package's C code has no room for it:
+ *
+ *   - times: whole milliseconds, none before 1970; no time of creation
+ *   - names that are not UTF-8: shown as `\xNN`
+ *   - inode numbers and counts of files: 32 bits; blocks past that are shown as fewer, larger ones
+ *   - device numbers: 32 bits
+ *
+ * It reads in 128 KiB, looks every name up by itself, and does not mount where something is mounted already.
+ */
+import { execFile } from "node:child_process";
+import { access, realpath, stat } from "node:fs/promises";
+import { setInterval } from "node:timers";
+import { promisify } from "node:util";
+import type Fuse from "fuse-native";
+import { fromHost, HostError, UnsupportedError } from "../../errors.js";
+import type { FuseBackend, FuseOptions } from "../backend.js";
+import { busy, fusermount } from "../fusermount.js";
+import { mountingProblem } from "../preconditions.js";
+import { operationsOf, type TreeOperations } from "./operations.js";
+
+export const fuseNativeBackend: FuseBackend = {
+  name: "fuse-native",
+
+  async unavailable() {
+    const fuse = await load();
+    return typeof fuse === "string" ? fuse : mountingProblem(true);
+  },
+
+  async mount(tree, mountPoint, options) {
+    const problem = await this.unavailable();
+    if (problem !== undefined) throw new UnsupportedError(problem);
+    const target = await realpath(mountPoint).catch((error: unknown) => {
+      throw fromHost(error, mountPoint);
+    });
+    const fuse = treeFuse((await load()) as typeof Fuse, target, operationsOf(tree, options.log), options);
+    await new Promise<void>((resolve, reject) => {
+      fuse.mount((error) => {
+        if (error === null || (error as unknown) === undefined) resolve();
+        else reject(refused(target, error));
+      });
+    });
+    const { dev } = await stat(target);
+    const ended = whenGone(target, dev).then(() => promisify(fuse.unmount.bind(fuse))());
+    let isOver = false;
+    void ended.then(() => {
+      isOver = true;
+    });
+    return {
+      ended,
+      async unmount(lazy) {
+        if (isOver) return;
+        await detach(target, lazy);
+        if (!lazy) await ended;
+      },
+    };
+  },
+};
+
+/** The package's class; or why it cannot be had. It finds its compiled parts only when it is loaded. */
+async function load(): Promise<typeof Fuse | string> {
+  try {
+    const { default: fuse } = await import("fuse-native");
+    // Its own would go through a shell, and always be lazy: we unmount, and it has only to let go.
+    fuse.unmount = (_, done) => {
+      done(null);
+    };
+    return fuse;
+  } catch (error) {
+    return `the package fuse-native cannot be loaded: ${(error as Error).message.split("\n")[0]}`;
+  }
+}
+
+function treeFuse(base: typeof Fuse, target: string, operations: TreeOperations, options: FuseOptions): Fuse {
+  class TreeFuse extends base {
+    protected override _fuseOptions(): string {
+      return mountOptions(options);
+    }
+
+    // The package's own write past the kernel's buffer when a value is larger.
+    protected override _op_getxattr(
+      signal: (result: number, buffer: ArrayBufferLike) => void,
+      path: string,
+      name: string,
+      into: Buffer,
+    ): void {
+      operations.attribute(path, name, into, (result) => {
+        signal(result, into.buffer);
+      });
+    }
+
+    protected override _op_listxattr(
+      signal: (result: number, buffer: ArrayBufferLike) => void,
+      path: string,
+      into: Buffer,
+    ): void {
+      operations.attributeNames(path, into, (result) => {
+        signal(result, into.buffer);
+      });
+    }
+  }
+  return new TreeFuse(target, operations, { timeout: false });
+}
+
+/** Bytes that the package copies of its option string, the NUL included (fuse-native.c, `mntopts`). */
+const OPTIONS_SIZE = 1024;
+
+/** Seconds that the kernel may keep what it learned: the tree never changes. */
+const VALID_SECONDS = 1e9;
+
+function mountOptions(options: FuseOptions): string {
+  const timeouts = ["attr", "entry", "negative"].map((what) => `${what}_timeout=${VALID_SECONDS}`);
+  const list = ["ro", "nosuid", "nodev", "noatime", "use_ino", "kernel_cache", "hard_remove", ...timeouts];
+  if (options.allowOther) list.push("allow_other");
+  else if (options.allowRoot) list.push("allow_root");
+  list.push("subtype=vdisk", ...options.extra);
+  const rest = `-o${list.join(",")}`;
+  const source = `,fsname=${options.source.replace(/[\\,]/g, "\\$&")}`;
+  // A name that is too long is only for show.
+  return Buffer.byteLength(rest + source) < OPTIONS_SIZE ? rest + source : `${rest},fsname=vdisk`;
+}
+
+/** The package's own complaints, one of which is "fuse failed", in ours. */
+function refused(target: string, error: Error): HostError {
+  if (error.message === "Mountpoint in use") {
+    const hint = "unmount it first, or choose another directory";
+    return new HostError(
+      { file: target, thing: "something is mounted here already", hint, cause: error },
+      "EBUSY",
+    );
+  }
+  const hint = "libfuse has printed why; check the mount options";
+  return new HostError({ file: target, thing: "libfuse could not mount", hint, cause: error }, "EIO");
+}
+
+/** Milliseconds between two looks whether the mount is still there. The package does not tell. */
+const LOOK_INTERVAL = 200;
+
+/** Settles when device `dev`, mounted on `target`, is no more. */
+function whenGone(target: string, dev: number): Promise<void> {
+  // The kernel's entry for the mount lasts as long as its files are open; elsewhere the mount point must do.
+  const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
+  const isThere = (): Promise<boolean> =>
+    process.platform === "linux"
+      ? access(`/sys/class/bdi/0:${minor}`).then(
+          () => true,
+          () => false,
+        )
+      : stat(target).then(
+          (stats) => stats.dev === dev,
+          () => false,
+        );
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      void isThere().then((there) => {
+        if (there) return;
+        clearInterval(timer);
+        resolve();
+      });
+    }, LOOK_INTERVAL);
+  });
+}
+
+async function detach(target: string, lazy: boolean): Promise<void> {
+  if (process.platform === "linux" && process.geteuid?.() !== 0) {
+    return fusermount(lazy ? ["-u", "-z", "--", target] : ["-u", "--", target]);
+  }
+  const flag = process.platform === "linux" ? "-l" : "-f";
+  await promisify(execFile)("umount", lazy ? [flag, target] : [target]).catch((error: unknown) => {
+    const { message, stderr } = error as Error & { stderr?: string };
+    throw /busy/i.test(stderr ?? "")
+      ? busy(target)
+      : new HostError({ file: target, thing: stderr ?? message }, "EIO");
+  });
+}

@@ -63,9 +63,11 @@ export async function raiseReadAhead(mountPoint: string): Promise<void> {
 
 async function attachAsRoot(addon: Addon, target: string, source: string, all: string[]): Promise<number> {
   const flags = all.reduce((sum, option) => sum | (MOUNT_FLAGS[option] ?? 0), 0);
-  const fd = await promisify(open)("/dev/fuse", constants.O_RDWR | constants.O_NONBLOCK).catch((error: unknown) => {
-    throw fromHost(error, "/dev/fuse");
-  });
+  const fd = await promisify(open)("/dev/fuse", constants.O_RDWR | constants.O_NONBLOCK).catch(
+    (error: unknown) => {
+      throw fromHost(error, "/dev/fuse");
+    },
+  );
   const data = [
     `fd=${fd}`,
     "rootmode=40000",
@@ -89,7 +91,11 @@ async function attachAsUser(addon: Addon, target: string, all: string[]): Promis
   try {
     await fusermount(["-o", all.join(","), "--", target], ends[1]);
     const fd = addon.receiveDescriptor(ends[0]);
-    if (fd < 0) throw new HostError({ file: target, thing: "fusermount3 sent no descriptor: errno", found: -fd }, "EIO");
+    if (fd < 0)
+      throw new HostError(
+        { file: target, thing: "fusermount3 sent no descriptor: errno", found: -fd },
+        "EIO",
+      );
     return fd;
   } finally {
     await Promise.all(ends.map((end) => promisify(close)(end)));

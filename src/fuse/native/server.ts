@@ -89,7 +89,8 @@ export function serve(
       const header = RequestHeader.view(request);
       const unique = Buffer.from(header.unique);
       const outcome = await handle(header, request.subarray(RequestHeader.size, header.length));
-      if (typeof outcome === "number") return outcome === NO_REPLY ? undefined : seal(reply(0), unique, outcome);
+      if (typeof outcome === "number")
+        return outcome === NO_REPLY ? undefined : seal(reply(0), unique, outcome);
       return seal(outcome, unique);
     },
     recycle: (reply) => {

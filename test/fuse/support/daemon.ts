@@ -9,7 +9,12 @@ import { fuseNativeBackend } from "../../../src/fuse/fuse-native/fuse-native.js"
 import { nativeBackend } from "../../../src/fuse/native/native.js";
 import { fullTree, sampleTree, wideTree } from "./tree.js";
 
-const [backendName, treeName, mountPoint, options] = process.argv.slice(2) as [string, string, string, string];
+const [backendName, treeName, mountPoint, options] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+];
 const backend = backendName === "native" ? nativeBackend : fuseNativeBackend;
 const tree = { sample: sampleTree, full: fullTree, wide: wideTree }[treeName]!();
 const say = (value: unknown): void => {

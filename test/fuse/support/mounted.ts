@@ -1,11 +1,10 @@
 /** Mounts served by another process, and commands run over them. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmdirSync, chmodSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
 export interface Mounted {
   readonly path: string;
@@ -25,7 +24,8 @@ export interface MountSettings {
   readonly as?: readonly string[];
 }
 
-const LOADER = pathToFileURL(createRequire(import.meta.url).resolve("@tapjs/typescript/import")).href;
+/** What tap had Node load before this test: the one that strips types. */
+const LOADER = process.execArgv.filter((argument) => argument.includes("/typescript/"));
 const DAEMON = fileURLToPath(new URL("daemon.ts", import.meta.url));
 
 /** Runs a program to its end; it never rejects. */
@@ -34,9 +34,17 @@ export function run(
   args: readonly string[],
 ): Promise<{ code: number | string; stdout: Buffer; stderr: string }> {
   return new Promise((resolve) => {
-    const options = { encoding: "buffer" as const, maxBuffer: 2 ** 29, env: { ...process.env, LC_ALL: "C.UTF-8" } };
+    const options = {
+      encoding: "buffer" as const,
+      maxBuffer: 2 ** 29,
+      env: { ...process.env, LC_ALL: "C.UTF-8" },
+    };
     execFile(file, args, options, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? "?"), stdout, stderr: stderr.toString() });
+      resolve({
+        code: error === null ? 0 : (error.code ?? error.signal ?? "?"),
+        stdout,
+        stderr: stderr.toString(),
+      });
     });
   });
 }
@@ -58,7 +66,7 @@ export async function start(settings: MountSettings): Promise<Mounted & { first:
   const path = mkdtempSync(join(tmpdir(), "vdisk-fuse-"));
   chmodSync(path, 0o777);
   const { backend, tree, options = {}, as = [] } = settings;
-  const node = [process.execPath, `--import=${LOADER}`, DAEMON, backend, tree, path, JSON.stringify(options)];
+  const node = [process.execPath, ...LOADER, DAEMON, backend, tree, path, JSON.stringify(options)];
   const [file, ...args] = [...as, ...node] as [string, ...string[]];
   const daemon = spawn(file, args, {
     stdio: ["pipe", "pipe", "inherit"],

@@ -177,7 +177,12 @@ const zeros = (size: number): BlockSource => ({
 
 /** user::rw-, user:1234:r--, group::r--, mask::r--, other::--- as acl(5)'s extended attribute has it. */
 export const ACL = Buffer.from(
-  "02000000" + "01000600ffffffff" + "02000400d2040000" + "04000400ffffffff" + "10000400ffffffff" + "20000000ffffffff",
+  "02000000" +
+    "01000600ffffffff" +
+    "02000400d2040000" +
+    "04000400ffffffff" +
+    "10000400ffffffff" +
+    "20000000ffffffff",
   "hex",
 );
 
@@ -208,12 +213,21 @@ export function sampleTree(): FakeTree {
   const moments = { "1901": -2_145_916_800, "1969": -1, "2107": 4_323_369_600, "9999": 253_402_300_799 };
   for (const [name, seconds] of Object.entries(moments)) {
     const moment = { seconds, nanoseconds: 123_456_789 };
-    tree.file(times, name, patterned(1), { accessed: moment, modified: moment, changed: moment, created: moment });
+    tree.file(times, name, patterned(1), {
+      accessed: moment,
+      modified: moment,
+      changed: moment,
+      created: moment,
+    });
   }
 
   const links = tree.directory(top, "links");
   const link = (name: string, target: string | Buffer): void => {
-    tree.add(links, name, tree.node({ type: "symlink", permissions: 0o777 }, { target: Buffer.from(target) }));
+    tree.add(
+      links,
+      name,
+      tree.node({ type: "symlink", permissions: 0o777 }, { target: Buffer.from(target) }),
+    );
   };
   link("absolute", "/etc/hostname");
   link("dangling", "nowhere/at all");
@@ -234,9 +248,11 @@ export function sampleTree(): FakeTree {
   values.set("user.mime_type", Buffer.from("text/plain"));
   values.set("user.binary", Buffer.from([0, 255, 0, 10]));
   values.set("user.empty", Buffer.alloc(0));
-  values.set("user.large", pattern(0, 60_000));
   values.set("trusted.note", Buffer.from("root's"));
-  tree.file(extended, "acl", patterned(1), { permissions: 0o640 }).extended.set("system.posix_acl_access", ACL);
+  tree.file(extended, "large", patterned(1)).extended.set("user.large", pattern(0, 60_000));
+  tree
+    .file(extended, "acl", patterned(1), { permissions: 0o640 })
+    .extended.set("system.posix_acl_access", ACL);
   extended.extended.set("user.on-a-directory", Buffer.from("yes"));
   return tree;
 }
@@ -252,7 +268,11 @@ export function fullTree(): FakeTree {
   tree.file(tree.directory(tree.top, "big"), "gigabyte", patterned(2 ** 30));
   const many = tree.directory(tree.top, "many");
   for (let index = 0; index < 100_000; index++) {
-    tree.add(many, `entry-${String(index).padStart(6, "0")}`, tree.node({ type: "file" }, { source: zeros(0) }));
+    tree.add(
+      many,
+      `entry-${String(index).padStart(6, "0")}`,
+      tree.node({ type: "file" }, { source: zeros(0) }),
+    );
   }
   return tree;
 }
@@ -264,7 +284,8 @@ export function wideTree(): FakeTree {
     const middle = outer < 30 ? tree.directory(tree.top, `d${outer}`) : tree.top;
     for (let inner = 0; inner < 100; inner++) {
       const directory = tree.directory(middle, `e${outer}-${inner}`);
-      for (let index = 0; index < 20; index++) tree.file(directory, `file-${index}.txt`, patterned(index * 100));
+      for (let index = 0; index < 20; index++)
+        tree.file(directory, `file-${index}.txt`, patterned(index * 100));
     }
   }
   return tree;

@@ -1,0 +1,213 @@
+/** A tree of nodes as the operations on paths that fuse-native wants. */
+import type { Operations, Stat, Statfs } from "fuse-native";
+import { LRUCache } from "lru-cache";
+import type { Logger } from "pino";
+import type { Timestamp } from "../../bytes/time.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { readInto } from "../../extent/read.js";
+import type { Attributes, DirectoryEntry, NodeId, NodeTree, Usage } from "../../filesystem/filesystem.js";
+import { complainer, Errno } from "../errno.js";
+import { deviceNumber, direntType, modeOf } from "../protocol/attributes.js";
+import { hiddenName, showName, showTarget } from "./names.js";
+
+/** Paths whose nodes are remembered. */
+const PATHS_KEPT = 2 ** 16;
+
+const WORD = 2 ** 32;
+
+/** The operations, and what the two that are overridden ask for. */
+export interface TreeOperations extends Operations {
+  /** Answers `done` with the count of bytes that were put into `into`; of all that there are, where it is empty. */
+  attribute(path: string, name: string, into: Buffer, done: (result: number) => void): void;
+  attributeNames(path: string, into: Buffer, done: (result: number) => void): void;
+}
+
+export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
+  const complain = complainer(log);
+  const open = new Map<number, BlockSource>();
+  let lastHandle = 0;
+
+  const ids = new LRUCache<string, NodeId>({ max: PATHS_KEPT });
+  const resolve = async (path: string): Promise<NodeId> => {
+    if (path === "/") return tree.root;
+    const known = ids.get(path);
+    if (known !== undefined) return known;
+    const slash = path.lastIndexOf("/");
+    const parent = await resolve(path.slice(0, slash) || "/");
+    const name = path.slice(slash + 1);
+    const id =
+      (await tree.lookup(parent, hiddenName(name))) ?? (await tree.lookup(parent, Buffer.from(name)));
+    if (id === undefined) throw new Refusal(Errno.ENOENT);
+    ids.set(path, id);
+    return id;
+  };
+
+  /** Runs `work` and tells `done`; an error becomes its errno. */
+  const answer = <R>(done: (error: number, result?: R) => void, work: () => Promise<R>): void => {
+    work().then(
+      (result) => {
+        done(0, result);
+      },
+      (error: unknown) => {
+        done(-(error instanceof Refusal ? error.errno : complain(error)));
+      },
+    );
+  };
+
+  const list = async (path: string): Promise<{ names: string[]; stats: Stat[] }> => {
+    const id = await resolve(path);
+    const names = [".", ".."];
+    const stats = [statOf(await tree.attributes(id)), UNKNOWN];
+    for (let cookie = 0; ;) {
+      const entries = await tree.list(id, cookie);
+      if (entries.length === 0) return { names, stats };
+      for (const entry of entries) names.push(showName(entry.name));
+      stats.push(...(await Promise.all(entries.map(entryStat))));
+      cookie = entries.at(-1)!.cookie;
+    }
+  };
+
+  /** Damage at one entry must not hide its neighbours. */
+  const entryStat = async ({ id, type }: DirectoryEntry): Promise<Stat> => {
+    try {
+      return statOf(await tree.attributes(id));
+    } catch (error) {
+      complain(error);
+      return { ...UNKNOWN, mode: direntType(type) << 12 };
+    }
+  };
+
+  return {
+    getattr(path, done) {
+      answer(done, async () => statOf(await tree.attributes(await resolve(path))));
+    },
+    readdir(path, done) {
+      answer<{ names: string[]; stats: Stat[] }>(
+        (error, result) => {
+          done(error, result?.names, result?.stats);
+        },
+        () => list(path),
+      );
+    },
+    readlink(path, done) {
+      answer(done, async () => showTarget(await tree.readLink(await resolve(path))));
+    },
+    open(path, flags, done) {
+      answer(done, async () => {
+        if ((flags & 3) !== 0) throw new Refusal(Errno.EROFS);
+        const source = await tree.open(await resolve(path));
+        // A handle is an int of C, and not 0.
+        do lastHandle = (lastHandle % 0x7fffffff) + 1;
+        while (open.has(lastHandle));
+        open.set(lastHandle, source);
+        return lastHandle;
+      });
+    },
+    read(_, handle, into, length, offset, done) {
+      answer<number>(
+        (error, count) => {
+          done(error || count!);
+        },
+        async () => {
+          const source = open.get(handle)!;
+          const count = Math.max(0, Math.min(length, source.size - offset));
+          if (count > 0) await readInto(source, into.subarray(0, count), offset);
+          return count;
+        },
+      );
+    },
+    release(_, handle, done) {
+      open.delete(handle);
+      done(0);
+    },
+    statfs(path, done) {
+      answer(done, async () => statfsOf(await tree.usage(await resolve(path))));
+    },
+    getxattr: () => undefined,
+    listxattr: () => undefined,
+    attribute(path, name, into, done) {
+      answer<number>(
+        (error, count) => {
+          done(error || count!);
+        },
+        async () => {
+          const value = (await tree.extendedAttributes(await resolve(path))).get(name);
+          if (value === undefined) throw new Refusal(Errno.ENODATA);
+          return put(value, into);
+        },
+      );
+    },
+    attributeNames(path, into, done) {
+      answer<number>(
+        (error, count) => {
+          done(error || count!);
+        },
+        async () => {
+          const names = [...(await tree.extendedAttributes(await resolve(path))).keys()];
+          return put(Buffer.from(names.map((name) => `${name}\0`).join("")), into);
+        },
+      );
+    },
+  };
+}
+
+/** What is refused without anything being wrong. */
+class Refusal {
+  readonly errno: number;
+
+  constructor(errno: number) {
+    this.errno = errno;
+  }
+}
+
+function put(value: Buffer, into: Buffer): number {
+  if (into.length > 0 && value.length > into.length) throw new Refusal(Errno.ERANGE);
+  value.copy(into);
+  return value.length;
+}
+
+function statOf(attributes: Attributes): Stat {
+  return {
+    mode: modeOf(attributes),
+    uid: attributes.uid,
+    gid: attributes.gid,
+    size: attributes.size,
+    nlink: attributes.linkCount,
+    ino: attributes.inode % WORD,
+    rdev: deviceNumber(attributes),
+    blksize: attributes.blockSize,
+    blocks: attributes.allocatedSectors,
+    atime: milliseconds(attributes.accessed),
+    mtime: milliseconds(attributes.modified),
+    ctime: milliseconds(attributes.changed),
+  };
+}
+
+/** Where nothing is known but the name; the inode is libfuse's FUSE_UNKNOWN_INO. */
+const UNKNOWN: Stat = {
+  ...{ mode: 0, uid: 0, gid: 0, size: 0, nlink: 1, ino: WORD - 1, rdev: 0, blksize: 0, blocks: 0 },
+  ...{ atime: 0, mtime: 0, ctime: 0 },
+};
+
+function milliseconds({ seconds, nanoseconds }: Timestamp): number {
+  return Math.max(0, seconds * 1000 + Math.floor(nanoseconds / 1e6));
+}
+
+/** Counts are words of 32 bits here: larger blocks until they fit. */
+function statfsOf(usage: Usage): Statfs {
+  let unit = 1;
+  while (usage.blocks / unit >= WORD) unit *= 2;
+  const files = Math.min(usage.files, WORD - 1);
+  const ffree = Math.min(usage.freeFiles, WORD - 1);
+  return {
+    bsize: usage.blockSize * unit,
+    frsize: usage.blockSize * unit,
+    blocks: Math.floor(usage.blocks / unit),
+    bfree: Math.floor(usage.freeBlocks / unit),
+    bavail: Math.floor(usage.availableBlocks / unit),
+    files,
+    ffree,
+    favail: ffree,
+    namemax: usage.maximumNameLength,
+  };
+}
