@@ -32,7 +32,8 @@ const NIL = "00000000-0000-0000-0000-000000000000";
 
 /** The file as pieces with holes between them, and its size. */
 export function planVdi(plan: VdiPlan): { pieces: Piece[]; size: number } {
-  const { version = "1.1+", diskSize, blockSize = MIB, blockExtra = 0, blocks = new Map() } = plan;
+  const { version = "1.1+", diskSize, blockSize = MIB, blockExtra = 0 } = plan;
+  const blocks: ReadonlyMap<number, Buffer | "zero"> = plan.blocks ?? new Map<number, Buffer>();
   const blockCount = Math.ceil(diskSize / blockSize);
   const isOld = version === "0";
   const tableOffset = isOld ? 0x1a4 : (plan.tableOffset ?? 0x200);
