@@ -53,7 +53,7 @@ export function parseMachineFile(xml: string, file: string): MachineFile {
       hardDisks.push({ uuid: uuid.replace(/[{}]/g, "").toLowerCase(), location: unescape(location) });
     }
     const nested = child(node, "HardDisk");
-    if (Array.isArray(nested)) for (const disk of nested as unknown[]) pending.push(disk);
+    if (Array.isArray(nested)) for (const disk of (nested as unknown[]).reverse()) pending.push(disk);
     if (hardDisks.length > DISKS_LIMIT) {
       const expected = `at most ${DISKS_LIMIT}`;
       throw new UnsupportedError({ file, thing: "the number of hard disks", found: "larger", expected });

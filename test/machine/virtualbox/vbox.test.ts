@@ -22,7 +22,7 @@ t.test("hard disks are listed at every depth, and their UUIDs lose braces and ca
 t.test("XML's own entities are resolved in locations, others are left alone", (t) => {
   const text = machine(`<HardDisk uuid="{a}" location="Tom &amp; &#x4A;&quot;&#233;&quot; &own;.vdi"/>`);
   t.equal(parseMachineFile(text, "m.vbox").hardDisks[0]!.location, 'Tom & J"é" &own;.vdi');
-  const hostile = `<!DOCTYPE x [<!ENTITY own SYSTEM "file:///etc/passwd">]>${text}`;
+  const hostile = `<!DOCTYPE x [<!ENTITY own "more">]>${text}`;
   t.equal(parseMachineFile(hostile, "m.vbox").hardDisks[0]!.location, 'Tom & J"é" &own;.vdi');
   t.end();
 });
@@ -51,7 +51,10 @@ t.test("what is no machine is a DiskError, whatever it is", (t) => {
 
 t.test("a real machine file is read; cut anywhere, it is read or is a DiskError", (t) => {
   const path = new URL("../../../../shared/corpora/vbox/GOAD-DC01.vbox", import.meta.url);
-  if (!existsSync(path)) return t.end();
+  if (!existsSync(path)) {
+    t.end();
+    return;
+  }
   const text = readFileSync(path, "utf8");
   const { hardDisks } = parseMachineFile(text, "GOAD-DC01.vbox");
   t.equal(hardDisks.length, 5);

@@ -1,0 +1,82 @@
+/** What the tests of all formats do with images. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { DiskError } from "../../src/errors.js";
+import type { BlockSource } from "../../src/extent/extent.js";
+import { read } from "../../src/extent/read.js";
+import { openChain, type ChainOptions } from "../../src/image/chain.js";
+
+const MIB = 2 ** 20;
+
+/** The disk of the chain at `path`, all of it. */
+export async function readAll(path: string, options?: ChainOptions): Promise<Buffer> {
+  const chain = await openChain(path, options);
+  try {
+    return await read(chain.source, 0, chain.source.size);
+  } finally {
+    await chain.close();
+  }
+}
+
+/** The disk at `path` megabyte by megabyte, with the DiskError where one cannot be read; any other error goes on. */
+export async function readParts(path: string): Promise<(Buffer | DiskError)[]> {
+  const caught = (error: unknown): DiskError => {
+    if (error instanceof DiskError) return error;
+    throw error;
+  };
+  const chain = await openChain(path).catch(caught);
+  if (chain instanceof DiskError) return [chain];
+  const parts: (Buffer | DiskError)[] = [];
+  for (let at = 0; at < Math.min(chain.source.size, 64 * MIB); at += MIB) {
+    parts.push(await read(chain.source, at, Math.min(MIB, chain.source.size - at)).catch(caught));
+  }
+  await chain.close();
+  return parts;
+}
+
+/** What qemu-img reads from `image`. */
+export async function qemuReads(image: string, format: string, scratch: string): Promise<Buffer> {
+  execFileSync("qemu-img", ["convert", "-f", format, "-O", "raw", image, scratch]);
+  return readFileSync(scratch);
+}
+
+/** Where the data of `image` is, by qemu-img: runs as [start, length, zero, offset in the file]. */
+export function qemuMaps(image: string, format: string): [number, number, boolean, number?][] {
+  const answer = execFileSync("qemu-img", ["map", "-f", format, "--output=json", image], {
+    encoding: "utf8",
+  });
+  const runs = JSON.parse(answer) as { start: number; length: number; zero: boolean; offset?: number }[];
+  return runs.map(
+    ({ start, length, zero, offset }) => [start, length, zero, ...(zero ? [] : [offset!])] as const,
+  ) as [number, number, boolean, number?][];
+}
+
+/** Where the data of `source` is, in the same terms. */
+export async function weMap(source: BlockSource): Promise<[number, number, boolean, number?][]> {
+  const runs: [number, number, boolean, number?][] = [];
+  let start = 0;
+  for (const extent of await source.map(0, source.size)) {
+    runs.push(
+      extent.kind === "stored" ? [start, extent.length, false, extent.offset] : [start, extent.length, true],
+    );
+    start += extent.length;
+  }
+  return runs;
+}
+
+/** The collection of images that nobody here made, beside the project; undefined where it is not there. */
+export function corpus(path: string): string | undefined {
+  const found = fileURLToPath(new URL(`../../../shared/corpora/${path}`, import.meta.url));
+  return existsSync(found) ? found : undefined;
+}
+
+/** Unpacks the corpus' image `path` to `target`; false where it is not there. */
+export async function unpackCorpus(path: string, target: string): Promise<boolean> {
+  const packed = corpus(`${path}.gz`);
+  if (packed === undefined) return false;
+  await writeFile(target, gunzipSync(readFileSync(packed)));
+  return true;
+}
