@@ -1,5 +1,6 @@
 /** `vdisk info`: the image, its chain, its partitions and what is on them. */
 import type { CommandModule } from "yargs";
+import { printName } from "../bytes/text.js";
 import type { Layer } from "../image/image.js";
 import type { Disk } from "../tree/disk.js";
 import type { Part } from "../tree/part.js";
@@ -101,7 +102,7 @@ function partRow({ volume, fileSystem, problem }: Part): string[] {
     `  vol${volume.index}`,
     `at ${volume.offset}`,
     formatSize(volume.source.size),
-    [volume.typeName, volume.label && `"${volume.label}"`, volume.bootable && "(boot)"]
+    [volume.typeName, volume.label && `"${printable(volume.label)}"`, volume.bootable && "(boot)"]
       .filter(Boolean)
       .join(" "),
     facts === undefined
@@ -109,7 +110,7 @@ function partRow({ volume, fileSystem, problem }: Part): string[] {
         ? ""
         : "cannot be read"
       : `fs${volume.index}: ${facts.type}`,
-    facts?.label ? `"${facts.label}"` : "",
+    facts?.label ? `"${printable(facts.label)}"` : "",
     facts?.uuid ?? "",
   ];
 }
@@ -124,9 +125,16 @@ function fileSystemDetails({ volume, fileSystem }: Part): string[] {
 
 function detailRows(details: Readonly<Record<string, unknown>>): string {
   return columns(
-    Object.entries(details).map(([name, value]) => [
-      `  ${name}`,
-      typeof value === "string" ? value : JSON.stringify(value),
-    ]),
+    Object.entries(details)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [
+        `  ${name}`,
+        typeof value === "string" ? printable(value) : JSON.stringify(value),
+      ]),
   );
+}
+
+/** Labels and comments come from the guest: a terminal must not obey them. */
+function printable(text: string): string {
+  return printName(Buffer.from(text));
 }

@@ -51,7 +51,7 @@ async function guestRoot(disk: Disk): Promise<NodeId> {
 
 function choiceName({ volume, fileSystem }: Part): string {
   const { type, label } = fileSystem!.facts;
-  return `fs${volume.index} (${type}${label ? ` "${label}"` : ""})`;
+  return `fs${volume.index} (${type}${label ? ` "${printName(Buffer.from(label))}"` : ""})`;
 }
 
 /** What stands in the root of every Linux and BSD system, and hardly anywhere else together. */

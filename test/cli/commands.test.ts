@@ -118,7 +118,12 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
     [69, /this is a text, not a disk image/, "info", `${folder}/notes.txt`],
     [65, /cut\.vdi, byte 0x0: the room for a VDI header is 100 bytes/, "info", `${folder}/cut.vdi`],
     [65, /short\.vdi, byte 0x[0-9a-f]+: .*cut short/, "cat", `${folder}/short.vdi`, "vhdd"],
-    [66, /orphan\.vdi: its parent, the image \{[-0-9a-f]+\}, was not found .*--allow-dir/, "info", `${folder}/alone/inside/orphan.vdi`],
+    [
+      66,
+      /orphan\.vdi: its parent, the image \{[-0-9a-f]+\}, was not found .*--allow-dir/,
+      "info",
+      `${folder}/alone/inside/orphan.vdi`,
+    ],
     [66, /nothing\.vdi: no such file/, "info", `${folder}/nothing.vdi`],
     [69, /a directory, but must be a disk image/, "info", folder],
     [69, /a character device/, "info", "/dev/null"],
@@ -132,8 +137,9 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
   for (const [code, complaint, ...args] of cases) {
     const result = await vdisk(...args);
     t.equal(result.code, code, args.join(" "));
-    t.match(result.stderr, complaint);
-    t.equal(result.stderr.trimEnd().split("\n").length, 1, "one line");
+    t.match(result.stderr.replace(/^\{"level":40.*\n/gm, ""), complaint);
+    const lines = result.stderr.split("\n").filter((line) => line !== "" && !line.startsWith('{"level":40'));
+    t.equal(lines.length, 1, "one line, but for warnings");
     t.notMatch(result.stderr, /TypeError|RangeError|fault of vdisk|\n +at /);
   }
 });
