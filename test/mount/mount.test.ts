@@ -1,0 +1,259 @@
+/** Mounting as a person does it: the built command, from outside, with both backends. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, chmodSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import t, { type Test } from "tap";
+import { attempt, BASE, NEWEST, output, ROOT, run, vdisk, VDISK, type Result } from "../support/command.js";
+
+const COMPARE = join(ROOT, "test/support/compare_trees.py");
+const backends = ["native", "fuse-native"] as const;
+
+if (process.getuid!() !== 0) throw new Error("these tests mount with the kernel, as root");
+
+/** An empty directory that is unmounted and removed at the test's end. */
+function place(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), "vdisk-mount-"));
+  chmodSync(folder, 0o755);
+  t.teardown(() => {
+    attempt("umount", "-l", folder);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+/** The process that serves `folder`. */
+async function daemonOf(log: string): Promise<number> {
+  const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+  return (JSON.parse(lines.find((line) => line.includes('"mounted"'))!) as { pid: number }).pid;
+}
+
+function logOf({ stdout }: Result): string {
+  return /its log is (.*)$/m.exec(stdout)![1]!;
+}
+
+for (const backend of backends) {
+  t.test(`${backend}: what is mounted is the disk, its partitions and its files`, async (t) => {
+    const folder = place(t);
+    const mounted = await vdisk("mount", "--fuse-backend", backend, NEWEST, folder);
+    t.equal(mounted.code, 0, mounted.stderr);
+    t.same((await output("ls", folder)).trimEnd().split("\n"), [
+      "fs0",
+      "fs1",
+      "vhdd",
+      "vol0",
+      "vol1",
+      basename(NEWEST),
+    ]);
+    t.equal(await output("readlink", join(folder, basename(NEWEST))), `${NEWEST}\n`);
+    t.equal(await output("cat", join(folder, "fs1/etc/os-release")), 'NAME="Example Linux"\nVERSION="12"\n');
+    t.equal((await output("stat", "-c", "%s", join(folder, "vhdd"))).trim(), "15728640");
+    t.equal((await vdisk("unmount", folder)).code, 0);
+    t.same(readdirSync(folder), []);
+  });
+
+  t.test(`${backend}: a base image is the disk that qemu-img makes of it`, async (t) => {
+    const folder = place(t);
+    const raw = join(t.testdir(), "raw");
+    await output("qemu-img", "convert", "-O", "raw", BASE, raw);
+    t.equal((await vdisk("mount", BASE, folder, "--fuse-backend", backend)).code, 0);
+    t.equal((await run("cmp", [raw, join(folder, "vhdd")])).code, 0);
+    t.equal((await vdisk("umount", folder)).code, 0);
+  });
+
+  t.test(`${backend}: the kernel's own mount of volN shows what fsN shows`, async (t) => {
+    const [folder, judge] = [place(t), place(t)];
+    t.equal((await vdisk("mount", NEWEST, folder, "--fuse-backend", backend)).code, 0);
+    const ignored = backend === "native" ? [] : ["st_atime_ns", "st_mtime_ns", "st_ctime_ns"];
+    for (const index of [0, 1]) {
+      const device = (await output("losetup", "-r", "-f", "--show", join(folder, `vol${index}`))).trim();
+      try {
+        await output("mount", "-o", "ro,noload", device, judge);
+        const compared = await run("python3", [
+          COMPARE,
+          judge,
+          join(folder, `fs${index}`),
+          ...ignored.flatMap((field) => ["--ignore", field]),
+        ]);
+        t.equal(compared.code, 0, compared.stdout);
+        t.match(compared.stdout, / 0 differences/);
+        await output("umount", judge);
+      } finally {
+        attempt("umount", judge);
+        attempt("losetup", "-d", device);
+      }
+    }
+    t.equal((await vdisk("unmount", folder)).code, 0);
+  });
+
+  t.test(`${backend}: a killed daemon leaves a mount point that unmount clears`, async (t) => {
+    const folder = place(t);
+    const pid = await daemonOf(logOf(await vdisk("mount", NEWEST, folder, "--fuse-backend", backend)));
+    process.kill(pid, "SIGKILL");
+    await sleep(100);
+    t.not((await run("ls", [folder])).code, 0);
+    t.match(await vdisk("mount", NEWEST, folder), { code: 77, stderr: /vdisk unmount/ });
+    t.equal((await vdisk("unmount", folder)).code, 0);
+    t.equal(
+      (await vdisk("mount", NEWEST, folder, "--fuse-backend", backend)).code,
+      0,
+      "and it can be used again",
+    );
+    t.equal((await vdisk("unmount", folder)).code, 0);
+  });
+
+  t.test(`${backend}: SIGTERM unmounts, and the daemon ends with its image closed`, async (t) => {
+    const folder = place(t);
+    const log = logOf(await vdisk("mount", NEWEST, folder, "--fuse-backend", backend));
+    const pid = await daemonOf(log);
+    process.kill(pid, "SIGTERM");
+    for (let waited = 0; waited < 5000 && isRunning(pid); waited += 50) await sleep(50);
+    t.notOk(isRunning(pid));
+    t.same(readdirSync(folder), []);
+    t.match(readFileSync(log, "utf8"), /"unmounted"/);
+  });
+}
+
+t.test("a mount in use is not unmounted, until -z detaches it", async (t) => {
+  const folder = place(t);
+  const pid = await daemonOf(logOf(await vdisk("mount", NEWEST, folder)));
+  const { spawn } = await import("node:child_process");
+  const user = spawn("sleep", ["60"], { cwd: join(folder, "fs1") });
+  await sleep(100);
+  t.match(await vdisk("unmount", folder), { code: 77, stderr: /in use.* -z/ });
+  t.equal((await vdisk("unmount", "-z", folder)).code, 0);
+  t.same(readdirSync(folder), []);
+  user.kill();
+  for (let waited = 0; waited < 5000 && isRunning(pid); waited += 50) await sleep(50);
+  t.notOk(isRunning(pid), "the daemon ends with the last user");
+});
+
+t.test("--foreground serves until it is interrupted", async (t) => {
+  const folder = place(t);
+  const { spawn } = await import("node:child_process");
+  const child = spawn(process.execPath, [VDISK, "mount", "--foreground", NEWEST, folder], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (part: Buffer) => (said += part.toString()));
+  for (let waited = 0; waited < 20000 && !said.includes('"mounted"'); waited += 50) await sleep(50);
+  t.equal((await output("ls", join(folder, "fs1/etc"))).split("\n").length, 5);
+  child.kill("SIGINT");
+  const code = await new Promise((resolve) => child.on("exit", resolve));
+  t.equal(code, 0);
+  t.same(readdirSync(folder), []);
+});
+
+t.test("opening, mounting and reading change neither a byte nor a time of any image", async (t) => {
+  const folder = place(t);
+  const images = [BASE, NEWEST];
+  const before = await states(images);
+  t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
+  await output("sh", "-c", `cat "${folder}/vhdd" >/dev/null; tar cf - -C "${folder}/fs1" . >/dev/null`);
+  t.not((await run("touch", [join(folder, "fs1/etc/hostname")])).code, 0);
+  t.not((await run("sh", ["-c", `echo x >"${folder}/vhdd"`])).code, 0);
+  t.equal((await vdisk("unmount", folder)).code, 0);
+  await vdisk("info", NEWEST);
+  t.same(await states(images), before);
+});
+
+t.test("a mount point in use, or with something in it, is refused", async (t) => {
+  const folder = place(t);
+  t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
+  t.match(await vdisk("mount", NEWEST, folder), {
+    code: 77,
+    stderr: /in use: .*web.* is mounted on it; vdisk unmount/,
+  });
+  t.equal((await vdisk("unmount", folder)).code, 0);
+  t.match(await vdisk("unmount", folder), { code: 66, stderr: /no vdisk is mounted here/ });
+});
+
+t.test("an ordinary user mounts, and is the only one to see it", async (t) => {
+  const folder = place(t);
+  const home = place(t);
+  await output("chown", "nobody", folder, home);
+  const asNobody = (...args: string[]): Promise<Result> =>
+    run("setpriv", ["--reuid=nobody", "--regid=nogroup", "--clear-groups", ...args], { HOME: home });
+  const mounted = await asNobody(process.execPath, VDISK, "mount", NEWEST, folder);
+  t.equal(mounted.code, 0, mounted.stderr);
+  t.match(
+    (await asNobody("cat", join(folder, "fs1/etc/shadow"))).stdout,
+    /root:\*:/,
+    "whatever the guest's modes say",
+  );
+  t.not((await run("ls", [folder])).code, 0, "root does not see it");
+  t.match(logOf(mounted), new RegExp(`^${home}/`));
+  t.equal((await asNobody(process.execPath, VDISK, "unmount", folder)).code, 0);
+  const refused = await asNobody(process.execPath, VDISK, "mount", NEWEST, join(ROOT, "docs"));
+  t.match(refused, { code: 77, stderr: /^vdisk: .*docs/ });
+});
+
+t.test("what keeps an ordinary user from mounting is said, with the next step", async (t) => {
+  const folder = place(t);
+  const home = place(t);
+  await output("chown", "nobody", folder, home);
+  const env = { HOME: home, PATH: "/nowhere" };
+  const user = ["--reuid=nobody", "--regid=nogroup", "--clear-groups", process.execPath, VDISK];
+  const missing = await run("/usr/bin/setpriv", [...user, "mount", NEWEST, folder], env);
+  t.match(missing, { code: 69, stderr: /fusermount3.*apt-get install fuse3/ });
+  t.equal(missing.stderr.trimEnd().split("\n").length, 1);
+});
+
+t.test("where FUSE is missing, mounting says so and everything else works", async (t) => {
+  const folder = place(t);
+  const withoutFuse = (...args: string[]): Promise<Result> =>
+    run("unshare", [
+      "--mount",
+      "sh",
+      "-c",
+      'mkdir -p /run/vdisk-dev && mount --rbind /dev /run/vdisk-dev && mount -t tmpfs none /dev && for d in null urandom; do touch /dev/$d; mount --bind /run/vdisk-dev/$d /dev/$d; done; exec "$@"',
+      "sh",
+      process.execPath,
+      VDISK,
+      ...args,
+    ]);
+  const result = await withoutFuse("mount", NEWEST, folder);
+  t.match(result, { code: 69, stderr: /\/dev\/fuse does not exist; load it with modprobe fuse/ });
+  t.equal(result.stderr.trimEnd().split("\n").length, 1);
+  t.match(await withoutFuse("cat", NEWEST, "/etc/hostname"), { code: 0, stdout: "web\n" });
+});
+
+t.test(
+  "--allow-other lets others in, and -o default_permissions holds them to the guest's modes",
+  async (t) => {
+    const asNobody = (...args: string[]): Promise<Result> =>
+      run("setpriv", ["--reuid=nobody", "--regid=nogroup", "--clear-groups", ...args]);
+    const folder = place(t);
+    t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
+    t.not((await asNobody("ls", folder)).code, 0, "without it nobody else comes in");
+    await vdisk("unmount", folder);
+    t.equal((await vdisk("mount", "--allow-other", NEWEST, folder)).code, 0);
+    t.equal((await asNobody("cat", join(folder, "fs1/etc/shadow"))).code, 0);
+    await vdisk("unmount", folder);
+    t.equal((await vdisk("mount", "--allow-other", "-o", "default_permissions", NEWEST, folder)).code, 0);
+    t.equal((await asNobody("cat", join(folder, "fs1/etc/hostname"))).code, 0);
+    t.not((await asNobody("cat", join(folder, "fs1/etc/shadow"))).code, 0);
+    await vdisk("unmount", folder);
+  },
+);
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    // A process that has ended but was not waited for is no longer running.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Bytes and times of files; the times to the nanosecond, taken before the bytes are read. */
+async function states(files: readonly string[]): Promise<unknown[]> {
+  const times = files.map((file) => {
+    const { atimeNs, mtimeNs, ctimeNs, size } = statSync(file, { bigint: true });
+    return [atimeNs, mtimeNs, ctimeNs, size].map(String);
+  });
+  const sums = await output("sha256sum", ...files);
+  // sha256sum itself may renew the access time: it is put back for the next look.
+  return [times, sums];
+}
