@@ -31,7 +31,8 @@ for (const backend of ["native", "fuse-native"] as const) {
     t.test("unmounted lazily, it serves the files that are open until they are closed", async (t) => {
       const mount = await mounted({ backend, tree: "full" });
       t.teardown(() => mount.end());
-      const script = 'exec 3<"$1"; echo open; read; cmp -n 200000000 /proc/self/fd/3 <(cat /proc/self/fd/3) && echo same';
+      const script =
+        'exec 3<"$1"; echo open; read; cmp -n 200000000 /proc/self/fd/3 <(cat /proc/self/fd/3) && echo same';
       const reader = spawn("bash", ["-c", script, "reader", join(mount.path, "big/gigabyte")]);
       await new Promise((resolve) => reader.stdout.once("data", resolve));
       mount.say("lazy");
@@ -100,7 +101,12 @@ t.test("an ordinary user", async (t) => {
 
   for (const option of ["allowOther", "allowRoot"]) {
     t.test(`is told what ${option} takes`, async (t) => {
-      const mount = await start({ backend: "native", tree: "sample", as: NOBODY, options: { [option]: true } });
+      const mount = await start({
+        backend: "native",
+        tree: "sample",
+        as: NOBODY,
+        options: { [option]: true },
+      });
       t.teardown(() => mount.end());
       t.match(mount.first, { error: /user_allow_other into \/etc\/fuse.conf/, code: "DENIED" });
     });

@@ -10,10 +10,19 @@ import { sampleTree } from "./tree.js";
 const [backendName, path, count] = process.argv.slice(2) as [string, string, string];
 const backend = backendName === "native" ? nativeBackend : fuseNativeBackend;
 const tree = sampleTree();
-const census = (): [number, number] => [readdirSync("/proc/self/fd").length, readdirSync("/proc/self/task").length];
+const census = (): [number, number] => [
+  readdirSync("/proc/self/fd").length,
+  readdirSync("/proc/self/task").length,
+];
 
 async function cycle(): Promise<void> {
-  const options = { source: "cycles", allowOther: false, allowRoot: false, extra: [], log: pino({ level: "silent" }) };
+  const options = {
+    source: "cycles",
+    allowOther: false,
+    allowRoot: false,
+    extra: [],
+    log: pino({ level: "silent" }),
+  };
   const mount = await backend.mount(tree, path, options);
   const { stdout } = await promisify(execFile)("cat", [`${path}/files/size-4097`], { encoding: "buffer" });
   if (stdout.length !== 4097) throw new Error(`${stdout.length} bytes`);
