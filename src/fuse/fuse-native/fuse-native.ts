@@ -11,7 +11,6 @@
  */
 import { execFile } from "node:child_process";
 import { access, realpath, stat } from "node:fs/promises";
-import { setInterval } from "node:timers";
 import { promisify } from "node:util";
 import type Fuse from "fuse-native";
 import { fromHost, HostError, UnsupportedError } from "../../errors.js";
@@ -25,7 +24,7 @@ export const fuseNativeBackend: FuseBackend = {
 
   async unavailable() {
     const fuse = await load();
-    return typeof fuse === "string" ? fuse : mountingProblem(true);
+    return typeof fuse === "string" ? fuse : mountingProblem();
   },
 
   async mount(tree, mountPoint, options) {
@@ -42,7 +41,8 @@ export const fuseNativeBackend: FuseBackend = {
       });
     });
     const { dev } = await stat(target);
-    const ended = whenGone(target, dev).then(() => promisify(fuse.unmount.bind(fuse))());
+    const { gone, look } = watchFor(target, dev);
+    const ended = gone.then(() => promisify(fuse.unmount.bind(fuse))());
     let isOver = false;
     void ended.then(() => {
       isOver = true;
@@ -52,6 +52,7 @@ export const fuseNativeBackend: FuseBackend = {
       async unmount(lazy) {
         if (isOver) return;
         await detach(target, lazy);
+        await look();
         if (!lazy) await ended;
       },
     };
@@ -137,8 +138,8 @@ function refused(target: string, error: Error): HostError {
 /** Milliseconds between two looks whether the mount is still there. The package does not tell. */
 const LOOK_INTERVAL = 200;
 
-/** Settles when device `dev`, mounted on `target`, is no more. */
-function whenGone(target: string, dev: number): Promise<void> {
+/** `gone` settles when device `dev`, mounted on `target`, is no more; `look` looks at once. */
+function watchFor(target: string, dev: number): { gone: Promise<void>; look: () => Promise<void> } {
   // The kernel's entry for the mount lasts as long as its files are open; elsewhere the mount point must do.
   const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
   const isThere = (): Promise<boolean> =>
@@ -151,15 +152,17 @@ function whenGone(target: string, dev: number): Promise<void> {
           (stats) => stats.dev === dev,
           () => false,
         );
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      void isThere().then((there) => {
-        if (there) return;
-        clearInterval(timer);
-        resolve();
-      });
-    }, LOOK_INTERVAL);
+  let settle!: () => void;
+  const gone = new Promise<void>((resolve) => {
+    settle = resolve;
   });
+  const look = async (): Promise<void> => {
+    if (await isThere()) return;
+    clearInterval(timer);
+    settle();
+  };
+  const timer = setInterval(() => void look(), LOOK_INTERVAL);
+  return { gone, look };
 }
 
 async function detach(target: string, lazy: boolean): Promise<void> {

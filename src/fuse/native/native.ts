@@ -21,13 +21,13 @@ export const nativeBackend: FuseBackend = {
 
   async unavailable() {
     const addon = loadAddon();
-    return typeof addon === "string" ? addon : mountingProblem(false);
+    return typeof addon === "string" ? addon : mountingProblem();
   },
 
   async mount(tree, mountPoint, options) {
     const addon = loadAddon();
     if (typeof addon === "string") throw new UnsupportedError(addon);
-    const problem = await mountingProblem(false);
+    const problem = await mountingProblem();
     if (problem !== undefined) throw new UnsupportedError(problem);
     const target = await realpath(mountPoint).catch((error: unknown) => {
       throw fromHost(error, mountPoint);

@@ -22,10 +22,12 @@ export interface MountSettings {
   readonly options?: object;
   /** Arguments in front: "setpriv …". */
   readonly as?: readonly string[];
+  /** Where to mount; a new directory unless told. */
+  readonly path?: string;
 }
 
 /** What tap had Node load before this test: the one that strips types. */
-const LOADER = process.execArgv.filter((argument) => argument.includes("/typescript/"));
+export const LOADER = process.execArgv.filter((argument) => argument.includes("/typescript/"));
 const DAEMON = fileURLToPath(new URL("daemon.ts", import.meta.url));
 
 /** Runs a program to its end; it never rejects. */
@@ -63,8 +65,9 @@ export async function python<T>(script: string, ...args: string[]): Promise<T> {
 
 /** Starts a daemon; its first line says "mounted", or why not. */
 export async function start(settings: MountSettings): Promise<Mounted & { first: unknown }> {
-  const path = mkdtempSync(join(tmpdir(), "vdisk-fuse-"));
-  chmodSync(path, 0o777);
+  const own = settings.path === undefined ? mkdtempSync(join(tmpdir(), "vdisk-fuse-")) : undefined;
+  if (own !== undefined) chmodSync(own, 0o777);
+  const path = own ?? settings.path!;
   const { backend, tree, options = {}, as = [] } = settings;
   const node = [process.execPath, ...LOADER, DAEMON, backend, tree, path, JSON.stringify(options)];
   const [file, ...args] = [...as, ...node] as [string, ...string[]];
@@ -89,7 +92,7 @@ export async function start(settings: MountSettings): Promise<Mounted & { first:
         daemon.kill("SIGKILL");
         await new Promise((resolve) => daemon.once("close", resolve));
       }
-      rmdirSync(path);
+      if (own !== undefined) rmdirSync(own);
     },
   };
 }

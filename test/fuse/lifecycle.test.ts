@@ -1,0 +1,129 @@
+/** How mounts begin and end: by whom, in what state, and what is left. */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { LIMITS } from "./support/limits.js";
+import { isMounted, LOADER, mounted, output, run, start } from "./support/mounted.js";
+
+const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+for (const backend of ["native", "fuse-native"] as const) {
+  t.test(`with ${backend}`, async (t) => {
+    t.test("the mount table shows type, source and that nothing is written, run or trusted", async (t) => {
+      const mount = await mounted({ backend, tree: "sample" });
+      t.teardown(() => mount.end());
+      const line = readFileSync("/proc/self/mounts", "utf8")
+        .split("\n")
+        .find((line) => line.includes(mount.path))!;
+      t.match(line, /^a,disk\\134\.vdi \S+ fuse\.vdisk ro,nosuid,nodev,/);
+    });
+
+    t.test("whoever unmounts it, the daemon ends", async (t) => {
+      const mount = await mounted({ backend, tree: "sample" });
+      t.teardown(() => mount.end());
+      await output("umount", mount.path);
+      t.equal(await mount.next(), "ended");
+      t.equal(await new Promise((resolve) => mount.daemon.once("close", resolve)), 0);
+    });
+
+    t.test("unmounted lazily, it serves the files that are open until they are closed", async (t) => {
+      const mount = await mounted({ backend, tree: "full" });
+      t.teardown(() => mount.end());
+      const script =
+        'exec 3<"$1"; echo open; read; cmp -n 200000000 /proc/self/fd/3 <(cat /proc/self/fd/3) && echo same';
+      const reader = spawn("bash", ["-c", script, "reader", join(mount.path, "big/gigabyte")]);
+      await new Promise((resolve) => reader.stdout.once("data", resolve));
+      mount.say("lazy");
+      while (isMounted(mount.path)) await new Promise((resolve) => setTimeout(resolve, 20));
+      reader.stdin.end("\n");
+      t.equal(String(await new Promise((resolve) => reader.stdout.once("data", resolve))), "same\n");
+      t.equal(await mount.next(), "ended");
+    });
+
+    t.test("a daemon that was killed leaves a mount that can be unmounted", async (t) => {
+      const mount = await mounted({ backend, tree: "sample" });
+      t.teardown(() => mount.end());
+      mount.daemon.kill("SIGKILL");
+      await new Promise((resolve) => mount.daemon.once("close", resolve));
+      t.match((await run("ls", [mount.path])).stderr, "not connected");
+      await output("umount", mount.path);
+    });
+
+    t.test("readers that are killed in the middle take nobody with them", async (t) => {
+      const mount = await mounted({ backend, tree: "full" });
+      t.teardown(() => mount.end());
+      const file = join(mount.path, "big/gigabyte");
+      for (let round = 0; round < 10; round++) {
+        const readers = Array.from({ length: 4 }, () => spawn("cat", [file], { stdio: "ignore" }));
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        await Promise.all(
+          readers.map((reader) => {
+            const closed = new Promise((resolve) => reader.once("close", resolve));
+            reader.kill("SIGKILL");
+            return closed;
+          }),
+        );
+      }
+      t.match(await output("cksum", join(mount.path, "files/size-5000333")), " 5000333 ");
+      mount.say("unmount");
+      t.equal(await mount.next(), "ended");
+    });
+
+    t.test("200 mounts in one process leave no descriptor and no thread behind", async (t) => {
+      const mount = await mounted({ backend, tree: "sample" });
+      await output("umount", mount.path);
+      t.teardown(() => mount.end());
+      const cycles = fileURLToPath(new URL("support/cycles.ts", import.meta.url));
+      const counts = await output(process.execPath, ...LOADER, cycles, backend, mount.path, "200");
+      const [before, after] = JSON.parse(counts) as [[number, number], [number, number]];
+      t.equal(after[0], before[0], "descriptors");
+      t.ok(after[1] <= before[1] + LIMITS[backend].leftThreads, `threads: ${before[1]}, then ${after[1]}`);
+    });
+  });
+}
+
+t.test("an ordinary user", async (t) => {
+  // As udev's rules have it almost everywhere: whoever likes may open the device.
+  await output("setfacl", "-m", "u:65534:rw", "/dev/fuse");
+  t.teardown(() => output("setfacl", "-b", "/dev/fuse"));
+
+  t.test("mounts through fusermount3, reads, and unmounts; nobody else may look", async (t) => {
+    const mount = await mounted({ backend: "native", tree: "sample", as: NOBODY });
+    t.teardown(() => mount.end());
+    const asNobody = await run(NOBODY[0]!, [...NOBODY.slice(1), "cksum", join(mount.path, "files/secret")]);
+    t.equal(asNobody.code, 0, asNobody.stderr);
+    t.match((await run("ls", [mount.path])).stderr, "Permission denied");
+    mount.say("unmount");
+    t.equal(await mount.next(), "ended");
+  });
+
+  for (const option of ["allowOther", "allowRoot"]) {
+    t.test(`is told what ${option} takes`, async (t) => {
+      const mount = await start({
+        backend: "native",
+        tree: "sample",
+        as: NOBODY,
+        options: { [option]: true },
+      });
+      t.teardown(() => mount.end());
+      t.match(mount.first, { error: /user_allow_other into \/etc\/fuse.conf/, code: "DENIED" });
+    });
+  }
+
+  t.test("is told that a mount point is not his", async (t) => {
+    const mount = await start({ backend: "native", tree: "sample", as: NOBODY, path: "/usr" });
+    t.teardown(() => mount.end());
+    t.match(mount.first, { error: /no write access.*of your own/, code: "DENIED" });
+  });
+});
+
+t.test("root lets others in with allowOther, and only himself with allowRoot", async (t) => {
+  for (const option of ["allowOther", "allowRoot"]) {
+    const mount = await mounted({ backend: "native", tree: "sample", options: { [option]: true } });
+    t.teardown(() => mount.end());
+    const { code } = await run(NOBODY[0]!, [...NOBODY.slice(1), "ls", join(mount.path, "files")]);
+    t.equal(code === 0, option === "allowOther", option);
+  }
+});

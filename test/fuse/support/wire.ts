@@ -1,0 +1,104 @@
+/**
+ * The kernel's side of the wire, written from include/uapi/linux/fuse.h by itself: it shares nothing with
+ * src/fuse/protocol, and reads 64-bit words as bigint.
+ */
+import { pino } from "pino";
+import type { NodeTree } from "../../../src/filesystem/filesystem.js";
+import { serve, type Server } from "../../../src/fuse/native/server.js";
+
+export const words32 = (...values: number[]): Buffer => Buffer.from(Uint32Array.from(values).buffer);
+export const words64 = (...values: (number | bigint)[]): Buffer =>
+  Buffer.from(BigUint64Array.from(values.map((value) => BigInt.asUintN(64, BigInt(value)))).buffer);
+export const zeroEnded = (name: string | Buffer): Buffer => Buffer.concat([Buffer.from(name), Buffer.of(0)]);
+
+export interface Reply {
+  /** Positive; 0 where all is well. */
+  readonly errno: number;
+  readonly body: Buffer;
+}
+
+export interface Kernel {
+  readonly server: Server;
+  /** What the log was told. */
+  readonly said: string[];
+  /** The reply to one request; `undefined` where none came. */
+  ask(opcode: number, node: number, ...body: Buffer[]): Promise<Reply | undefined>;
+}
+
+const UNIQUE = 0xfedc_ba98_7654_3210n;
+
+/** A server that has been greeted with `flags`, as by Linux 6.6, and is asked by user 1000. */
+export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: number): Promise<Kernel> {
+  const said: string[] = [];
+  const log = pino(
+    { base: null },
+    { write: (line: string) => said.push((JSON.parse(line) as { msg: string }).msg) },
+  );
+  const server = serve(tree, log, () => undefined, onlyFor);
+  const ask: Kernel["ask"] = async (opcode, node, ...parts) => {
+    const body = Buffer.concat(parts);
+    const header = [words32(40 + body.length, opcode), words64(UNIQUE, node), words32(1000, 1000, 4242, 0)];
+    // The request lies in a larger buffer, as a device's reader has it, and is gone when `answer` returns.
+    const request = Buffer.concat([...header, body, Buffer.alloc(100, 0x55)]);
+    const answered = server.answer(request);
+    request.fill(0xaa);
+    const reply = await answered;
+    if (reply === undefined) return undefined;
+    if (reply.readUInt32LE(0) !== reply.length) throw new Error("the reply's length is wrong");
+    if (reply.readBigUInt64LE(8) !== UNIQUE) throw new Error("the reply is to another request");
+    return { errno: -reply.readInt32LE(4), body: reply.subarray(16) };
+  };
+  await ask(26, 0, words32(7, 39, 131_072, flags), Buffer.alloc(48));
+  return { server, said, ask };
+}
+
+/** `fuse_attr` at `at`. */
+export function attributesAt(body: Buffer, at: number): Record<string, bigint | number> {
+  const names64 = ["ino", "size", "blocks"];
+  const names32 = [
+    "atimensec",
+    "mtimensec",
+    "ctimensec",
+    "mode",
+    "nlink",
+    "uid",
+    "gid",
+    "rdev",
+    "blksize",
+    "flags",
+  ];
+  return {
+    ...Object.fromEntries(names64.map((name, index) => [name, body.readBigUInt64LE(at + 8 * index)])),
+    ...Object.fromEntries(
+      ["atime", "mtime", "ctime"].map((name, index) => [name, body.readBigInt64LE(at + 24 + 8 * index)]),
+    ),
+    ...Object.fromEntries(names32.map((name, index) => [name, body.readUInt32LE(at + 48 + 4 * index)])),
+  };
+}
+
+export interface Dirent {
+  readonly node?: bigint;
+  readonly ino: bigint;
+  readonly off: bigint;
+  readonly type: number;
+  readonly name: string;
+}
+
+/** The `fuse_dirent`s of a listing, or with `plus` its `fuse_direntplus`es. Names as latin1. */
+export function direntsOf(body: Buffer, plus: boolean): Dirent[] {
+  const entries: Dirent[] = [];
+  for (let at = 0; at < body.length;) {
+    const node = plus ? { node: body.readBigUInt64LE(at) } : {};
+    if (plus) at += 128;
+    const length = body.readUInt32LE(at + 16);
+    entries.push({
+      ...node,
+      ino: body.readBigUInt64LE(at),
+      off: body.readBigUInt64LE(at + 8),
+      type: body.readUInt32LE(at + 20),
+      name: body.toString("latin1", at + 24, at + 24 + length),
+    });
+    at += (24 + length + 7) & ~7;
+  }
+  return entries;
+}
