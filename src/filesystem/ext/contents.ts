@@ -3,29 +3,25 @@ import { memorySource, runSource, type Run } from "../../extent/runs.js";
 import { append, type BlockSource } from "../../extent/extent.js";
 import { CorruptError } from "../../errors.js";
 import { mapByTable } from "./blockmap.js";
-import { mapByExtents, type NodeCache } from "./extents.js";
+import { mapByExtents } from "./extents.js";
 import { inlineData } from "./inline.js";
 import { InodeFlag, type Inode } from "./inode.js";
 import { holdsBlocks, type Medium } from "./medium.js";
 import type { BlockRun } from "./runlist.js";
 
 /** The contents of `inode` as a source; `name` is what complaints call it. */
-export async function contentsOf(medium: Medium, inode: Inode, nodes: NodeCache): Promise<BlockSource> {
+export async function contentsOf(medium: Medium, inode: Inode): Promise<BlockSource> {
   const { size } = inode.attributes;
   const name = `${medium.volume.name} inode ${inode.number}`;
   if ((inode.flags & InodeFlag.inlineData) !== 0) return inlineSource(inlineData(medium, inode), size, name);
-  return runSource(medium.volume, name, size, runsOf(medium, inode, nodes));
+  return runSource(medium.volume, name, size, runsOf(medium, inode));
 }
 
 /** Where the contents of `inode` lie, for ranges of bytes; the range may pass the file's end by less than a block. */
-export function runsOf(
-  medium: Medium,
-  inode: Inode,
-  nodes: NodeCache,
-): (offset: number, length: number) => Promise<Run[]> {
+export function runsOf(medium: Medium, inode: Inode): (offset: number, length: number) => Promise<Run[]> {
   const { blockSize } = medium.geometry;
   const map =
-    (inode.flags & InodeFlag.extents) !== 0 ? mapByExtents(medium, inode, nodes) : mapByTable(medium, inode);
+    (inode.flags & InodeFlag.extents) !== 0 ? mapByExtents(medium, inode) : mapByTable(medium, inode);
   return async (offset, length) => {
     if (length === 0) return [];
     const first = Math.floor(offset / blockSize);

@@ -2,18 +2,21 @@
  * Directories as a whole: their blocks in order. A hash tree's inner blocks look like unused entries to a reader
  * of names, so one way of reading serves all directories.
  */
+import { read } from "../../extent/read.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { Incompatible } from "./features.js";
-import type { NodeCache } from "./extents.js";
 import { runsOf } from "./contents.js";
 import { blockChecksumFits, readEntries, type Chunk, type Entry } from "./entry.js";
 import { INLINE_HEAD_SIZE, inlineData } from "./inline.js";
 import { InodeFlag, InodeRecord, type Inode } from "./inode.js";
-import { checksumError, type Medium } from "./medium.js";
+import { checksumError, DIRECTORY_BLOCK, type Medium } from "./medium.js";
 import { unreadableName } from "./encrypted.js";
 
 /** Bytes of a directory that are mapped at a time. */
 const WINDOW_SIZE = 2 ** 20;
+
+/** Bytes of a directory that are read at a time. */
+const READ_AHEAD = 2 ** 16;
 
 /** An inline directory begins with its parent's inode number; entries follow. Source: inline.c. */
 const INLINE_PARENT_SIZE = 4;
@@ -25,29 +28,21 @@ const DIRECTORY_LIMIT = 2 ** 34;
 export type Part = Chunk | { readonly position: number; readonly error: DiskError };
 
 /** The parts of `inode`, a directory, from the one that holds byte `from` of it. */
-export async function* partsOf(
-  medium: Medium,
-  inode: Inode,
-  nodes: NodeCache,
-  from: number,
-): AsyncGenerator<Part, void, void> {
+export async function* partsOf(medium: Medium, inode: Inode, from: number): AsyncGenerator<Part, void, void> {
   if ((inode.flags & InodeFlag.inlineData) !== 0) {
     yield* inlineParts(medium, inode, from);
     return;
   }
   const { blockSize } = medium.geometry;
   const size = directorySize(medium, inode);
-  const runs = runsOf(medium, inode, nodes);
+  const runs = runsOf(medium, inode);
   const whole = Math.ceil(size / blockSize) * blockSize;
   for (let at = Math.floor(from / blockSize) * blockSize; at < whole;) {
     for (const run of await runs(at, Math.min(WINDOW_SIZE, whole - at))) {
       const end = at + run.length;
       if (run.kind === "damaged") yield { position: at, error: run.error };
-      // A hole holds no names.
-      if (run.kind !== "at") at = end;
-      else
-        for (; at < end; at += blockSize)
-          yield await partAt(medium, inode, at, run.offset + run.length - (end - at));
+      if (run.kind === "at") yield* runParts(medium, inode, at, run.offset, run.length);
+      at = end; // a hole holds no names
     }
   }
 }
@@ -56,20 +51,17 @@ export async function* partsOf(
  * The part of `inode`, a directory, that holds byte `position`, where there is one.
  * @throws {DiskError} where it is damaged.
  */
-export async function partWith(
-  medium: Medium,
-  inode: Inode,
-  nodes: NodeCache,
-  position: number,
-): Promise<Chunk | undefined> {
+export async function partWith(medium: Medium, inode: Inode, position: number): Promise<Chunk | undefined> {
   if ((inode.flags & InodeFlag.inlineData) !== 0) return [...inlineParts(medium, inode, position)][0];
   const { blockSize } = medium.geometry;
   const at = Math.floor(position / blockSize) * blockSize;
-  const [run] = await runsOf(medium, inode, nodes)(at, blockSize);
+  const [run] = await runsOf(medium, inode)(at, blockSize);
   if (run?.kind !== "at") return undefined;
-  const part = await partAt(medium, inode, at, run.offset);
-  if ("error" in part) throw part.error;
-  return part;
+  for await (const part of runParts(medium, inode, at, run.offset, blockSize)) {
+    if ("error" in part) throw part.error;
+    return part;
+  }
+  return undefined;
 }
 
 /**
@@ -91,18 +83,58 @@ export function entriesOf(
   });
 }
 
-async function partAt(medium: Medium, inode: Inode, position: number, offset: number): Promise<Part> {
-  const { blockSize, checksummed } = medium.geometry;
+/** The blocks of one run. They are read past the metadata cache: directories lie apart, its pages are large. */
+async function* runParts(
+  medium: Medium,
+  inode: Inode,
+  position: number,
+  offset: number,
+  length: number,
+): AsyncGenerator<Part, void, void> {
+  const { blockSize } = medium.geometry;
+  let ahead: Buffer = Buffer.alloc(0);
+  let aheadFrom = offset; // where in the volume `ahead` lies
+  for (let skip = 0; skip < length; skip += blockSize) {
+    const at = offset + skip;
+    const known = medium.checked.get(at);
+    if (known?.inode === inode.number && known.first === position + skip && known.depth === DIRECTORY_BLOCK) {
+      yield { bytes: known.bytes, position: position + skip, offset: at, file: medium.volume.name };
+      continue;
+    }
+    if (at + blockSize > aheadFrom + ahead.length) {
+      const bytes = await readAhead(medium, at, length - skip);
+      if (bytes instanceof DiskError) {
+        yield { position: position + skip, error: bytes };
+        continue;
+      }
+      ahead = bytes;
+      aheadFrom = at;
+    }
+    const bytes = ahead.subarray(at - aheadFrom, at - aheadFrom + blockSize);
+    yield checkedPart(medium, inode, position + skip, at, bytes);
+  }
+}
+/** The block at `offset`, and what follows of the `length` bytes there as far as that is worth while. */
+async function readAhead(medium: Medium, offset: number, length: number): Promise<Buffer | DiskError> {
+  const { blockSize } = medium.geometry;
+  const wanted = Math.min(length, Math.max(blockSize, READ_AHEAD));
   try {
-    const bytes = await medium.metadata.read(offset, blockSize);
-    const isIndexed = (inode.flags & InodeFlag.indexed) !== 0;
-    if (checksummed && !blockChecksumFits(bytes, inode.seed, position === 0, isIndexed))
-      return { position, error: checksumError(medium, offset, `a block of directory ${inode.number}`) };
-    return { bytes, position, offset, file: medium.volume.name };
+    return await read(medium.volume, offset, wanted).catch(async () =>
+      read(medium.volume, offset, blockSize),
+    );
   } catch (error) {
-    if (error instanceof DiskError) return { position, error };
+    if (error instanceof DiskError) return error;
     throw error;
   }
+}
+
+/** A block of a directory once its checksum is verified; it is kept then. */
+function checkedPart(medium: Medium, inode: Inode, position: number, offset: number, bytes: Buffer): Part {
+  const isIndexed = (inode.flags & InodeFlag.indexed) !== 0;
+  if (medium.geometry.checksummed && !blockChecksumFits(bytes, inode.seed, position === 0, isIndexed))
+    return { position, error: checksumError(medium, offset, `a block of directory ${inode.number}`) };
+  medium.checked.set(offset, { inode: inode.number, first: position, depth: DIRECTORY_BLOCK, bytes });
+  return { bytes, position, offset, file: medium.volume.name };
 }
 
 function* inlineParts(medium: Medium, inode: Inode, from: number): Generator<Chunk, void, void> {

@@ -20,7 +20,6 @@ import type { DirectoryEntry, FileSystem, FileSystemDriver, NodeType, Usage } fr
 import { contentsOf } from "./contents.js";
 import { entriesOf, partsOf } from "./directory.js";
 import { encryptedError } from "./encrypted.js";
-import { nodeCache } from "./extents.js";
 import { factsOf } from "./facts.js";
 import { groupOf, inodeOffset, readGroup, type Group } from "./group.js";
 import { decodeInode, InodeFlag, InodeRecord, ROOT_INODE, type Inode } from "./inode.js";
@@ -49,8 +48,7 @@ const BATCH_SIZE = 256;
 const LINK_LIMIT = 4096;
 
 async function fileSystemOn(medium: Medium, warnings: readonly string[]): Promise<FileSystem> {
-  const nodes = nodeCache();
-  const names = namesOf(medium, nodes);
+  const names = namesOf(medium);
   const groups = new LRUCache<number, Group>({ max: GROUP_CACHE_COUNT });
   const inodes = new LRUCache<number, Inode>({
     maxSize: INODE_CACHE_BYTES,
@@ -92,7 +90,7 @@ async function fileSystemOn(medium: Medium, warnings: readonly string[]): Promis
 
   async function contents(inode: Inode): Promise<BlockSource> {
     if ((inode.flags & InodeFlag.encrypted) !== 0) throw encryptedError(medium, inode);
-    return contentsOf(medium, inode, nodes);
+    return contentsOf(medium, inode);
   }
 
   return {
@@ -107,7 +105,7 @@ async function fileSystemOn(medium: Medium, warnings: readonly string[]): Promis
     async list(id, cookie) {
       const inode = await inodeOfType(id, "directory");
       const entries: DirectoryEntry[] = [];
-      for await (const part of partsOf(medium, inode, nodes, cookie)) {
+      for await (const part of partsOf(medium, inode, cookie)) {
         const damage = entriesOf(medium, inode, part, ({ inode: number, name, type, position, next }) => {
           if (position < cookie) return;
           entries.push({ name: Buffer.from(name), id: number, ...(type && { type }), cookie: next });

@@ -2,7 +2,6 @@
  * Extent trees, as ext4 has them: nodes of twelve-byte records, sorted by file block; the root lies in the
  * inode. Source: Documentation/filesystems/ext4/ifork.rst ("Extent Tree"); fs/ext4/ext4_extents.h, extents.c.
  */
-import { LRUCache } from "lru-cache";
 import { crc32c } from "../../bytes/checksum.js";
 import { struct, u16le, u32le } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
@@ -39,19 +38,6 @@ const MAX_WRITTEN_LENGTH = 32768;
 /** Files have 32-bit block numbers. */
 const FILE_BLOCK_LIMIT = 2 ** 32;
 
-/** Nodes that were checked, by their block: as a node of that inode, for the part of it that begins at `first`. */
-export type NodeCache = LRUCache<
-  number,
-  { readonly inode: number; readonly first: number; readonly node: Node }
->;
-
-/** Bytes of checked nodes that one file system keeps. */
-const NODE_CACHE_BYTES = 8 * 2 ** 20;
-
-export function nodeCache(): NodeCache {
-  return new LRUCache({ maxSize: NODE_CACHE_BYTES, sizeCalculation: ({ node }) => node.bytes.length });
-}
-
 /** A node whose records are in order and within its part of the file. */
 interface Node {
   readonly bytes: Buffer;
@@ -71,7 +57,7 @@ interface Range {
  * How the extent tree of `inode` answers.
  * @throws {CorruptError} when the tree's root, in the inode, is damaged.
  */
-export function mapByExtents(medium: Medium, inode: Inode, nodes: NodeCache): BlockMapper {
+export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
   const file = medium.volume.name;
   const whole = { first: 0, end: FILE_BLOCK_LIMIT };
   const rootOffset = inode.offset + InodeRecord.fields.block.offset;
@@ -129,9 +115,10 @@ export function mapByExtents(medium: Medium, inode: Inode, nodes: NodeCache): Bl
     const view = ExtentIndex.view(parent.bytes, (index + 1) * RECORD_SIZE);
     const block = view.childLow + view.childHigh * 2 ** 32;
     const { blockSize } = medium.geometry;
-    const known = nodes.get(block);
-    const isKnown = known?.inode === inode.number && known.first === range.first;
-    if (isKnown && known.node.depth === parent.depth - 1) return known.node;
+    const depth = parent.depth - 1;
+    const known = medium.checked.get(block * blockSize);
+    if (known?.inode === inode.number && known.first === range.first && known.depth === depth)
+      return nodeIn(known.bytes, block * blockSize);
     if (!holdsBlocks(medium, block, 1)) {
       throw new CorruptError({
         file,
@@ -143,11 +130,11 @@ export function mapByExtents(medium: Medium, inode: Inode, nodes: NodeCache): Bl
     }
     const offset = block * blockSize;
     const bytes = Buffer.from(await medium.metadata.read(offset, blockSize));
-    const node = checkNode(bytes, offset, parent.depth - 1, range, file);
+    const node = checkNode(bytes, offset, depth, range, file);
     if (medium.geometry.checksummed && !checksumFits(bytes, inode.seed)) {
       throw checksumError(medium, offset, `an extent block of inode ${inode.number}`);
     }
-    nodes.set(block, { inode: inode.number, first: range.first, node });
+    medium.checked.set(offset, { inode: inode.number, first: range.first, depth, bytes });
     return node;
   }
 
@@ -199,7 +186,7 @@ function checkNode(
       header.entryCount,
       `at most ${header.entryLimit}`,
     );
-  const node = { bytes, offset, count: header.entryCount, depth: header.depth };
+  const node = nodeIn(bytes, offset);
   if (node.depth > 0 && node.count === 0)
     refuse(fields.entryCount.offset, "the extent node's count", 0, "at least 1 in an index");
 
@@ -214,6 +201,11 @@ function checkNode(
     free = begin + length;
   }
   return node;
+}
+
+function nodeIn(bytes: Buffer, offset: number): Node {
+  const { entryCount, depth } = ExtentHeader.view(bytes);
+  return { bytes, offset, count: entryCount, depth };
 }
 
 function leafAt({ bytes }: Node, index: number): { length: number; isWritten: boolean; start: number } {

@@ -1,4 +1,5 @@
 /** What every part of the reader needs: the volume, its metadata through a cache, and its geometry. */
+import { LRUCache } from "lru-cache";
 import type { CachedReader } from "../../extent/cache.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { CorruptError } from "../../errors.js";
@@ -9,6 +10,27 @@ export interface Medium {
   readonly metadata: CachedReader;
   readonly superblock: Superblock;
   readonly geometry: Geometry;
+  /** Blocks whose checksum and order were verified, by the byte where they lie. */
+  readonly checked: CheckedBlocks;
+}
+
+/** A block that was verified for what it is: of that inode, at that place of it, at that height of its tree. */
+export interface CheckedBlock {
+  readonly inode: number;
+  readonly first: number;
+  /** Of an extent block; DIRECTORY_BLOCK for a directory's. */
+  readonly depth: number;
+  readonly bytes: Buffer;
+}
+export type CheckedBlocks = LRUCache<number, CheckedBlock>;
+
+export const DIRECTORY_BLOCK = -1;
+
+/** Bytes of verified blocks that one file system keeps. */
+const CHECKED_BYTES = 16 * 2 ** 20;
+
+export function checkedBlocks(): CheckedBlocks {
+  return new LRUCache({ maxSize: CHECKED_BYTES, sizeCalculation: ({ bytes }) => bytes.length });
 }
 
 /** Little-endian bytes of `value`: what checksums take inode and group numbers as. */

@@ -8,7 +8,6 @@ import { LRUCache } from "lru-cache";
 import type { DiskError } from "../../errors.js";
 import { entriesOf, partsOf, partWith } from "./directory.js";
 import { entryAt } from "./entry.js";
-import type { NodeCache } from "./extents.js";
 import { InodeFlag, type Inode } from "./inode.js";
 import type { Medium } from "./medium.js";
 import { unreadableName } from "./encrypted.js";
@@ -44,7 +43,7 @@ export interface Names {
   find(inode: Inode, name: Buffer): Promise<number | undefined>;
 }
 
-export function namesOf(medium: Medium, nodes: NodeCache): Names {
+export function namesOf(medium: Medium): Names {
   const indexes = new LRUCache<number, Index, Inode>({
     maxSize: INDEX_CACHE_BYTES,
     sizeCalculation: ({ places }) => places.byteLength,
@@ -55,7 +54,7 @@ export function namesOf(medium: Medium, nodes: NodeCache): Names {
     let damage: DiskError | undefined;
     let places = new Uint32Array(SMALLEST_PLACE_COUNT * PLACE_WORDS);
     let count = 0;
-    for await (const part of partsOf(medium, inode, nodes, 0)) {
+    for await (const part of partsOf(medium, inode, 0)) {
       const error = entriesOf(medium, inode, part, ({ name, position }) => {
         if (++count * PLACE_WORDS * 1.5 > places.length) places = grown(places);
         put(places, hashOf(keyOf(inode, name)), position / WORD + 1);
@@ -73,7 +72,7 @@ export function namesOf(medium: Medium, nodes: NodeCache): Names {
   ): Promise<{ found: number[]; damage: DiskError | undefined }> {
     const found: number[] = [];
     let damage: DiskError | undefined;
-    for await (const part of partsOf(medium, inode, nodes, 0)) {
+    for await (const part of partsOf(medium, inode, 0)) {
       const error = entriesOf(medium, inode, part, ({ name, position }) => {
         if (hashOf(keyOf(inode, name)) === hash && found.length < SCAN_LIMIT) found.push(position);
       });
@@ -93,7 +92,7 @@ export function namesOf(medium: Medium, nodes: NodeCache): Names {
       const isEncrypted = (inode.flags & InodeFlag.encrypted) !== 0;
       let similar: number | undefined; // the same but for case
       for (const position of candidates) {
-        const part = await partWith(medium, inode, nodes, position);
+        const part = await partWith(medium, inode, position);
         const entry = part && entryAt(part, position);
         if (entry === undefined) continue;
         const shown = isEncrypted ? unreadableName(entry.name) : entry.name;

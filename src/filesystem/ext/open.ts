@@ -5,7 +5,7 @@ import { read } from "../../extent/read.js";
 import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
 import { featureNames, Incompatible, READABLE } from "./features.js";
 import { readGroup } from "./group.js";
-import type { Medium } from "./medium.js";
+import { checkedBlocks, type Medium } from "./medium.js";
 import {
   geometryOf,
   hasMagic,
@@ -38,7 +38,7 @@ export async function openMedium(
   if (!hasMagic(bytes) || !isPlausible(Superblock.view(bytes))) return undefined;
   const { superblock, geometry, warnings } = await usableSuperblock(volume, bytes);
   refuseUnreadable(geometry, volume.name);
-  const medium = { volume, metadata: cachedReader(volume), superblock, geometry };
+  const medium = { volume, metadata: cachedReader(volume), superblock, geometry, checked: checkedBlocks() };
   const { blockCount, blockSize } = geometry;
   if (blockCount * blockSize > volume.size) {
     warnings.push(`the file system has ${blockCount * blockSize} bytes, but its volume only ${volume.size}`);

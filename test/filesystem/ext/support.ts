@@ -189,7 +189,9 @@ export function kernelWalk(mountPoint: string): KernelNode[] {
 
 export function pathOf(mountPoint: string, path: string): Buffer {
   const parts = path.split("/").map((part) => Buffer.from(part, "hex"));
-  return Buffer.concat(parts.flatMap((part, index) => (index === 0 ? [Buffer.from(mountPoint)] : [Buffer.from("/"), part])));
+  return Buffer.concat(
+    parts.flatMap((part, index) => (index === 0 ? [Buffer.from(mountPoint)] : [Buffer.from("/"), part])),
+  );
 }
 
 /**
@@ -206,7 +208,8 @@ export async function contentDifference(
   for (const [offset, length, sha256] of [...segments, [source.size, 0, ""] as const]) {
     const hole = await zeroDifference(source, at, offset - at);
     if (hole !== undefined) return hole;
-    if (length > 0 && (await hashOf(source, offset, length)) !== sha256) return `bytes ${offset} to ${offset + length}`;
+    if (length > 0 && (await hashOf(source, offset, length)) !== sha256)
+      return `bytes ${offset} to ${offset + length}`;
     at = offset + length;
   }
   return at === source.size ? undefined : `size ${source.size}, but data to ${at}`;
@@ -222,7 +225,11 @@ export async function hashOf(source: BlockSource, offset: number, length: number
 
 const STEP = 2 ** 20;
 
-async function zeroDifference(source: BlockSource, offset: number, length: number): Promise<string | undefined> {
+async function zeroDifference(
+  source: BlockSource,
+  offset: number,
+  length: number,
+): Promise<string | undefined> {
   if (length <= 0) return undefined;
   let at = offset;
   for (const extent of await source.map(offset, length)) {
@@ -238,7 +245,9 @@ async function zeroDifference(source: BlockSource, offset: number, length: numbe
 }
 
 /** Reads everything below the root, whatever is wrong with it; anything but a DiskError is thrown on. */
-export async function readWhatIsReadable(fs: FileSystem): Promise<{ nodes: number; errors: DiskError[]; bytes: number }> {
+export async function readWhatIsReadable(
+  fs: FileSystem,
+): Promise<{ nodes: number; errors: DiskError[]; bytes: number }> {
   const errors: DiskError[] = [];
   let nodes = 0;
   let bytes = 0;
@@ -325,7 +334,9 @@ export async function mounted<T>(
 ): Promise<T> {
   const mountPoint = join(folder, "mnt");
   mkdirSync(mountPoint, { recursive: true });
-  execFileSync("mount", ["-o", `loop,${options}`, image, mountPoint], { stdio: ["ignore", "ignore", "pipe"] });
+  execFileSync("mount", ["-t", "ext4", "-o", `loop,${options}`, image, mountPoint], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   try {
     return await use(mountPoint);
   } finally {
