@@ -17,6 +17,9 @@ export interface Result {
   readonly stderr: string;
 }
 
+/** tap puts a loader before every Node process that is started here; the command runs without. */
+const UNTAPPED = ["/usr/bin/env", "NODE_OPTIONS="] as const;
+
 /** Runs a program to its end, off this thread: a mount that this process serves must not wait for itself. */
 export function run(
   program: string,
@@ -24,7 +27,7 @@ export function run(
   environment: Record<string, string> = {},
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
+    const child = spawn(UNTAPPED[0], [UNTAPPED[1], program, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...environment },
     });
