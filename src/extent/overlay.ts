@@ -17,7 +17,7 @@ export interface MappedLayer {
 const WINDOW_SIZE = 64 * 2 ** 20;
 
 /** Extents kept, over all windows of one disk: about 100 bytes each. */
-const EXTENT_LIMIT = 200_000;
+const EXTENT_LIMIT = 64_000;
 
 /**
  * The disk that `layers` make, from the top (the newest) to the base. Its size is the top layer's. Past the end
