@@ -20,28 +20,36 @@ const PAGE_SIZE = 64 * 2 ** 10;
 const DEFAULT_LIMIT = 32 * 2 ** 20;
 
 /** Pages of many sources within one bound: for readers that come by the hundred, one an image of a chain. */
-export type PagePool = LRUCache<string, Buffer, () => Promise<Buffer>>;
+export interface PagePool {
+  readonly pageSize: number;
+  readonly pages: LRUCache<number, Buffer, () => Promise<Buffer>>;
+}
 
 /** A pool that keeps at most `limit` bytes. */
-export function pagePool(limit: number): PagePool {
-  return new LRUCache({
+export function pagePool(limit: number, pageSize = PAGE_SIZE): PagePool {
+  const pages: PagePool["pages"] = new LRUCache({
     maxSize: limit,
     sizeCalculation: (page) => page.length,
     fetchMethod: (_key, _stale, { context: load }) => load(),
   });
+  return { pageSize, pages };
 }
 
-/** Distinguishes the readers of one pool. */
+/** Distinguishes the readers of one pool: a page's key is its reader times PAGES_LIMIT, plus its index. */
 let readerCount = 0;
+const PAGES_LIMIT = 2 ** 33;
 
 /** A reader of `source` that keeps its pages in a pool of its own, or in one that it shares. */
 export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)): CachedReader {
-  const reader = readerCount++;
+  const { pages, pageSize } = pool;
+  const firstKey = readerCount++ * PAGES_LIMIT;
   const page = async (index: number): Promise<Buffer> => {
-    const start = index * PAGE_SIZE;
-    const load = () => read(source, start, Math.min(PAGE_SIZE, source.size - start));
-    const key = `${reader}/${index}`;
-    return pool.get(key) ?? (await pool.fetch(key, { context: load })) ?? load();
+    const key = firstKey + index;
+    const kept = pages.get(key);
+    if (kept !== undefined) return kept;
+    const start = index * pageSize;
+    const load = () => read(source, start, Math.min(pageSize, source.size - start));
+    return (await pages.fetch(key, { context: load })) ?? load();
   };
 
   return {
@@ -54,11 +62,11 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
           expected: `within its ${source.size} bytes`,
         });
       }
-      const first = Math.floor(offset / PAGE_SIZE);
-      const skip = offset - first * PAGE_SIZE;
+      const first = Math.floor(offset / pageSize);
+      const skip = offset - first * pageSize;
       try {
-        if (skip + length <= PAGE_SIZE) return (await page(first)).subarray(skip, skip + length);
-        const count = Math.ceil((skip + length) / PAGE_SIZE);
+        if (skip + length <= pageSize) return (await page(first)).subarray(skip, skip + length);
+        const count = Math.ceil((skip + length) / pageSize);
         const parts = await Promise.all(Array.from({ length: count }, (_, index) => page(first + index)));
         return Buffer.concat(parts).subarray(skip, skip + length);
       } catch {

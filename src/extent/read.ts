@@ -22,17 +22,27 @@ export async function readInto(source: BlockSource, into: Uint8Array, offset: nu
   await readExtents(await source.map(offset, into.length), into);
 }
 
-/** Fills `into` from a list of extents that is exactly as long. The runs of one request are read side by side. */
+/** Runs of one request that are read side by side: as many as Node has threads for it. */
+const PARALLEL_RUNS = 4;
+
+/** Fills `into` from a list of extents that is exactly as long. Nothing is being read any more once it settles. */
 export async function readExtents(extents: readonly Extent[], into: Uint8Array): Promise<void> {
-  const pending: Promise<void>[] = [];
-  let at = 0;
-  for (const extent of extents) {
-    pending.push(readExtent(extent, into.subarray(at, at + extent.length)));
-    at += extent.length;
+  const length = extents.reduce((sum, extent) => sum + extent.length, 0);
+  if (length !== into.length) {
+    throw new RangeError(`${length} bytes are mapped where ${into.length} were asked for`);
   }
-  if (at !== into.length) throw new RangeError(`${at} bytes are mapped where ${into.length} were asked for`);
-  if (pending.length === 1) return pending[0];
-  const results = await Promise.allSettled(pending);
+  let index = 0;
+  let at = 0;
+  const work = async (): Promise<void> => {
+    while (index < extents.length) {
+      const extent = extents[index++]!;
+      const part = into.subarray(at, (at += extent.length));
+      if (extent.kind === "zero") part.fill(0);
+      else await readExtent(extent, part);
+    }
+  };
+  if (extents.length === 1) return work();
+  const results = await Promise.allSettled(Array.from({ length: PARALLEL_RUNS }, work));
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 

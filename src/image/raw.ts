@@ -11,6 +11,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { CorruptError, UnsupportedError } from "../errors.js";
+import { storageSource } from "../extent/storage.js";
 import type { Storage } from "../storage/storage.js";
 import type { ImageFormat } from "./image.js";
 import { findSignature, PROBE_SIZE, promises } from "./signatures.js";
@@ -28,7 +29,7 @@ export const raw: ImageFormat = {
       variant: "raw",
       warnings: rest === 0 ? [] : [warning],
       details: {},
-      map: async (offset, length) => (length === 0 ? [] : [{ kind: "stored", storage, offset, length }]),
+      map: (offset, length) => storageSource(storage).map(offset, length),
       close: () => storage.close(),
     };
   },

@@ -1,4 +1,5 @@
 import t from "tap";
+import { CorruptError } from "../../src/errors.js";
 import { append, sliceList, type LayerExtent } from "../../src/extent/extent.js";
 import { overlay, type MappedLayer } from "../../src/extent/overlay.js";
 import { read } from "../../src/extent/read.js";
@@ -36,18 +37,16 @@ t.test("a chain of layers of all sizes reads as a naive model of it", async (t) 
     const layers: MappedLayer[] = [];
     let model: Buffer = Buffer.alloc(0);
     for (let depth = 0; depth < 6; depth++) {
-      const made = makeLayer(numbers, model, 15 * MIB + numbers.below(3 * MIB));
+      const made = makeLayer(numbers, model, MIB + numbers.below(3 * MIB));
       layers.unshift(made.layer);
       model = made.model;
     }
-    const disk = overlay(layers, "disk");
+    const disk = overlay(layers, "disk", MIB - 512);
     t.equal(disk.size, model.length);
     t.ok((await read(disk, 0, model.length)).equals(model), `seed ${seed}`);
     let wrong = 0;
     for (let count = 0; count < 1000; count++) {
-      const offset = numbers.chance(0.3)
-        ? 16 * MIB - 1000 + numbers.below(2000)
-        : numbers.below(model.length);
+      const offset = numbers.chance(0.3) ? MIB - 1000 + numbers.below(2000) : numbers.below(model.length);
       const start = Math.min(offset, model.length - 1);
       const length = numbers.below(Math.min(model.length - start, 100_000)) + 1;
       if (!(await read(disk, start, length)).equals(model.subarray(start, start + length))) wrong++;
@@ -69,6 +68,33 @@ t.test("past the end of a smaller layer are zeros, whatever lies below it", asyn
   });
   const disk = overlay([clear(30), clear(10), filled(7, 20)], "disk");
   t.same(await read(disk, 0, 30), Buffer.concat([Buffer.alloc(10, 7), Buffer.alloc(20)]));
+});
+
+t.test("damage that an upper layer hides does not matter; what is not hidden is an error", async (t) => {
+  const unit = { size: 30, unpack: async () => Buffer.alloc(30, 1) };
+  const upper: MappedLayer = {
+    size: 30,
+    map: async (offset, length) =>
+      sliceList(
+        [
+          { kind: "absent", length: 10 },
+          { kind: "packed", unit, skip: 0, length: 10 },
+          { kind: "absent", length: 10 },
+        ],
+        offset,
+        length,
+      ),
+  };
+  const damagedBetween = (from: number, to: number): MappedLayer => ({
+    size: 30,
+    map: async (offset, length) => {
+      if (offset < to && offset + length > from) throw new CorruptError("damaged");
+      return [{ kind: "zero", length }];
+    },
+  });
+  const expected = Buffer.concat([Buffer.alloc(10), Buffer.alloc(10, 1), Buffer.alloc(10)]);
+  t.same(await read(overlay([upper, damagedBetween(12, 15)], "disk"), 0, 30), expected);
+  await t.rejects(read(overlay([upper, damagedBetween(19, 21)], "disk"), 0, 30), CorruptError);
 });
 
 t.test("a disk of no bytes, or of no layers, is empty", async (t) => {

@@ -32,10 +32,13 @@ const FREE = 0xffffffff;
 const ZERO = 0xfffffffe;
 
 /** Entries that are decoded at once: one page of the cache. */
-const ENTRIES_AT_ONCE = 2 ** 14;
+const ENTRIES_AT_ONCE = 2 ** 10;
 
-/** The block maps of all images together. A map of 2 TiB takes 8 MiB, and a chain has hundreds of them. */
-const mapPages = pagePool(32 * 2 ** 20);
+/**
+ * The block maps of all images together: the map of 2 TiB takes 8 MiB, and a chain has up to hundreds of them. A
+ * page of 4 KiB maps a gigabyte, and a read anywhere costs one in each image.
+ */
+const mapPages = pagePool(8 * 2 ** 20, ENTRIES_AT_ONCE * TABLE_ENTRY_SIZE);
 
 function openVdi(storage: Storage, header: VdiHeader): Layer {
   const table = cachedReader(storageSource(storage), mapPages);

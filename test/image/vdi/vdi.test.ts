@@ -9,7 +9,7 @@ import { CorruptError, DiskError } from "../../../src/errors.js";
 import { read } from "../../../src/extent/read.js";
 import { openChain, type Chain } from "../../../src/image/chain.js";
 import { openLayer } from "../../../src/image/formats.js";
-import { Header0, Header1, Header1Plus, PreHeader } from "../../../src/image/vdi/header.js";
+import { Header0, Header1, Header1Plus, PreHeader } from "../../../src/image/vdi/structures.js";
 import { openFile } from "../../../src/storage/file.js";
 import { corpus, qemuMaps, qemuReads, readAll, readParts, unpackCorpus, weMap } from "../image.js";
 import { random } from "../random.js";

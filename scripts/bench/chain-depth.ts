@@ -1,0 +1,73 @@
+/**
+ * How fast a deep chain reads beside its flattened copy: 64 images, the disk's blocks scattered over them at random
+ * and out of order, read in sequence by 1 MiB. Both are opened anew for every pass and read in turns; medians and
+ * their ratio are printed.
+ *
+ *     node --import=@tapjs/typescript/import scripts/bench/chain-depth.ts [block size in KiB] [disk size in MiB]
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readInto } from "../../src/extent/read.js";
+import { openChain } from "../../src/image/chain.js";
+import { random } from "../../test/image/random.js";
+import { writeVdi } from "../../test/image/vdi/builder.js";
+
+const DEPTH = 64;
+const PASSES = 25;
+const MIB = 2 ** 20;
+const blockSize = Number(process.argv[2] ?? 1024) * 1024;
+const diskSize = Number(process.argv[3] ?? 512) * MIB;
+
+const folder = await mkdtemp(join(tmpdir(), "chain-depth-"));
+try {
+  const [deep, flat] = await prepare();
+  const rates: Record<string, number[]> = { deep: [], flat: [] };
+  for (let pass = 0; pass < PASSES; pass++) {
+    for (const [name, path] of Object.entries({ deep, flat })) rates[name]!.push(await measure(path));
+  }
+  const [deepRate, flatRate] = [median(rates["deep"]!), median(rates["flat"]!)];
+  console.log(`${DEPTH} deep ${deepRate.toFixed(0)} MiB/s, flat ${flatRate.toFixed(0)} MiB/s`);
+  console.log(`ratio ${(deepRate / flatRate).toFixed(2)}`);
+} finally {
+  await rm(folder, { recursive: true });
+}
+
+async function prepare(): Promise<[deep: string, flat: string]> {
+  const numbers = random(64);
+  const content = numbers.bytes(blockSize);
+  const owners = Array.from({ length: diskSize / blockSize }, () => numbers.below(DEPTH));
+  const all = owners.map((_, block) => block);
+  for (let level = 0; level <= DEPTH; level++) {
+    const stored = level === DEPTH ? all : numbers.shuffle(all.filter((block) => owners[block] === level));
+    await writeVdi(join(folder, `${level}.vdi`), {
+      diskSize,
+      blockSize,
+      blocks: new Map(stored.map((block) => [block, content])),
+      dataOffset: MIB,
+      type: level === 0 || level === DEPTH ? 1 : 4,
+      uuid: uuidOf(level),
+      ...(level > 0 && level < DEPTH && { parentUuid: uuidOf(level - 1) }),
+    });
+  }
+  return [join(folder, `${DEPTH - 1}.vdi`), join(folder, `${DEPTH}.vdi`)];
+}
+
+function uuidOf(level: number): string {
+  return `${String(level).padStart(8, "0")}-1111-2222-3333-444444444444`;
+}
+
+/** MiB a second of one pass over the disk. */
+async function measure(path: string): Promise<number> {
+  const { source, close } = await openChain(path);
+  const into = Buffer.alloc(MIB);
+  const start = performance.now();
+  for (let at = 0; at < source.size; at += MIB) await readInto(source, into, at);
+  const seconds = (performance.now() - start) / 1000;
+  await close();
+  return source.size / MIB / seconds;
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
