@@ -14,9 +14,8 @@ export interface VdiHeader {
   readonly blockSize: number;
   /** What lies in front of each block's data. */
   readonly blockExtra: number;
+  /** Blocks of the disk, and the most that the file may hold: every entry of the block map is below it. */
   readonly blockCount: number;
-  /** Blocks that the file holds: every entry of the block map is below it. */
-  readonly allocatedCount: number;
   readonly tableOffset: number;
   readonly dataOffset: number;
   /** NIL_UUID where there is none; so the other three. */
@@ -169,7 +168,6 @@ function checked(
     blockSize,
     blockExtra: layout.blockExtra,
     blockCount,
-    allocatedCount: Math.min(allocatedCount, blockCount),
     tableOffset: layout.tableOffset,
     dataOffset: layout.dataOffset,
     uuid: view.uuid,

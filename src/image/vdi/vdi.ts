@@ -88,14 +88,16 @@ function mapBlocks(
   skip: number,
   length: number,
 ): void {
-  const { blockSize, blockExtra, allocatedCount } = header;
+  const { blockSize, blockExtra, blockCount } = header;
   const count = entries.length / TABLE_ENTRY_SIZE;
   const end = skip + length;
   for (let at = skip, block = 0; at < end;) {
     const entry = entries.readUInt32LE(block * TABLE_ENTRY_SIZE);
-    const isStored = entry < allocatedCount;
+    // The header's own count of stored blocks is not asked: it may be older than the map where the host crashed.
+    const isStored = entry < blockCount;
     // Extra room lies between any two blocks, so that none of them continues the other.
-    const limit = isStored && blockExtra > 0 ? block + 1 : count;
+    const continued = blockExtra > 0 ? 1 : blockCount - entry;
+    const limit = isStored ? Math.min(count, block + continued) : count;
     const step = isStored ? 1 : 0;
     let next = block + 1;
     while (next < limit && entries.readUInt32LE(next * TABLE_ENTRY_SIZE) === entry + (next - block) * step)
@@ -113,7 +115,7 @@ function mapBlocks(
         offset: header.tableOffset + (index + block) * TABLE_ENTRY_SIZE,
         thing: `the VDI block map's entry ${index + block}`,
         found: entry,
-        expected: `below ${allocatedCount}, the number of blocks that are stored`,
+        expected: `below ${blockCount}, the number of the disk's blocks`,
       });
       append(extents, { kind: "damaged", length: part, error });
     }

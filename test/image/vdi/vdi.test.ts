@@ -88,11 +88,43 @@ t.test("a damaged entry of the map takes its own block with it and no other", as
   t.same(await read(chain.source, 0, MIB), fill(MIB, 1));
   await t.rejects(read(chain.source, MIB, 1), {
     name: "CorruptError",
-    message: `${path}, byte 0x204: the VDI block map's entry 1 is 5, but must be below 5, the number of blocks that are stored`,
+    message: `${path}, byte 0x204: the VDI block map's entry 1 is 5, but must be below 5, the number of the disk's blocks`,
   });
   await t.rejects(read(chain.source, 3 * MIB - 512, 1024), CorruptError);
   t.same(await read(chain.source, 3 * MIB, 2 * MIB - 1), Buffer.concat([fill(MIB, 4), fill(MIB - 1, 5)]));
   await t.rejects(read(chain.source, 5 * MIB - 1, 1), { message: /the image is cut short/ });
+  await chain.close();
+});
+
+t.test(
+  "blocks that the header does not count yet are read: the host crashed before it was written",
+  async (t) => {
+    const path = join(t.testdir(), "a.vdi");
+    const bytes = buildVdi({
+      diskSize: 3 * MIB,
+      blocks: new Map([0, 2].map((block) => [block, fill(MIB, block + 1)])),
+    });
+    t.equal(bytes.readUInt32LE(0x184), 2, "allocatedCount");
+    bytes.writeUInt32LE(1, 0x184);
+    await writeFile(path, bytes);
+    const chain = await openChain(path);
+    t.same(await read(chain.source, 0, 3 * MIB), Buffer.concat([fill(MIB, 1), fill(MIB, 0), fill(MIB, 3)]));
+    await chain.close();
+  },
+);
+
+t.test("entries that run on past the last block there may be are damaged from there", async (t) => {
+  const path = join(t.testdir(), "a.vdi");
+  const bytes = buildVdi({
+    diskSize: 2 * MIB,
+    blocks: new Map([0, 1].map((block) => [block, fill(MIB, block + 1)])),
+  });
+  bytes.writeUInt32LE(1, 0x200);
+  bytes.writeUInt32LE(2, 0x204);
+  await writeFile(path, Buffer.concat([bytes, fill(MIB, 9)]));
+  const chain = await openChain(path);
+  t.same(await read(chain.source, 0, MIB), fill(MIB, 2));
+  await t.rejects(read(chain.source, MIB, 1), { name: "CorruptError" });
   await chain.close();
 });
 
