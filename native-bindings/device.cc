@@ -1,8 +1,8 @@
 // The few host calls that serving /dev/fuse needs and Node lacks. Linux. TypeScript (src/fuse/native/addon.ts)
 // checks the arguments; here they are asserted. Nothing here reads the FUSE protocol.
 //
-//   mount(source, target, type, flags, data): Promise<void>    mount(2), off the main thread
-//   unmount(target, flags): Promise<void>                      umount2(2), off the main thread
+//   mount(source, target, type, flags, data): Promise<0>       mount(2), off the main thread
+//   unmount(target, flags): Promise<0>                         umount2(2), off the main thread
 //   socketPair(): [number, number]                             two descriptors, both the caller's
 //   receiveDescriptor(socket): number                          the caller's; or the errno, negative
 //   read(fd, buffer): number                                   bytes; or the errno, negative
@@ -12,7 +12,6 @@
 #include <uv.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -31,8 +30,6 @@ void must(bool holds, const char* what) {
 }
 
 void must(napi_status status) { must(status == napi_ok, "a Node-API call failed"); }
-
-// ---- Arguments and results
 
 template <size_t N>
 struct Arguments {
@@ -105,9 +102,7 @@ void runMount(napi_env, void* pointer) {
 void settleMount(napi_env env, napi_status, void* pointer) {
   auto* job = static_cast<MountWork*>(pointer);
   if (job->error == 0) {
-    napi_value nothing;
-    must(napi_get_undefined(env, &nothing));
-    must(napi_resolve_deferred(env, job->deferred, nothing));
+    must(napi_resolve_deferred(env, job->deferred, toValue(env, 0)));
   } else {
     must(napi_reject_deferred(env, job->deferred, toError(env, job->error, job->call)));
   }
@@ -115,7 +110,7 @@ void settleMount(napi_env env, napi_status, void* pointer) {
   delete job;
 }
 
-napi_value queue(napi_env env, MountWork* job) {
+napi_value queue(napi_env env, MountWork* job) {  // takes the job over
   napi_value promise;
   must(napi_create_promise(env, &job->deferred, &promise));
   must(napi_create_async_work(env, nullptr, toValue(env, "vdisk:mount"), runMount, settleMount, job, &job->work));
@@ -185,19 +180,18 @@ struct Watch {  // owned by itself; freed when libuv has let go of `poll`. The d
   uv_poll_t poll;
   napi_env env;
   napi_ref callback;
-  napi_async_context context;
   napi_async_cleanup_hook_handle cleanup;
 };
 
 void onReadable(uv_poll_t* poll, int, int) {
   auto* watch = static_cast<Watch*>(poll->data);
-  const napi_env env = watch->env;
+  const napi_env env = watch->env;  // the callback may unwatch
   napi_handle_scope scope;
   must(napi_open_handle_scope(env, &scope));
   napi_value callback, global;
   must(napi_get_reference_value(env, watch->callback, &callback));
   must(napi_get_global(env, &global));
-  if (napi_make_callback(env, watch->context, global, callback, 0, nullptr, nullptr) == napi_pending_exception) {
+  if (napi_make_callback(env, nullptr, global, callback, 0, nullptr, nullptr) == napi_pending_exception) {
     napi_value error;
     must(napi_get_and_clear_last_exception(env, &error));
     must(napi_fatal_exception(env, error));
@@ -223,7 +217,6 @@ napi_value watchDevice(napi_env env, napi_callback_info info) {
   watch->poll.data = watch;
   must(uv_poll_init(loop, &watch->poll, given.number(0)) == 0, "the descriptor cannot be polled");
   must(napi_create_reference(env, given.values[1], 1, &watch->callback));
-  must(napi_async_init(env, nullptr, toValue(env, "vdisk:device"), &watch->context));
   must(napi_add_async_cleanup_hook(env, onExit, watch, &watch->cleanup));
   must(uv_poll_start(&watch->poll, UV_READABLE, onReadable) == 0, "the descriptor cannot be watched");
   napi_value handle;
@@ -237,7 +230,6 @@ napi_value unwatch(napi_env env, napi_callback_info info) {
   must(napi_get_value_external(env, given.values[0], &pointer));
   auto* watch = static_cast<Watch*>(pointer);
   must(napi_remove_async_cleanup_hook(watch->cleanup));
-  must(napi_async_destroy(env, watch->context));
   must(napi_delete_reference(env, watch->callback));
   uv_close(reinterpret_cast<uv_handle_t*>(&watch->poll),
            [](uv_handle_t* handle) { delete static_cast<Watch*>(handle->data); });

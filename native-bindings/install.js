@@ -10,7 +10,9 @@ const folder = dirname(fileURLToPath(import.meta.url));
 if (process.platform === "linux") {
   const problem = compile();
   if (problem !== undefined) {
-    console.log(`vdisk: the native addon was not compiled (${problem}); mounts will be served by fuse-native`);
+    console.log(
+      `vdisk: the native addon was not compiled (${problem}); mounts will be served by fuse-native`,
+    );
   }
 }
 
@@ -20,11 +22,14 @@ function compile() {
   if (nodeGyp === undefined) return "node-gyp was not found";
   const nodedir = process.env.npm_config_nodedir;
   const options = nodedir ? [`--nodedir=${nodedir}`] : [];
-  const run = spawnSync(process.execPath, [nodeGyp, "rebuild", "-C", folder, ...options], { encoding: "utf8" });
+  const run = spawnSync(process.execPath, [nodeGyp, "rebuild", "-C", folder, ...options], {
+    encoding: "utf8",
+  });
   if (run.error) return run.error.message;
   if (run.status === 0) return undefined;
   const lines = run.stderr.split("\n");
-  const line = lines.find((line) => /\berror\b:|ERR! stack/.test(line)) ?? lines.find((line) => /ERR!/.test(line));
+  const line =
+    lines.find((line) => /\berror\b:|ERR! stack/.test(line)) ?? lines.find((line) => /ERR!/.test(line));
   return line?.replace(/^.*ERR! (stack )?/, "").trim() ?? `node-gyp ended with ${run.status ?? run.signal}`;
 }
 

@@ -2,24 +2,17 @@
 import { constants } from "node:os";
 import { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
-import { DiskError, HostError } from "../errors.js";
+import { DeniedError, DiskError, HostError, UnsupportedError } from "../errors.js";
 
 /** Errno numbers, positive, by name. */
 export const { errno: Errno } = constants;
 
-/** The errno for `error`; EIO for a bug of ours. */
+/** The errno for `error`; EIO for damage, and for a bug of ours. */
 export function errnoOf(error: unknown): number {
-  if (!(error instanceof DiskError)) return Errno.EIO;
-  switch (error.code) {
-    case "UNSUPPORTED":
-      return Errno.EOPNOTSUPP;
-    case "DENIED":
-      return Errno.EACCES;
-    case "HOST":
-      return (Errno as Record<string, number>)[(error as HostError).errno] ?? Errno.EIO;
-    default:
-      return Errno.EIO;
-  }
+  if (error instanceof UnsupportedError) return Errno.EOPNOTSUPP;
+  if (error instanceof DeniedError) return Errno.EACCES;
+  if (error instanceof HostError) return (Errno as Record<string, number>)[error.errno] ?? Errno.EIO;
+  return Errno.EIO;
 }
 
 /** Messages that are remembered as said; beyond them, the oldest may be said again. */

@@ -54,6 +54,13 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     );
   };
 
+  /** The same where `done` takes the count in place of 0. */
+  const answerCount = (done: (result: number) => void, work: () => Promise<number>): void => {
+    answer<number>((error, count) => {
+      done(error || count!);
+    }, work);
+  };
+
   const list = async (path: string): Promise<{ names: string[]; stats: Stat[] }> => {
     const id = await resolve(path);
     const names = [".", ".."];
@@ -62,7 +69,7 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
       const entries = await tree.list(id, cookie);
       if (entries.length === 0) return { names, stats };
       for (const entry of entries) names.push(showName(entry.name));
-      stats.push(...(await Promise.all(entries.map(entryStat))));
+      for (const stat of await Promise.all(entries.map(entryStat))) stats.push(stat);
       cookie = entries.at(-1)!.cookie;
     }
   };
@@ -104,17 +111,12 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
       });
     },
     read(_, handle, into, length, offset, done) {
-      answer<number>(
-        (error, count) => {
-          done(error || count!);
-        },
-        async () => {
-          const source = open.get(handle)!;
-          const count = Math.max(0, Math.min(length, source.size - offset));
-          if (count > 0) await readInto(source, into.subarray(0, count), offset);
-          return count;
-        },
-      );
+      answerCount(done, async () => {
+        const source = open.get(handle)!;
+        const count = Math.max(0, Math.min(length, source.size - offset));
+        if (count > 0) await readInto(source, into.subarray(0, count), offset);
+        return count;
+      });
     },
     release(_, handle, done) {
       open.delete(handle);
@@ -126,36 +128,27 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     getxattr: () => undefined,
     listxattr: () => undefined,
     attribute(path, name, into, done) {
-      answer<number>(
-        (error, count) => {
-          done(error || count!);
-        },
-        async () => {
-          const value = (await tree.extendedAttributes(await resolve(path))).get(name);
-          if (value === undefined) throw new Refusal(Errno.ENODATA);
-          return put(value, into);
-        },
-      );
+      answerCount(done, async () => {
+        const value = (await tree.extendedAttributes(await resolve(path))).get(name);
+        if (value === undefined) throw new Refusal(Errno.ENODATA);
+        return put(value, into);
+      });
     },
     attributeNames(path, into, done) {
-      answer<number>(
-        (error, count) => {
-          done(error || count!);
-        },
-        async () => {
-          const names = [...(await tree.extendedAttributes(await resolve(path))).keys()];
-          return put(Buffer.from(names.map((name) => `${name}\0`).join("")), into);
-        },
-      );
+      answerCount(done, async () => {
+        const names = [...(await tree.extendedAttributes(await resolve(path))).keys()];
+        return put(Buffer.from(names.map((name) => `${name}\0`).join("")), into);
+      });
     },
   };
 }
 
 /** What is refused without anything being wrong. */
-class Refusal {
+class Refusal extends Error {
   readonly errno: number;
 
   constructor(errno: number) {
+    super();
     this.errno = errno;
   }
 }
@@ -173,7 +166,7 @@ function statOf(attributes: Attributes): Stat {
     gid: attributes.gid,
     size: attributes.size,
     nlink: attributes.linkCount,
-    ino: attributes.inode % WORD,
+    ino: attributes.inode % WORD || WORD - 1, // 0 would be a deleted entry
     rdev: deviceNumber(attributes),
     blksize: attributes.blockSize,
     blocks: attributes.allocatedSectors,

@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 
 export interface Addon {
   /** mount(2). @throws {NodeJS.ErrnoException} as the promise's rejection. */
-  mount(source: string, target: string, type: string, flags: number, data: string): Promise<void>;
+  mount(source: string, target: string, type: string, flags: number, data: string): Promise<unknown>;
   /** umount2(2), likewise. */
-  unmount(target: string, flags: number): Promise<void>;
+  unmount(target: string, flags: number): Promise<unknown>;
   /** Two connected sockets, the caller's to close. */
   socketPair(): [number, number];
   /** The descriptor that was sent through `socket`, the caller's to close; or the errno, negative. */

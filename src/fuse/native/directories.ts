@@ -5,7 +5,7 @@ import { Errno } from "../errno.js";
 import { AFTER_DOT, AFTER_DOT_DOT, direntSize, writeDirent } from "../protocol/directory.js";
 import { body, HEADER_SIZE, reply } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
-import type { Handlers } from "./server.js";
+import type { Handlers } from "./handler.js";
 
 /** Listings under way that are remembered: where a batch of the tree's did not fit into one reply. */
 const LISTINGS_KEPT = 64;

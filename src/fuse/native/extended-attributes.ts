@@ -3,7 +3,7 @@ import type { NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
 import { GetxattrIn, nameAt, Opcode } from "../protocol/request.js";
-import type { Handlers, Outcome } from "./server.js";
+import type { Handlers, Outcome } from "./handler.js";
 
 export function extendedAttributeHandlers(tree: NodeTree): Handlers {
   return {

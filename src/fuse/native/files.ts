@@ -6,7 +6,7 @@ import { Errno } from "../errno.js";
 import { body, HEADER_SIZE, reply, writeI64le } from "../protocol/reply.js";
 import { Opcode, OpenIn, ReadIn, ReleaseIn } from "../protocol/request.js";
 import type { ReadBuffers } from "./buffers.js";
-import type { Handlers } from "./server.js";
+import type { Handlers } from "./handler.js";
 
 /** open(2)'s access mode bits; 0 is O_RDONLY. */
 const O_ACCMODE = 3;

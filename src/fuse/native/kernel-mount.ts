@@ -45,7 +45,7 @@ export async function attach(addon: Addon, mountPoint: string, options: FuseOpti
 /** Unmounts; with `lazy`, even where files are open. */
 export async function detach(addon: Addon, mountPoint: string, lazy: boolean): Promise<void> {
   if (!isRoot()) return fusermount(lazy ? ["-u", "-z", "--", mountPoint] : ["-u", "--", mountPoint]);
-  return addon.unmount(mountPoint, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)).catch((error: unknown) => {
+  await addon.unmount(mountPoint, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)).catch((error: unknown) => {
     throw isErrnoException(error) && error.code === "EBUSY" ? busy(mountPoint) : fromHost(error, mountPoint);
   });
 }

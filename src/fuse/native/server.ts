@@ -4,7 +4,7 @@
  */
 import type { Logger } from "pino";
 import { UnsupportedError } from "../../errors.js";
-import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
+import type { NodeTree } from "../../filesystem/filesystem.js";
 import { complainer, Errno } from "../errno.js";
 import { absentReply, attributesReply, entryReply, statxReply, usageReply } from "../protocol/attributes.js";
 import { greet, InitFlag } from "../protocol/init.js";
@@ -14,16 +14,7 @@ import { ReadBuffers } from "./buffers.js";
 import { directoryHandlers } from "./directories.js";
 import { extendedAttributeHandlers } from "./extended-attributes.js";
 import { fileHandlers } from "./files.js";
-
-/** What a request comes to: a reply to be sealed, or an errno. */
-export type Outcome = Buffer | number;
-
-/** In an errno's place: no answer is due. */
-const NO_REPLY = -1;
-
-/** `body` is what follows the header. It is borrowed, and gone at the handler's first `await`. */
-export type Handler = (nodeId: NodeId, body: Buffer) => Promise<Outcome> | Outcome;
-export type Handlers = Readonly<Record<number, Handler>>;
+import { type Handlers, NO_REPLY, type Outcome } from "./handler.js";
 
 export interface Server {
   /**

@@ -146,7 +146,7 @@ t.test("buffers that come back are used again, and hold the next file's bytes", 
 t.test("a listing continues after any entry, whatever fits, with and without attributes", async (t) => {
   const wide = new FakeTree();
   for (let index = 0; index < 2500; index++)
-    wide.file(wide.top, "n".repeat(1 + (index % 200)) + index, patterned(index));
+    wide.file(wide.top, `${"n".repeat(1 + (index % 200))}${index}`, patterned(index));
   const { ask } = await kernel(wide);
   for (const plus of [false, true]) {
     for (const size of [500, 4096, 131_072]) {
@@ -248,10 +248,10 @@ t.test("whatever writes is EROFS, whatever is unknown ENOSYS, and some are not a
 
 t.test("every kind of error has its errno; each is said once, a bug with its stack", async (t) => {
   const failing = new FakeTree();
-  let error: unknown;
-  failing.attributes = () => Promise.reject(error as Error);
+  let error = new Error();
+  failing.attributes = () => Promise.reject(error);
   const { ask, said } = await kernel(failing);
-  const cases: [unknown, number][] = [
+  const cases: [Error, number][] = [
     [new CorruptError("corrupt"), EIO],
     [new UnsupportedError("unsupported"), EOPNOTSUPP],
     [new DeniedError("denied"), EACCES],

@@ -22,7 +22,7 @@ export interface Kernel {
   /** What the log was told. */
   readonly said: string[];
   /** The reply to one request; `undefined` where none came. */
-  ask(opcode: number, node: number, ...body: Buffer[]): Promise<Reply | undefined>;
+  readonly ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<Reply | undefined>;
 }
 
 const UNIQUE = 0xfedc_ba98_7654_3210n;
