@@ -42,7 +42,9 @@ for (const blockSize of [8192, 16384, 32768, 65536]) {
           for (const size of [0, 1, 50, 100, 5000, blockSize - 1, blockSize + 1, 1_000_003])
             writeFileSync(join(files, `f${size}`), Buffer.alloc(size, `${size}!`));
           writeFileSync(join(files, "sparse"), "head");
+          // Data behind the hole: mke2fs 1.47.0 forgets a hole at the end.
           truncateSync(join(files, "sparse"), 40_000_001);
+          appendFileSync(join(files, "sparse"), "tail");
           symlinkSync("x".repeat(900), join(files, "link"));
           mkdirSync(join(files, "many"));
           for (let i = 0; i < 4000; i++)
