@@ -77,10 +77,8 @@ export function entriesOf(
   if ("error" in part) return part.error;
   const { features, inodeCount } = medium.geometry;
   const hasTypes = (features.incompatible & Incompatible.filetype) !== 0;
-  const isEncrypted = (inode.flags & InodeFlag.encrypted) !== 0;
-  return readEntries(part, hasTypes, inodeCount, (entry) => {
-    visit(isEncrypted ? { ...entry, name: unreadableName(entry.name) } : entry);
-  });
+  const shown = (inode.flags & InodeFlag.encrypted) !== 0 ? unreadableName : (name: Buffer) => name;
+  return readEntries(part, hasTypes, inodeCount, shown, visit);
 }
 
 /** The blocks of one run. They are read past the metadata cache: directories lie apart, its pages are large. */

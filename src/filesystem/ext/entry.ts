@@ -52,35 +52,40 @@ const TYPES: Readonly<Record<number, NodeType>> = {
 };
 
 /**
- * Calls `visit` for every entry of `chunk` that is in use, but "." and "..".
+ * Calls `visit` for every entry of `chunk` that is in use, but "." and "..", with its name as `shown` has it.
  * @returns what is wrong with the next entry, where something is: those before it were visited.
  */
 export function readEntries(
   chunk: Chunk,
   hasTypes: boolean,
   inodeCount: number,
+  shown: (name: Buffer) => Buffer,
   visit: (entry: Entry) => void,
 ): CorruptError | undefined {
   const { bytes, position } = chunk;
   for (let at = 0; at < bytes.length;) {
-    if (at + SMALLEST_ENTRY > bytes.length) return complaint(chunk, at, "too near to the end of its block");
+    if (at + SMALLEST_ENTRY > bytes.length)
+      return complaint(chunk, at, "too near to its block's end", "12 bytes at least");
     const length = entryLength(bytes.readUInt16LE(at + EntryRecord.fields.length.offset), bytes.length);
     const nameLength = bytes[at + EntryRecord.fields.nameLength.offset]!;
     if (length < SMALLEST_ENTRY || length % 4 !== 0 || at + length > bytes.length)
-      return complaint(chunk, at, `${length} bytes long`);
+      return complaint(chunk, at, `${length} bytes long`, "a multiple of 4 from 12 to its block's end");
     if (EntryRecord.size + nameLength > length)
-      return complaint(chunk, at, `with a name of ${nameLength} bytes`);
+      return complaint(chunk, at, `with a name of ${nameLength} bytes`, `long enough, not ${length} bytes`);
     const inode = bytes.readUInt32LE(at);
-    if (inode > inodeCount) return complaint(chunk, at, `of inode ${inode}`);
-    if (inode !== 0) {
-      const name = bytes.subarray(at + EntryRecord.size, at + EntryRecord.size + nameLength);
-      if (nameLength === 0 || name.includes(0) || name.includes(SLASH))
-        return complaint(chunk, at, "with a name that none can have");
-      if (!isDots(name)) {
-        const type = hasTypes ? TYPES[bytes[at + EntryRecord.fields.type.offset]! & 0xf] : undefined;
-        const next = position + at + length;
-        visit({ inode, name, ...(type && { type }), position: position + at, next });
-      }
+    if (inode > inodeCount) return complaint(chunk, at, `of inode ${inode}`, `of one up to ${inodeCount}`);
+    const stored = bytes.subarray(at + EntryRecord.size, at + EntryRecord.size + nameLength);
+    if (inode !== 0 && !isDots(stored)) {
+      const name = shown(stored);
+      if (name.length === 0 || name.includes(0) || name.includes(SLASH))
+        return complaint(
+          chunk,
+          at,
+          "with a name that none can have",
+          "without a slash or a zero in it, and not empty",
+        );
+      const type = hasTypes ? TYPES[bytes[at + EntryRecord.fields.type.offset]! & 0xf] : undefined;
+      visit({ inode, name, ...(type && { type }), position: position + at, next: position + at + length });
     }
     at += length;
   }
@@ -156,12 +161,12 @@ function isDots(name: Buffer): boolean {
   return name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT));
 }
 
-function complaint(chunk: Chunk, at: number, found: string): CorruptError {
+function complaint(chunk: Chunk, at: number, found: string, expected: string): CorruptError {
   return new CorruptError({
     file: chunk.file,
     offset: chunk.offset + at,
     thing: "a directory entry",
     found,
-    expected: "a name of 1 to 255 bytes for an inode that exists, within its block",
+    expected,
   });
 }

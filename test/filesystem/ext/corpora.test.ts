@@ -37,9 +37,11 @@ function unpack(image: Image, folder: string): string {
   return path;
 }
 
-async function hashes(fs: FileSystem): Promise<string[]> {
+async function hashes(fs: FileSystem, isGood: boolean): Promise<string[]> {
   const lines: string[] = [];
-  for await (const { path, id, attributes } of walk(fs)) {
+  for await (const { path, id, attributes } of walk(fs, fs.root, "", new Set(), (error) => {
+    if (isGood) throw error;
+  })) {
     if (attributes.type !== "file") continue;
     const name = path
       .slice(1)
@@ -62,7 +64,7 @@ for (const image of images()) {
           .split("\n")
           .filter((line) => line !== "")
           .sort();
-        t.same(await withImage(unpack(image, folder), hashes), expected);
+        t.same(await withImage(unpack(image, folder), (fs) => hashes(fs, image.isGood)), expected);
       }),
     );
   }

@@ -84,10 +84,6 @@ many = 12000 if "many" in wants else 1500
 os.mkdir("many")
 for i in range(many):
     os.mknod(f"many/{i:05d}-{'n' * (i % 40)}", 0o600)
-if "subdirs" in wants:
-    os.mkdir("subdirs")
-    for i in range(65100):
-        os.mkdir(f"subdirs/{i}")
 
 # Links.
 put("linked", b"one of many")

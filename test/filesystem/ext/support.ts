@@ -58,13 +58,18 @@ export async function* walk(
   id = fs.root,
   path = "",
   seen = new Set<number>(),
+  ignored: (error: unknown) => undefined = (error) => {
+    throw error;
+  },
 ): AsyncGenerator<Found> {
   seen.add(id);
   for (const entry of await listAll(fs, id)) {
     const below = `${path}/${entry.name.toString("hex")}`;
-    const attributes = await fs.attributes(entry.id);
+    const attributes = await fs.attributes(entry.id).catch(ignored);
+    if (attributes === undefined) continue;
     yield { path: below, id: entry.id, attributes, entry };
-    if (attributes.type === "directory" && !seen.has(entry.id)) yield* walk(fs, entry.id, below, seen);
+    if (attributes.type === "directory" && !seen.has(entry.id))
+      yield* walk(fs, entry.id, below, seen, ignored);
   }
 }
 
