@@ -36,25 +36,25 @@ export function runsOf(medium: Medium, inode: Inode): (offset: number, length: n
   };
 }
 
-/** A run of blocks in bytes; what leaves the file system, or the volume where that is cut short, is damaged. */
+/** A run of blocks in bytes; blocks that leave the file system, or a volume that is cut short, are damaged. */
 function onVolume(medium: Medium, run: BlockRun & { kind: "at" }, inode: number): Run[] {
-  const { blockSize } = medium.geometry;
-  const offset = run.block * blockSize;
-  const length = run.count * blockSize;
-  const isValid = holdsBlocks(medium, run.block, run.count);
-  const there = isValid ? Math.max(0, Math.min(length, medium.volume.size - offset)) : 0;
-  if (there === length) return [{ kind: "at", offset, length }];
+  const { blockSize, blockCount } = medium.geometry;
+  const thereCount = Math.min(blockCount, Math.floor(medium.volume.size / blockSize)) - run.block;
+  const count = holdsBlocks(medium, run.block, 1) ? Math.max(0, Math.min(run.count, thereCount)) : 0;
+  const at: Run = { kind: "at", offset: run.block * blockSize, length: count * blockSize };
+  if (count === run.count) return [at];
+  const first = run.block + count;
   const error = new CorruptError({
     file: medium.volume.name,
     offset: run.pointer,
-    thing: `what inode ${inode} has as its block`,
-    found: `${run.block} to ${run.block + run.count - 1}`,
-    expected: isValid
+    thing: `what inode ${inode} has as its blocks`,
+    found: `${first} to ${run.block + run.count - 1}`,
+    expected: holdsBlocks(medium, first, 1)
       ? `within the ${medium.volume.size} bytes that there are; the volume is cut short`
-      : `between ${medium.geometry.firstDataBlock + 1} and ${medium.geometry.blockCount - 1}`,
+      : `between ${medium.geometry.firstDataBlock + 1} and ${blockCount - 1}`,
   });
-  const damaged: Run = { kind: "damaged", length: length - there, error };
-  return there === 0 ? [damaged] : [{ kind: "at", offset, length: there }, damaged];
+  const damaged: Run = { kind: "damaged", length: (run.count - count) * blockSize, error };
+  return count === 0 ? [damaged] : [at, damaged];
 }
 
 /** The part `[skip, skip + length)` of `runs`. */

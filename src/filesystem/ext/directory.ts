@@ -112,6 +112,7 @@ async function* runParts(
     yield checkedPart(medium, inode, position + skip, at, bytes);
   }
 }
+
 /** The block at `offset`, and what follows of the `length` bytes there as far as that is worth while. */
 async function readAhead(medium: Medium, offset: number, length: number): Promise<Buffer | DiskError> {
   const { blockSize } = medium.geometry;

@@ -55,7 +55,7 @@ export const InodeFlag = {
 } as const;
 
 export const ROOT_INODE = 2;
-/** The fields that an inode of 256 bytes has in full: sizeof(struct ext4_inode). */
+/** All of an inode once, and the least of one now. Source: ext4.h, EXT4_GOOD_OLD_INODE_SIZE. */
 const OLD_INODE_SIZE = 128;
 
 export interface Inode {

@@ -38,6 +38,7 @@ export async function openMedium(
   if (!hasMagic(bytes) || !isPlausible(Superblock.view(bytes))) return undefined;
   const { superblock, geometry, warnings } = await usableSuperblock(volume, bytes);
   refuseUnreadable(geometry, volume.name);
+  // Replaying the journal in memory would begin here: `volume` with the journal's blocks laid over it.
   const medium = { volume, metadata: cachedReader(volume), superblock, geometry, checked: checkedBlocks() };
   const { blockCount, blockSize } = geometry;
   if (blockCount * blockSize > volume.size) {

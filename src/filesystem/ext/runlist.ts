@@ -15,12 +15,14 @@ export type BlockMapper = (first: number, end: number) => Promise<BlockRun[]>;
 export class RunList {
   readonly runs: BlockRun[] = [];
   readonly #limit: number;
+  readonly #firstDataBlock: number;
   readonly #complain: () => CorruptError;
 
   constructor({ volume, geometry }: Medium, inode: number) {
     // No file has more runs than the volume has blocks, with a hole between each two: more of them come from
     // tables that point at themselves.
     this.#limit = 2 * Math.ceil(volume.size / geometry.blockSize) + 2;
+    this.#firstDataBlock = geometry.firstDataBlock;
     this.#complain = () =>
       new CorruptError({
         file: volume.name,
@@ -38,7 +40,9 @@ export class RunList {
 
   at(block: number, count: number, pointer: number): void {
     const last = this.runs.at(-1);
-    if (last?.kind === "at" && last.block + last.count === block) {
+    // What is right must not be joined to what is wrong: the superblock's own block, and those before it.
+    const isRight = last?.kind === "at" && last.block > this.#firstDataBlock;
+    if (isRight && last.block + last.count === block) {
       this.runs[this.runs.length - 1] = { ...last, count: last.count + count };
     } else {
       this.#push({ kind: "at", block, count, pointer });

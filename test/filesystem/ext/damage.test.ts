@@ -20,7 +20,7 @@ import { readWhatIsReadable, run, walk, withFolder } from "./support.js";
 
 const SOON = 5000; // milliseconds for an image of 2 MiB
 /** Nodes of the small image of which every field is damaged: one of each kind. */
-const NODES = ["f7", "f100", "f90001", "scattered", "sub", "short", "long"];
+const NODES = ["f7", "f100", "scattered", "sub", "short", "long"];
 
 /** A small image of one kind, with a bit of everything. */
 async function smallImage(...mke2fs: string[]): Promise<Buffer> {
@@ -30,10 +30,10 @@ async function smallImage(...mke2fs: string[]): Promise<Buffer> {
     for (const size of [0, 7, 100, 1000, 13_000, 90_001]) {
       writeFileSync(join(files, `f${size}`), Buffer.alloc(size, `${size} bytes. `));
     }
-    const scattered = Buffer.alloc(80_000); // every other block is a hole: more extents than fit into the inode
+    const scattered = Buffer.alloc(200_000); // every other block is a hole: more extents than fit into the inode
     for (let at = 0; at < scattered.length; at += 2048) scattered[at] = 1 + (at % 251);
     writeFileSync(join(files, "scattered"), scattered);
-    for (let i = 0; i < 30; i++)
+    for (let i = 0; i < 10; i++)
       writeFileSync(join(files, "sub", `a-name-that-takes-room-${i}`), i < 3 ? "x" : "");
     symlinkSync("f7", join(files, "short"));
     symlinkSync("long/".repeat(40), join(files, "long"));
@@ -140,7 +140,7 @@ for (const [name, ...mke2fs] of KINDS) {
     async (t) => {
       const image = await smallImage(...mke2fs);
       const right = await contentsBy(memorySource(image, "image"));
-      t.ok(right.size > 30, `${right.size} files to begin with`);
+      t.ok(right.size > 15, `${right.size} files to begin with`);
       const isChecked = mke2fs.some((argument) => argument.startsWith("metadata_csum"));
       const wrong: string[] = [];
       let count = 0;
@@ -148,7 +148,7 @@ for (const [name, ...mke2fs] of KINDS) {
         for (const [key, field] of Object.entries(structure.fields)) {
           const at = offset + field.offset;
           const before = Buffer.from(image.subarray(at, at + field.length));
-          for (const value of [0, 1, 0x7f, 0xff]) {
+          for (const value of [0, 1, 0xff]) {
             image.fill(value === 1 ? 0 : value, at, at + field.length);
             if (value === 1) image[at] = before[0]! ^ 1;
             if (image.subarray(at, at + field.length).equals(before)) continue;

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { CorruptError, UnsupportedError } from "../../../src/errors.js";
+import { CorruptError, DiskError, UnsupportedError } from "../../../src/errors.js";
 import { read } from "../../../src/extent/read.js";
 import { memorySource } from "../../../src/extent/runs.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
@@ -21,7 +21,7 @@ import { inodeOffset, readGroup } from "../../../src/filesystem/ext/group.js";
 import { InodeRecord } from "../../../src/filesystem/ext/inode.js";
 import { openMedium } from "../../../src/filesystem/ext/open.js";
 import { Superblock, SUPERBLOCK_OFFSET } from "../../../src/filesystem/ext/superblock.js";
-import { listAll, mounted, run, walk, withFolder, withImage } from "./support.js";
+import { listAll, mounted, readWhatIsReadable, run, walk, withFolder, withImage } from "./support.js";
 
 /** An image made of the folder that `fill` fills. */
 function made(folder: string, size: string, mke2fs: string, fill: (files: string) => void): string {
@@ -247,5 +247,59 @@ t.test("a damaged block of an extent tree takes its own range with it, and nothi
     t.ok((await read(source, end, bytes.length - end)).equals(bytes.subarray(end)), "behind it");
     await t.rejects(read(source, first, 1), CorruptError);
     await t.rejects(read(source, end - 1, 1), CorruptError);
+  }),
+);
+
+t.test("an image that is cut short anywhere gives right bytes or a DiskError", (t) =>
+  withFolder(async (folder) => {
+    const bytes = Buffer.alloc(700_001, "0123456789abcdef-");
+    const path = made(folder, "2M", "-t ext4 -b 1024 -O ^has_journal", (files) => {
+      writeFileSync(join(files, "file"), bytes);
+      mkdirSync(join(files, "sub"));
+      for (let i = 0; i < 200; i++) writeFileSync(join(files, "sub", `a name that takes room ${i}`), "x");
+    });
+    const image = readFileSync(path);
+    let whole = 0;
+    for (let size = 2048; size < image.length; size += 10_007) {
+      const fs = (await extDriver.open(memorySource(image.subarray(0, size), "cut")))!;
+      t.match(fs.facts.warnings[0], /but its volume only/);
+      await readWhatIsReadable(fs);
+      const id = await fs.lookup(fs.root, Buffer.from("file")).catch(() => undefined);
+      const source = id === undefined ? undefined : await fs.open(id).catch(() => undefined);
+      for (let at = 0; source !== undefined && at < bytes.length; at += 50_000) {
+        const length = Math.min(5000, bytes.length - at);
+        const got = await read(source, at, length).catch((error: unknown) => {
+          if (!(error instanceof DiskError)) throw error;
+        });
+        if (got === undefined) continue;
+        if (!got.equals(bytes.subarray(at, at + length))) t.fail(`${size}: other bytes at ${at}`);
+        whole++;
+      }
+    }
+    t.ok(whole > 100, `${whole} reads of what is left`);
+  }),
+);
+
+t.test("a pointer past the end spoils its own block, and not its neighbours", (t) =>
+  withFolder(async (folder) => {
+    const bytes = Buffer.alloc(5 * 1024, "neighbours ");
+    const image = readFileSync(
+      made(folder, "2M", "-t ext2 -b 1024", (files) => {
+        writeFileSync(join(files, "file"), bytes);
+      }),
+    );
+    const volume = memorySource(image, "image");
+    const { medium } = (await openMedium(volume))!;
+    const fs = (await extDriver.open(volume))!;
+    const id = (await fs.lookup(fs.root, Buffer.from("file")))!;
+    const pointers = inodeOffset(medium, id, await readGroup(medium, 0)) + InodeRecord.fields.block.offset;
+    bytes.copy(image, 2047 * 1024, 1024, 2048); // block 1 of the file moves to the last block of the volume
+    image.writeUInt32LE(2047, pointers + 4);
+    image.writeUInt32LE(2048, pointers + 8); // and block 2 to the first one behind it
+    image.writeUInt32LE(1, pointers + 12); // and block 3 to the superblock, before the first that holds contents
+    const source = await (await extDriver.open(volume))!.open(id);
+    for (const block of [0, 1, 4])
+      t.ok((await read(source, block * 1024, 1024)).equals(bytes.subarray(block * 1024, (block + 1) * 1024)));
+    for (const block of [2, 3]) await t.rejects(read(source, block * 1024, 1), CorruptError);
   }),
 );
