@@ -8,8 +8,8 @@ export interface VdiPlan {
   readonly diskSize: number;
   readonly blockSize?: number;
   readonly blockExtra?: number;
-  /** What the disk's blocks hold, by number; those that are not listed are free. */
-  readonly blocks?: ReadonlyMap<number, Buffer | "zero">;
+  /** What the disk's blocks hold, by number, as it is or to be asked for when it is written; others are free. */
+  readonly blocks?: ReadonlyMap<number, Buffer | "zero" | (() => Buffer)>;
   /** The order in which the stored blocks lie in the file. */
   readonly order?: readonly number[];
   readonly uuid?: string;
@@ -24,7 +24,7 @@ export interface VdiPlan {
 
 export interface Piece {
   readonly offset: number;
-  readonly bytes: Buffer;
+  readonly bytes: Buffer | (() => Buffer);
 }
 
 const MIB = 2 ** 20;
@@ -33,7 +33,7 @@ const NIL = "00000000-0000-0000-0000-000000000000";
 /** The file as pieces with holes between them, and its size. */
 export function planVdi(plan: VdiPlan): { pieces: Piece[]; size: number } {
   const { version = "1.1+", diskSize, blockSize = MIB, blockExtra = 0 } = plan;
-  const blocks: ReadonlyMap<number, Buffer | "zero"> = plan.blocks ?? new Map<number, Buffer>();
+  const blocks: NonNullable<VdiPlan["blocks"]> = plan.blocks ?? new Map<number, Buffer>();
   const blockCount = Math.ceil(diskSize / blockSize);
   const isOld = version === "0";
   const tableOffset = isOld ? 0x1a4 : (plan.tableOffset ?? 0x200);
@@ -82,7 +82,7 @@ export function planVdi(plan: VdiPlan): { pieces: Piece[]; size: number } {
   order.forEach((block, index) => {
     const offset = dataOffset + index * (blockExtra + blockSize);
     if (blockExtra > 0) pieces.push({ offset, bytes: Buffer.alloc(blockExtra, 0xee) });
-    pieces.push({ offset: offset + blockExtra, bytes: blocks.get(block) as Buffer });
+    pieces.push({ offset: offset + blockExtra, bytes: blocks.get(block) as Piece["bytes"] });
   });
   const size = plan.fileSize ?? dataOffset + order.length * (blockExtra + blockSize);
   return { pieces, size };
@@ -92,7 +92,7 @@ export function planVdi(plan: VdiPlan): { pieces: Piece[]; size: number } {
 export function buildVdi(plan: VdiPlan): Buffer {
   const { pieces, size } = planVdi(plan);
   const file = Buffer.alloc(size);
-  for (const { offset, bytes } of pieces) if (offset < size) bytes.copy(file, offset);
+  for (const { offset, bytes } of pieces) if (offset < size) bytesOf(bytes).copy(file, offset);
   return file;
 }
 
@@ -100,7 +100,11 @@ export function buildVdi(plan: VdiPlan): Buffer {
 export async function writeVdi(path: string, plan: VdiPlan): Promise<void> {
   const { pieces, size } = planVdi(plan);
   const file = await open(path, "w");
-  for (const { offset, bytes } of pieces) await file.write(bytes, 0, bytes.length, offset);
+  for (const { offset, bytes } of pieces) await file.write(bytesOf(bytes), 0, undefined, offset);
   await file.truncate(size);
   await file.close();
+}
+
+function bytesOf(bytes: Piece["bytes"]): Buffer {
+  return typeof bytes === "function" ? bytes() : bytes;
 }
