@@ -47,7 +47,7 @@ const BATCH_SIZE = 256;
 /** Source: linux/limits.h, PATH_MAX: no link is longer, whatever the block size. */
 const LINK_LIMIT = 4096;
 
-async function fileSystemOn(medium: Medium, warnings: readonly string[]): Promise<FileSystem> {
+function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   const names = namesOf(medium);
   const groups = new LRUCache<number, Group>({ max: GROUP_CACHE_COUNT });
   const inodes = new LRUCache<number, Inode>({

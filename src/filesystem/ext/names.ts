@@ -17,8 +17,8 @@ const INDEX_CACHE_BYTES = 64 * 2 ** 20;
 
 /** The largest index of one directory. */
 const INDEX_LIMIT = INDEX_CACHE_BYTES;
-/** Names with one hash that a scan looks at: by chance there are a few. */
-const SCAN_LIMIT = 1000;
+/** Places that are tried for one name. Chance does not make it so many; names that were made to collide do. */
+const CHAIN_LIMIT = 1000;
 
 /** Entries lie at multiples of four bytes; a position is kept as a number of them. */
 const WORD = 4;
@@ -27,10 +27,11 @@ const PLACE_WORDS = 2;
 const SMALLEST_PLACE_COUNT = 16;
 
 interface Index {
-  /** Open addressing; the number of places is a power of two, at most two thirds of them taken. */
-  readonly places: Uint32Array;
-  /** Too many names to index: each look-up reads the directory. */
-  readonly isPartial: boolean;
+  /**
+   * Open addressing; the number of places is a power of two, at most two thirds of them taken. Undefined where
+   * there are too many names, or too much alike: each look-up reads the directory then.
+   */
+  readonly places: Uint32Array | undefined;
   /** What kept some names from being read. */
   readonly damage?: DiskError;
 }
@@ -46,52 +47,53 @@ export interface Names {
 export function namesOf(medium: Medium): Names {
   const indexes = new LRUCache<number, Index, Inode>({
     maxSize: INDEX_CACHE_BYTES,
-    sizeCalculation: ({ places }) => places.byteLength,
+    sizeCalculation: ({ places }) => places?.byteLength ?? 1,
     fetchMethod: (_number, _stale, { context }) => buildIndex(context),
   });
 
   async function buildIndex(inode: Inode): Promise<Index> {
-    let damage: DiskError | undefined;
-    let places = new Uint32Array(SMALLEST_PLACE_COUNT * PLACE_WORDS);
+    const index: { places: Uint32Array | undefined; damage?: DiskError } = {
+      places: new Uint32Array(SMALLEST_PLACE_COUNT * PLACE_WORDS),
+    };
     let count = 0;
     for await (const part of partsOf(medium, inode, 0)) {
-      const error = entriesOf(medium, inode, part, ({ name, position }) => {
-        if (++count * PLACE_WORDS * 1.5 > places.length) places = grown(places);
-        put(places, hashOf(keyOf(inode, name)), position / WORD + 1);
+      const damage = entriesOf(medium, inode, part, ({ name, position }) => {
+        const { places } = index;
+        const isFull = places !== undefined && ++count * PLACE_WORDS * 1.5 > places.length;
+        index.places = put(isFull ? grown(places) : places, hashOf(keyOf(inode, name)), position / WORD + 1);
       });
-      damage ??= error;
-      if (places.byteLength > INDEX_LIMIT) return { places: new Uint32Array(PLACE_WORDS), isPartial: true };
+      if (damage !== undefined) index.damage ??= damage;
+      if (index.places === undefined) return index;
     }
-    return { places, isPartial: false, ...(damage && { damage }) };
+    return index;
   }
 
-  /** The positions of the names whose hash is `hash`, in a directory that is too large for an index. */
-  async function scan(
-    inode: Inode,
-    hash: number,
-  ): Promise<{ found: number[]; damage: DiskError | undefined }> {
-    const found: number[] = [];
+  /** Finds `name` by reading all of the directory. */
+  async function scan(inode: Inode, name: Buffer): Promise<number | undefined> {
+    const key = keyOf(inode, name);
+    let exact: number | undefined;
+    let similar: number | undefined;
     let damage: DiskError | undefined;
     for await (const part of partsOf(medium, inode, 0)) {
-      const error = entriesOf(medium, inode, part, ({ name, position }) => {
-        if (hashOf(keyOf(inode, name)) === hash && found.length < SCAN_LIMIT) found.push(position);
+      const error = entriesOf(medium, inode, part, (entry) => {
+        if (entry.name.equals(name)) exact ??= entry.inode;
+        else if (key !== name && keyOf(inode, entry.name).equals(key)) similar ??= entry.inode;
       });
+      if (exact !== undefined) return exact;
       damage ??= error;
     }
-    return { found, damage };
+    if (similar === undefined && damage !== undefined) throw damage;
+    return similar;
   }
 
   return {
     async find(inode, name) {
       const index = indexes.get(inode.number) ?? (await indexes.fetch(inode.number, { context: inode }))!;
+      if (index.places === undefined) return scan(inode, name);
       const key = keyOf(inode, name);
-      const hash = hashOf(key);
-      const { found: candidates, damage } = index.isPartial
-        ? await scan(inode, hash)
-        : { found: positions(index.places, hash), damage: index.damage };
       const isEncrypted = (inode.flags & InodeFlag.encrypted) !== 0;
       let similar: number | undefined; // the same but for case
-      for (const position of candidates) {
+      for (const position of positions(index.places, hashOf(key))) {
         const part = await partWith(medium, inode, position);
         const entry = part && entryAt(part, position);
         if (entry === undefined) continue;
@@ -99,7 +101,7 @@ export function namesOf(medium: Medium): Names {
         if (shown.equals(name)) return entry.inode;
         if (keyOf(inode, shown).equals(key)) similar ??= entry.inode;
       }
-      if (similar === undefined && damage !== undefined) throw damage;
+      if (similar === undefined && index.damage !== undefined) throw index.damage;
       return similar;
     },
   };
@@ -118,18 +120,26 @@ function hashOf(name: Buffer): number {
   return hash >>> 0;
 }
 
-function put(places: Uint32Array, hash: number, value: number): void {
+/** `places` with `value` noted in it; undefined where there is no free place within reach, or were no places. */
+function put(places: Uint32Array | undefined, hash: number, value: number): Uint32Array | undefined {
+  if (places === undefined) return undefined;
   const mask = places.length / PLACE_WORDS - 1;
-  let place = hash & mask;
-  while (places[place * PLACE_WORDS + 1] !== 0) place = (place + 1) & mask;
-  places[place * PLACE_WORDS] = hash;
-  places[place * PLACE_WORDS + 1] = value;
+  for (let step = 0; step < CHAIN_LIMIT; step++) {
+    const at = ((hash + step) & mask) * PLACE_WORDS;
+    if (places[at + 1] !== 0) continue;
+    places[at] = hash;
+    places[at + 1] = value;
+    return places;
+  }
+  return undefined;
 }
 
-function grown(places: Uint32Array): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(places.length * 2);
+/** Twice the places, with the same names; undefined where that is too much. */
+function grown(places: Uint32Array): Uint32Array | undefined {
+  if (places.byteLength * 2 > INDEX_LIMIT) return undefined;
+  let larger: Uint32Array | undefined = new Uint32Array(places.length * 2);
   for (let at = 0; at < places.length; at += PLACE_WORDS) {
-    if (places[at + 1] !== 0) put(larger, places[at]!, places[at + 1]!);
+    if (places[at + 1] !== 0) larger = put(larger, places[at]!, places[at + 1]!);
   }
   return larger;
 }

@@ -303,3 +303,25 @@ t.test("a pointer past the end spoils its own block, and not its neighbours", (t
     for (const block of [2, 3]) await t.rejects(read(source, block * 1024, 1), CorruptError);
   }),
 );
+
+t.test("names that were made alike cost a look-up no more than reading the directory", (t) =>
+  withFolder(async (folder) => {
+    const count = 8_000;
+    const image = readFileSync(
+      made(folder, "16M", "-t ext2 -b 1024 -N 9000", (files) => {
+        for (let i = 0; i < count; i++) writeFileSync(join(files, `alike${String(i).padStart(5, "0")}`), "");
+      }),
+    );
+    const last = Buffer.from("alike07999");
+    for (let at = image.indexOf("alike"); at >= 0; at = image.indexOf("alike", at + 5))
+      if (!image.subarray(at, at + last.length).equals(last)) image.write("alike00000", at);
+    const fs = (await extDriver.open(memorySource(image, "image")))!;
+    const started = performance.now();
+    const names = (await listAll(fs, fs.root)).filter(({ name }) => name.toString() === "alike00000");
+    t.equal(names.length, count - 1);
+    t.equal(await fs.lookup(fs.root, Buffer.from("alike00000")), names[0]!.id);
+    t.type(await fs.lookup(fs.root, last), "number");
+    t.equal(await fs.lookup(fs.root, Buffer.from("alike")), undefined);
+    t.ok(performance.now() - started < 5000);
+  }),
+);
