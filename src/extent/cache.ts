@@ -17,7 +17,7 @@ export interface CachedReader {
 const PAGE_SIZE = 64 * 2 ** 10;
 
 /** Bytes that one reader keeps unless told otherwise. */
-const DEFAULT_LIMIT = 32 * 2 ** 20;
+const DEFAULT_LIMIT = 16 * 2 ** 20;
 
 /** Pages of many sources within one bound: for readers that come by the hundred, one an image of a chain. */
 export interface PagePool {

@@ -9,6 +9,9 @@ import { checkMountPoint } from "./place.js";
 import type { MountRequest } from "./serve.js";
 import { stateFiles, type MountRecord } from "./state.js";
 
+/** MiB of V8's young generation, each half: with the usual 16 the process grew by a tenth more, and was no faster. */
+const YOUNG_SPACE = ["--max-semi-space-size=4"];
+
 /**
  * Mounts in a process of its own, which goes on when this one ends.
  * @throws {DiskError} when it cannot be mounted.
@@ -19,7 +22,7 @@ export async function startMount(request: MountRequest): Promise<MountRecord> {
   const logFile = await open(log, "w", 0o600);
   const child = fork(fileURLToPath(new URL("./daemon.js", import.meta.url)), [JSON.stringify(request)], {
     detached: true,
-    cwd: process.cwd(),
+    execArgv: YOUNG_SPACE,
     stdio: ["ignore", logFile.fd, logFile.fd, "ipc"],
   });
   try {

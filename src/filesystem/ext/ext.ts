@@ -13,7 +13,7 @@
  * a released kernel) and external journals are not read.
  */
 import { LRUCache } from "lru-cache";
-import { CorruptError } from "../../errors.js";
+import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
 import type { DirectoryEntry, FileSystem, FileSystemDriver, NodeType, Usage } from "../filesystem.js";
@@ -41,6 +41,9 @@ export const extDriver: FileSystemDriver = {
 const INODE_CACHE_BYTES = 8 * 2 ** 20;
 const GROUP_CACHE_COUNT = 2 ** 16;
 
+/** Directories whose damage is remembered while they are being listed. */
+const DAMAGED_COUNT = 10_000;
+
 /** Entries that make a batch: listing stops after the block that reaches them. */
 const BATCH_SIZE = 256;
 
@@ -54,6 +57,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     maxSize: INODE_CACHE_BYTES,
     sizeCalculation: ({ bytes }) => bytes.length + INODE_OVERHEAD,
   });
+  const damaged = new LRUCache<number, DiskError>({ max: DAMAGED_COUNT });
   const own = ownInodes(medium);
   let usage: Promise<Usage> | undefined;
 
@@ -93,6 +97,18 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     return contentsOf(medium, inode);
   }
 
+  /** Bytes of the journal, 0 where there is none to be read: what is free does not depend on it. */
+  async function journalSize(): Promise<number> {
+    const journal = medium.superblock.journalInode;
+    if (journal === 0) return 0;
+    try {
+      return (await anyInode(journal)).attributes.size;
+    } catch (error) {
+      if (error instanceof DiskError) return 0;
+      throw error;
+    }
+  }
+
   return {
     root: ROOT_INODE,
     facts: factsOf(medium, warnings),
@@ -110,9 +126,12 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
           if (position < cookie) return;
           entries.push({ name: Buffer.from(name), id: number, ...(type && { type }), cookie: next });
         });
-        if (damage !== undefined && entries.length === 0) throw damage;
-        if (damage !== undefined || entries.length >= BATCH_SIZE) break;
+        if (damage !== undefined) damaged.set(id, damage);
+        if (entries.length >= BATCH_SIZE) break;
       }
+      // The names behind the damage come first: only the end says that some are missing.
+      const damage = damaged.get(id);
+      if (entries.length === 0 && damage !== undefined) throw damage;
       return entries;
     },
     async readLink(id) {
@@ -138,10 +157,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       return readAttributes(medium, await inodeOf(id), { inode: anyInode, contents });
     },
     async usage() {
-      const journal = medium.superblock.journalInode;
-      usage ??= (
-        journal === 0 ? Promise.resolve(0) : anyInode(journal).then(({ attributes }) => attributes.size)
-      ).then((journalSize) => usageOf(medium, journalSize));
+      usage ??= journalSize().then((size) => usageOf(medium, size));
       return usage;
     },
   };

@@ -12,8 +12,8 @@ import { InodeFlag, type Inode } from "./inode.js";
 import type { Medium } from "./medium.js";
 import { unreadableName } from "./encrypted.js";
 
-/** Bytes of indexes that one file system keeps: some four million names. */
-const INDEX_CACHE_BYTES = 64 * 2 ** 20;
+/** Bytes of indexes that one file system keeps: some one and a half million names. */
+const INDEX_CACHE_BYTES = 24 * 2 ** 20;
 
 /** The largest index of one directory. */
 const INDEX_LIMIT = INDEX_CACHE_BYTES;

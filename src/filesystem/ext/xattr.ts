@@ -27,15 +27,17 @@ export const AttributeRecord = struct("extended attribute entry", 16, {
 
 const MAGIC = 0xea020000;
 
-/** e_name_index. Source: xattr.h, EXT4_XATTR_INDEX_*. What is not here (9: encryption) is the file system's own. */
+/**
+ * e_name_index, of those that Linux shows. Source: xattr.h, EXT4_XATTR_INDEX_*; xattr.c, ext4_xattr_handler_map.
+ * What is not here is the file system's own (7: inline data, 9: encryption) or never came into Linux (8: rich ACLs).
+ */
 const PREFIXES: Readonly<Record<number, string>> = {
   1: "user.",
   2: "system.posix_acl_access",
   3: "system.posix_acl_default",
   4: "trusted.",
   6: "security.",
-  7: "system.",
-  8: "system.richacl",
+  10: "gnu.",
 };
 const ACL_ACCESS = 2;
 const ACL_DEFAULT = 3;
