@@ -43,7 +43,12 @@ module.exports = {
       from: {},
       to: { path: "^src/", pathNot: inRooms([...floors.flat(), "index.ts"]) },
     },
-    { name: "not-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "not-unresolvable",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true, pathNot: "^yargs/helpers$" },
+    }, // the cruiser does not read its exports
     {
       name: "no-dev-dependency",
       severity: "error",

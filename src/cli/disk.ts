@@ -20,7 +20,7 @@ export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "all
     .option("allow-dir", {
       ...severalTimes,
       describe: "Also look for parent images in this folder, and let images name files in it",
-    }) as Argv<T & { image: string; "allow-dir": string[] }>;
+    });
 }
 
 /** An option that takes one value and may be given again. */

@@ -28,7 +28,7 @@ export function complain(error: unknown): number {
     }[error.code];
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
-    say(`${error.message.trim().replaceAll(/\s*\n\s*/g, "; ")}`);
+    say(error.message.trim().replaceAll(/\s*\n\s*/g, "; "));
     return ExitCode.usage;
   }
   say(

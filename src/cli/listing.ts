@@ -65,7 +65,7 @@ function jsonOfAttributes(attributes: Attributes): Record<string, unknown> {
 
 /** `rwsr-x--t` */
 function formatPermissions(permissions: number): string {
-  const letters = [..."rwxrwxrwx"].map((letter, index) => (permissions & (0o400 >> index) ? letter : "-"));
+  const letters = Array.from("rwxrwxrwx", (letter, index) => (permissions & (0o400 >> index) ? letter : "-"));
   const special = (bit: number, at: number, set: string): void => {
     if (permissions & bit) letters[at] = letters[at] === "x" ? set : set.toUpperCase();
   };

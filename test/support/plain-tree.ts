@@ -15,7 +15,7 @@ export interface Folder {
 export const link = (target: string): Link => ({ target });
 
 const isLink = (node: string | Link | Folder): node is Link =>
-  typeof node === "object" && typeof node["target"] === "string";
+  typeof node === "object" && typeof node.target === "string";
 
 /** The root is node 2, as ext has it. */
 export function plainTree(root: Folder, type = "plain", label?: string): FileSystem {
