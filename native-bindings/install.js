@@ -1,6 +1,7 @@
 // Run by npm after installing: compiles the addon. vdisk works without it, through fuse-native, so this never
 // fails the installation.
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +21,7 @@ if (process.platform === "linux") {
 function compile() {
   const nodeGyp = findNodeGyp();
   if (nodeGyp === undefined) return "node-gyp was not found";
-  const nodedir = process.env.npm_config_nodedir;
+  const nodedir = process.env.npm_config_nodedir ?? ownHeaders();
   const options = nodedir ? [`--nodedir=${nodedir}`] : [];
   const run = spawnSync(process.execPath, [nodeGyp, "rebuild", "-C", folder, ...options], {
     encoding: "utf8",
@@ -31,6 +32,12 @@ function compile() {
   const line =
     lines.find((line) => /\berror\b:|ERR! stack/.test(line)) ?? lines.find((line) => /ERR!/.test(line));
   return line?.replace(/^.*ERR! (stack )?/, "").trim() ?? `node-gyp ended with ${run.status ?? run.signal}`;
+}
+
+/** The folder that Node lies in, where its headers lie there too: nothing has to be downloaded then. */
+function ownHeaders() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, "include/node/node_api.h")) ? prefix : undefined;
 }
 
 /** npm ships node-gyp: beside the npm that runs us, or beside Node's own. */
