@@ -1,6 +1,6 @@
 /** How mounts begin and end: by whom, in what state, and what is left. */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
@@ -85,9 +85,8 @@ for (const backend of ["native", "fuse-native"] as const) {
 }
 
 t.test("an ordinary user", async (t) => {
-  // As udev's rules have it almost everywhere: whoever likes may open the device.
-  await output("setfacl", "-m", "u:65534:rw", "/dev/fuse");
-  t.teardown(() => output("setfacl", "-b", "/dev/fuse"));
+  // As udev has it; in containers it is often root's alone.
+  chmodSync("/dev/fuse", 0o666);
 
   t.test("mounts through fusermount3, reads, and unmounts; nobody else may look", async (t) => {
     const mount = await mounted({ backend: "native", tree: "sample", as: NOBODY });
