@@ -16,6 +16,7 @@ const log = pino({ level: request.logLevel, base: null }, pino.destination({ fd:
 process.on("SIGHUP", () => undefined); // the terminal it was started from may close
 try {
   await serveMount(request, log, (record) => {
+    process.chdir("/"); // the folder that it was started in is free to be unmounted, or removed
     tell({ kind: "ready", record });
   });
 } catch (error) {
