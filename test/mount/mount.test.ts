@@ -1,10 +1,10 @@
 /** Mounting as a person does it: the built command, from outside, with both backends. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, chmodSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import t, { type Test } from "tap";
+import t from "tap";
 import { attempt, BASE, NEWEST, output, ROOT, run, vdisk, VDISK, type Result } from "../support/command.js";
+import { place } from "../support/place.js";
 
 const COMPARE = join(ROOT, "test/support/compare_trees.py");
 const backends = ["native", "fuse-native"] as const;
@@ -12,17 +12,6 @@ const backends = ["native", "fuse-native"] as const;
 if (process.getuid!() !== 0) throw new Error("these tests mount with the kernel, as root");
 // As udev has it; in containers it is often root's alone.
 chmodSync("/dev/fuse", 0o666);
-
-/** An empty directory that is unmounted and removed at the test's end. */
-function place(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), "vdisk-mount-"));
-  chmodSync(folder, 0o755);
-  t.teardown(() => {
-    attempt("umount", "-l", folder);
-    rmSync(folder, { recursive: true, force: true });
-  });
-  return folder;
-}
 
 /** The process that serves `folder`. */
 async function daemonOf(log: string): Promise<number> {
