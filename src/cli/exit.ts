@@ -1,5 +1,6 @@
 /** How a command ends: one line on standard error, and an exit code (sysexits.h where it has one). */
 import { DiskError } from "../errors.js";
+import { printable } from "./output.js";
 
 export const ExitCode = {
   done: 0,
@@ -38,5 +39,5 @@ export function complain(error: unknown): number {
 }
 
 function say(message: string): void {
-  process.stderr.write(`vdisk: ${message}\n`);
+  process.stderr.write(`vdisk: ${printable(message)}\n`);
 }

@@ -5,7 +5,7 @@ import type { Layer } from "../image/image.js";
 import type { Disk } from "../tree/disk.js";
 import type { Part } from "../tree/part.js";
 import { diskOptions, type DiskArguments, withDisk } from "./disk.js";
-import { columns, formatSize, write, writeJson } from "./output.js";
+import { columns, formatSize, printable, write, writeJson } from "./output.js";
 
 interface Arguments extends DiskArguments {
   json: boolean;
@@ -27,7 +27,7 @@ export const info: CommandModule<object, Arguments> = {
   // The warnings are part of what is told here: the log need not repeat them.
   handler: (argv) =>
     withDisk({ ...argv, logLevel: argv.logLevel ?? "error" }, (disk) =>
-      argv.json ? writeJson(jsonOf(disk)) : write(textOf(disk, argv.verbose)),
+      argv.json ? writeJson(jsonOf(disk)) : write(printable(textOf(disk, argv.verbose))),
     ),
 };
 
@@ -102,7 +102,7 @@ function partRow({ volume, fileSystem, problem }: Part): string[] {
     `  vol${volume.index}`,
     `at ${volume.offset}`,
     formatSize(volume.source.size),
-    [volume.typeName, volume.label && `"${printable(volume.label)}"`, volume.bootable && "(boot)"]
+    [volume.typeName, volume.label && `"${shown(volume.label)}"`, volume.bootable && "(boot)"]
       .filter(Boolean)
       .join(" "),
     facts === undefined
@@ -110,7 +110,7 @@ function partRow({ volume, fileSystem, problem }: Part): string[] {
         ? ""
         : "cannot be read"
       : `fs${volume.index}: ${facts.type}`,
-    facts?.label ? `"${printable(facts.label)}"` : "",
+    facts?.label ? `"${shown(facts.label)}"` : "",
     facts?.uuid ?? "",
   ];
 }
@@ -129,12 +129,12 @@ function detailRows(details: Readonly<Record<string, unknown>>): string {
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [
         `  ${name}`,
-        typeof value === "string" ? printable(value) : JSON.stringify(value),
+        typeof value === "string" ? shown(value) : JSON.stringify(value),
       ]),
   );
 }
 
-/** Labels and comments come from the guest: a terminal must not obey them. */
-function printable(text: string): string {
+/** Labels and comments come from the guest: what cannot be shown is as in names. */
+function shown(text: string): string {
   return printName(Buffer.from(text));
 }

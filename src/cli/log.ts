@@ -1,13 +1,25 @@
 /** The log of a command: JSON lines on standard error, pretty on a terminal. */
 import { pino, type Logger } from "pino";
 import pretty from "pino-pretty";
+import { printable } from "./output.js";
 
 export const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type Level = (typeof levels)[number];
 
 export function commandLog(level: Level): Logger {
-  const destination = process.stderr.isTTY
-    ? pretty({ destination: 2, sync: true, ignore: "pid,hostname,time", colorize: true })
-    : pino.destination({ fd: 2, sync: true });
+  if (process.stderr.isTTY) {
+    const messageFormat = (entry: Record<string, unknown>, key: string): string =>
+      printable(String(entry[key]));
+    const options = {
+      destination: 2,
+      sync: true,
+      ignore: "pid,hostname,time",
+      colorize: true,
+      messageFormat,
+    };
+    return pino({ level, base: null }, pretty(options));
+  }
+  const destination = pino.destination({ fd: 2, sync: true });
+  destination.on("error", () => undefined); // a reader of the log that has gone does not end a mount
   return pino({ level, base: null }, destination);
 }

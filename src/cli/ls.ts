@@ -1,6 +1,7 @@
 /** `vdisk ls`: the tree, without mounting it. */
 import type { CommandModule } from "yargs";
 import { parseName, printName } from "../bytes/text.js";
+import { CorruptError } from "../errors.js";
 import type { NodeTree } from "../filesystem/filesystem.js";
 import type { Disk } from "../tree/disk.js";
 import { findNode } from "../tree/path.js";
@@ -71,7 +72,8 @@ async function* sections(disk: Disk, argv: Arguments): AsyncGenerator<Section> {
     return;
   }
   const pending = [{ id, path: argv.path.replace(/(?<=.)\/+$/, "") }];
-  for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+  const seen = new Set([id]);
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { entries, problem } = await listDirectory(tree, next.id);
     const listed = isDetailed ? await inspectAll(tree, entries) : entries.map((entry) => ({ entry }));
     yield { path: next.path, entries: listed };
@@ -80,11 +82,19 @@ async function* sections(disk: Disk, argv: Arguments): AsyncGenerator<Section> {
     const below = [];
     for (const entry of entries) {
       const type = entry.type ?? (await inspect(tree, entry)).attributes?.type;
-      if (type === "directory")
-        below.push({ id: entry.id, path: joinPath(next.path, printName(entry.name)) });
+      if (type !== "directory") continue;
+      const path = joinPath(next.path, printName(entry.name));
+      if (seen.has(entry.id)) process.exitCode = complain(seenBefore(path));
+      else below.push({ id: entry.id, path });
+      seen.add(entry.id);
     }
-    pending.unshift(...below);
+    for (const directory of below.reverse()) pending.push(directory);
   }
+}
+
+/** No directory has two names; where one has, it may well lie within itself. */
+function seenBefore(path: string): CorruptError {
+  return new CorruptError({ file: path, thing: "this directory is listed under another name already" });
 }
 
 async function inspectAll(tree: NodeTree, entries: readonly Listed["entry"][]): Promise<Listed[]> {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { fromHost } from "../errors.js";
 import { cat } from "./cat.js";
 import { complain, ExitCode, UsageError } from "./exit.js";
 import { info } from "./info.js";
@@ -18,8 +19,7 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 // A reader that has seen enough (`vdisk cat … | head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(ExitCode.done);
-  complain(error);
-  process.exit(ExitCode.host);
+  process.exit(complain(fromHost(error, "standard output")));
 });
 
 try {

@@ -1,7 +1,7 @@
 /** Metadata is small and asked for again and again: pages of a source, kept within a bound. */
-import { LRUCache } from "lru-cache";
 import { CorruptError } from "../errors.js";
 import type { BlockSource } from "./extent.js";
+import { loadingCache, type LoadingCache } from "./loading.js";
 import { read } from "./read.js";
 
 export interface CachedReader {
@@ -22,16 +22,16 @@ const DEFAULT_LIMIT = 16 * 2 ** 20;
 /** Pages of many sources within one bound: for readers that come by the hundred, one an image of a chain. */
 export interface PagePool {
   readonly pageSize: number;
-  readonly pages: LRUCache<number, Buffer, () => Promise<Buffer>>;
+  readonly pages: LoadingCache<number, Buffer, () => Promise<Buffer>>;
 }
 
 /** A pool that keeps at most `limit` bytes. */
 export function pagePool(limit: number, pageSize = PAGE_SIZE): PagePool {
-  const pages: PagePool["pages"] = new LRUCache({
-    maxSize: limit,
-    sizeCalculation: (page) => page.length,
-    fetchMethod: (_key, _stale, { context: load }) => load(),
-  });
+  const pages: PagePool["pages"] = loadingCache(
+    limit,
+    (page) => page.length,
+    (_key, load) => load(),
+  );
   return { pageSize, pages };
 }
 
@@ -44,12 +44,8 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
   const { pages, pageSize } = pool;
   const firstKey = readerCount++ * PAGES_LIMIT;
   const page = async (index: number): Promise<Buffer> => {
-    const key = firstKey + index;
-    const kept = pages.get(key);
-    if (kept !== undefined) return kept;
     const start = index * pageSize;
-    const load = () => read(source, start, Math.min(pageSize, source.size - start));
-    return (await pages.fetch(key, { context: load })) ?? load();
+    return pages.get(firstKey + index, () => read(source, start, Math.min(pageSize, source.size - start)));
   };
 
   return {

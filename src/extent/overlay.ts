@@ -2,8 +2,8 @@
  * A chain as one disk. What the layers say about a window of the disk is resolved once, from the top layer down,
  * and kept: a read costs one look-up, however deep the chain is.
  */
-import { LRUCache } from "lru-cache";
 import { append, slice, sliceList, type BlockSource, type Extent, type LayerExtent } from "./extent.js";
+import { loadingCache } from "./loading.js";
 
 /** What one image of a chain tells of itself; the chain above it asks only for runs below `size`. */
 export interface MappedLayer {
@@ -25,20 +25,12 @@ const EXTENT_LIMIT = 64_000;
  */
 export function overlay(layers: readonly MappedLayer[], name: string, windowSize = WINDOW_SIZE): BlockSource {
   const size = layers[0]?.size ?? 0;
-  const windows = new LRUCache<number, Extent[]>({
-    maxSize: EXTENT_LIMIT,
-    sizeCalculation: (extents) => extents.length + 1,
-    fetchMethod: (index) => {
-      const start = index * windowSize;
-      return resolve(layers, start, Math.min(windowSize, size - start));
-    },
-  });
-  const windowAt = async (index: number): Promise<Extent[]> => {
-    const extents = windows.get(index) ?? (await windows.fetch(index));
-    if (extents !== undefined) return extents;
-    const start = index * windowSize; // more extents in one window than the cache may hold
+  const resolveWindow = (index: number): Promise<Extent[]> => {
+    const start = index * windowSize;
     return resolve(layers, start, Math.min(windowSize, size - start));
   };
+  const sizeOf = (extents: Extent[]): number => extents.length + 1;
+  const windows = loadingCache<number, Extent[]>(EXTENT_LIMIT, sizeOf, resolveWindow);
   return {
     name,
     size,
@@ -48,7 +40,8 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
         const index = Math.floor(at / windowSize);
         const skip = at - index * windowSize;
         const part = Math.min(offset + length - at, windowSize - skip);
-        for (const extent of sliceList(await windowAt(index), skip, part)) append(extents, extent);
+        const window = await windows.get(index, undefined);
+        for (const extent of sliceList(window, skip, part)) append(extents, extent);
         at += part;
       }
       return extents;

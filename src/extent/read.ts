@@ -1,9 +1,12 @@
 /** The one reader: bytes out of anything that can be mapped. */
-import { LRUCache } from "lru-cache";
 import type { BlockSource, Extent, PackedUnit } from "./extent.js";
+import { loadingCache } from "./loading.js";
 
 /** Unpacked units that are kept, in bytes, for all sources of the process together. */
 const UNPACKED_CACHE_BYTES = 32 * 2 ** 20;
+
+/** Smaller units are not kept: a place in the cache takes more than they do, and inline files come by the million. */
+const SMALLEST_KEPT = 4096;
 
 /**
  * `length` bytes of `source` from `offset`, in a buffer of the caller's own.
@@ -70,13 +73,12 @@ async function readExtent(extent: Extent, into: Uint8Array): Promise<void> {
   }
 }
 
-const unpacked = new LRUCache<PackedUnit, Buffer>({
-  maxSize: UNPACKED_CACHE_BYTES,
-  sizeCalculation: (bytes) => bytes.length + 1,
-  fetchMethod: (unit) => unit.unpack(),
-});
+const unpacked = loadingCache<PackedUnit, Buffer>(
+  UNPACKED_CACHE_BYTES,
+  (bytes) => bytes.length + 1,
+  (unit) => unit.unpack(),
+);
 
-async function unpack(unit: PackedUnit): Promise<Buffer> {
-  // A unit larger than the cache is handed through it.
-  return (await unpacked.fetch(unit)) ?? unit.unpack();
+function unpack(unit: PackedUnit): Buffer | Promise<Buffer> {
+  return unit.size < SMALLEST_KEPT ? unit.unpack() : unpacked.get(unit, undefined);
 }

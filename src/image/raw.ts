@@ -50,7 +50,7 @@ async function refuseOthers(storage: Storage): Promise<void> {
     const { format, hint = "convert it to VDI or raw, with `qemu-img convert` for example" } = signature;
     throw new UnsupportedError({ file, thing: `${format} files are not read yet`, hint });
   }
-  const promised = promises[file.slice(file.lastIndexOf(".") + 1).toLowerCase()];
+  const promised = promises.get(file.slice(file.lastIndexOf(".") + 1).toLowerCase());
   if (promised !== undefined) {
     const hint = "its beginning is damaged; or, if it is a raw disk image, give it a name that ends in .img";
     throw new CorruptError({ file, offset: 0, thing: `there is no ${promised} signature`, hint });

@@ -58,12 +58,12 @@ export const signatures: readonly Signature[] = [
 export const PROBE_SIZE = 512;
 
 /** Formats whose files always begin with a signature: the name is a promise that their bytes must keep. */
-export const promises: Readonly<Record<string, string>> = {
-  vdi: "VDI",
-  vhdx: "VHDX",
-  avhdx: "VHDX",
-  qcow2: "QCOW",
-};
+export const promises: ReadonlyMap<string, string> = new Map([
+  ["vdi", "VDI"],
+  ["vhdx", "VHDX"],
+  ["avhdx", "VHDX"],
+  ["qcow2", "QCOW"],
+]);
 
 /** The signature in the first or the last PROBE_SIZE bytes of a file, if there is one. */
 export function findSignature(head: Buffer, tail: Buffer): Signature | undefined {

@@ -10,8 +10,10 @@ export type DaemonMessage =
   | { readonly kind: "failed"; readonly code: DiskError["code"] | "BUG"; readonly message: string };
 
 const request = JSON.parse(process.argv[2]!) as MountRequest;
-// Standard output is the mount's log file.
-const log = pino({ level: request.logLevel, base: null }, pino.destination({ fd: 1, sync: true }));
+// Standard output is the mount's log file. Where its disk is full, the log loses lines, and the mount goes on.
+const logFile = pino.destination({ fd: 1, sync: true, maxLength: 2 ** 20 });
+logFile.on("error", () => undefined);
+const log = pino({ level: request.logLevel, base: null }, logFile);
 
 process.on("SIGHUP", () => undefined); // the terminal it was started from may close
 try {

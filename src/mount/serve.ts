@@ -1,9 +1,10 @@
 /** A mount's life, from the image to the end: the same in the foreground and in a daemon. */
 import type { Logger } from "pino";
+import type { FuseMount } from "../fuse/backend.js";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
 import { openDisk } from "../tree/disk.js";
 import { checkMountPoint } from "./place.js";
-import { removeRecord, stateFiles, writeRecord, type MountRecord } from "./state.js";
+import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } from "./state.js";
 
 export interface MountRequest {
   readonly image: string;
@@ -32,34 +33,45 @@ export async function serveMount(
   const disk = await openDisk(request.image, { allowDirs: request.allowDirs });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
-    const mount = await backend.mount(disk.tree, mountPoint, {
-      source: disk.path,
-      allowOther: request.allowOther,
-      allowRoot: request.allowRoot,
-      extra: request.options,
-      log,
-    });
+    // Before the mount, so that none is left where this cannot be written.
     const files = await stateFiles(mountPoint);
     const record = { pid: process.pid, image: disk.path, mountPoint, backend: backend.name, log: files.log };
     await writeRecord(files.record, record);
-    log.info({ ...record, why }, "mounted");
-    const stop = (): void => {
-      // What is open stays readable until it is closed; the mount point is free at once.
-      mount.unmount(true).catch((error: unknown) => {
-        log.error(error, "cannot unmount");
-      });
-    };
-    const signals = ["SIGINT", "SIGTERM"] as const;
-    for (const signal of signals) process.on(signal, stop);
     try {
-      ready(record);
-      await mount.ended;
+      const mount = await backend.mount(disk.tree, mountPoint, {
+        source: disk.path,
+        allowOther: request.allowOther,
+        allowRoot: request.allowRoot,
+        extra: request.options,
+        log,
+      });
+      log.info({ ...record, why }, "mounted");
+      await untilEnded(mount, log, () => {
+        ready(record);
+      });
+      log.info({ mountPoint }, "unmounted");
     } finally {
-      for (const signal of signals) process.off(signal, stop);
-      await removeRecord(files.record);
+      // Where this mount was detached with files open, the record may be its successor's by now.
+      if ((await readRecord(files.record))?.pid === process.pid) await removeRecord(files.record);
     }
-    log.info({ mountPoint }, "unmounted");
   } finally {
     await disk.close();
+  }
+}
+
+async function untilEnded(mount: FuseMount, log: Logger, ready: () => void): Promise<void> {
+  const stop = (): void => {
+    // What is open stays readable until it is closed; the mount point is free at once.
+    mount.unmount(true).catch((error: unknown) => {
+      log.error(error, "cannot unmount");
+    });
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.on(signal, stop);
+  try {
+    ready();
+    await mount.ended;
+  } finally {
+    for (const signal of signals) process.off(signal, stop);
   }
 }

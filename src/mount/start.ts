@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { open, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { DiskError, HostError } from "../errors.js";
+import { DiskError, fromHost, HostError } from "../errors.js";
 import type { DaemonMessage } from "./daemon.js";
 import { checkMountPoint } from "./place.js";
 import type { MountRequest } from "./serve.js";
@@ -19,7 +19,9 @@ const YOUNG_SPACE = ["--max-semi-space-size=4"];
 export async function startMount(request: MountRequest): Promise<MountRecord> {
   const mountPoint = await checkMountPoint(request.mountPoint);
   const { log } = await stateFiles(mountPoint);
-  const logFile = await open(log, "w", 0o600);
+  const logFile = await open(log, "w", 0o600).catch((error: unknown) => {
+    throw fromHost(error, log);
+  });
   const child = fork(fileURLToPath(new URL("./daemon.js", import.meta.url)), [JSON.stringify(request)], {
     detached: true,
     execArgv: YOUNG_SPACE,
@@ -31,7 +33,8 @@ export async function startMount(request: MountRequest): Promise<MountRecord> {
       once(child, "disconnect").then(() => []),
     ])) as [DaemonMessage?];
     if (message?.kind === "ready") return message.record;
-    if (message !== undefined && message.code !== "BUG") throw new DiskError(message.code, message.message);
+    if (message?.code === "BUG") throw new Error(`${message.message}; see ${log}`);
+    if (message !== undefined) throw new DiskError(message.code, message.message);
     throw new HostError(
       {
         file: mountPoint,

@@ -1,9 +1,9 @@
 /** What is kept of a mount outside its process: a record while it is served, and its log, also afterwards. */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, platform, tmpdir, userInfo } from "node:os";
 import { basename, join } from "node:path";
-import { DeniedError } from "../errors.js";
+import { DeniedError, fromHost } from "../errors.js";
 
 /** A mount that is being served. */
 export interface MountRecord {
@@ -28,8 +28,11 @@ export async function stateFiles(mountPoint: string): Promise<StateFiles> {
   return { record: `${name}.json`, log: `${name}.log` };
 }
 
+/** @throws {DiskError} as the host says. */
 export async function writeRecord(path: string, record: MountRecord): Promise<void> {
-  await writeFile(path, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  await writeFile(path, `${JSON.stringify(record)}\n`, { mode: 0o600 }).catch((error: unknown) => {
+    throw fromHost(error, path);
+  });
 }
 
 /** The record at `path`; `undefined` where there is none, or none that can be read. */
@@ -65,8 +68,8 @@ async function temporaryFolder(): Promise<string> {
   const { uid } = userInfo();
   const folder = join(tmpdir(), `vdisk-${uid}`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const stats = await stat(folder);
-  if (stats.uid !== uid || (stats.mode & 0o022) !== 0) {
+  const stats = await lstat(folder); // a link may be anybody's
+  if (!stats.isDirectory() || stats.uid !== uid || (stats.mode & 0o022) !== 0) {
     throw new DeniedError({
       file: folder,
       thing: "this folder for logs belongs to somebody else",

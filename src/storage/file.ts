@@ -1,6 +1,6 @@
 /** Files and block devices of the host, opened for reading only. */
 import { constants, type Stats } from "node:fs";
-import { open, readFile, type FileHandle } from "node:fs/promises";
+import { open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CorruptError, fromHost, UnsupportedError } from "../errors.js";
 import type { Storage } from "./storage.js";
@@ -12,17 +12,12 @@ import type { Storage } from "./storage.js";
  * @throws {UnsupportedError} for a directory, a pipe, a socket or a character device.
  */
 export async function openFile(path: string, name = path): Promise<Storage> {
+  // Before it is opened, since that alone can do things: a pipe's writer goes on, a watchdog begins to count.
+  refuseOthers(await stat(path).catch(failed(name)), name);
   const handle = await openQuietly(path, name);
   try {
     const stats = await handle.stat();
-    if (!stats.isFile() && !stats.isBlockDevice()) {
-      throw new UnsupportedError({
-        file: name,
-        thing: "this",
-        found: kindOf(stats),
-        expected: "a disk image or a block device",
-      });
-    }
+    refuseOthers(stats, name); // the name may have been swapped
     const size = stats.isBlockDevice() ? await deviceSize(handle, stats.rdev) : stats.size;
     return new FileStorage(resolve(path), name, size, handle);
   } catch (error) {
@@ -53,15 +48,13 @@ class FileStorage implements Storage {
     while (done < into.length) {
       const { bytesRead } = await this.#handle
         .read(into, done, into.length - done, offset + done)
-        .catch((error: unknown) => {
-          throw fromHost(error, this.name);
-        });
+        .catch(failed(this.name));
       if (bytesRead === 0) {
         throw new CorruptError({
           file: this.name,
           offset: offset + done,
           thing: "the file's end",
-          found: `byte ${this.size}`,
+          found: `at byte ${offset + done} or before it`,
           expected: `${into.length - done} bytes further; the image is cut short`,
         });
       }
@@ -87,9 +80,20 @@ async function openQuietly(path: string, name: string): Promise<FileHandle> {
   } catch (error) {
     if (noAccessTime === 0 || (error as NodeJS.ErrnoException).code !== "EPERM") throw fromHost(error, name);
   }
-  return open(path, flags).catch((error: unknown) => {
+  return open(path, flags).catch(failed(name));
+}
+
+/** What is thrown in place of the host's complaint about `name`. */
+function failed(name: string): (error: unknown) => never {
+  return (error) => {
     throw fromHost(error, name);
-  });
+  };
+}
+
+function refuseOthers(stats: Stats, name: string): void {
+  if (stats.isFile() || stats.isBlockDevice()) return;
+  const expected = "a disk image or a block device";
+  throw new UnsupportedError({ file: name, thing: "this", found: kindOf(stats), expected });
 }
 
 /** A block device's size: stat says 0. Linux tells in sysfs; elsewhere the last readable byte is searched for. */

@@ -38,5 +38,6 @@ export async function diskTree(disk: {
 
 async function modificationTime(path: string): Promise<Timestamp> {
   const { mtimeMs } = await stat(path);
-  return { seconds: Math.floor(mtimeMs / 1000), nanoseconds: Math.floor((mtimeMs % 1000) * 1e6) };
+  const seconds = Math.floor(mtimeMs / 1000);
+  return { seconds, nanoseconds: Math.floor((mtimeMs - seconds * 1000) * 1e6) };
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { BASE, NEWEST, run, vdisk, VDISK } from "../support/command.js";
+import { BASE, NEWEST, output, run, vdisk, VDISK } from "../support/command.js";
 
 t.test("info tells the chain, the partitions and the file systems", async (t) => {
   const { code, stdout } = await vdisk("info", NEWEST);
@@ -160,4 +160,39 @@ t.test("an image that its user may not read is one line, too", async (t) => {
   ]);
   t.equal(code, 77);
   t.match(stderr, /^vdisk: .*mine\.img: permission denied by the host/);
+});
+
+t.test("a directory that lies within itself is listed once, and said to be damaged", async (t) => {
+  const image = `${t.testdir()}/loop.img`;
+  await output("mke2fs", "-q", "-t", "ext4", image, "2M");
+  await output("debugfs", "-w", "-R", "link <2> loop", image);
+  const { code, stdout, stderr } = await vdisk("ls", "-R", image, "/");
+  t.equal(stdout, "/:\nloop\nlost+found\n\n/lost+found:\n");
+  t.match(stderr, /^vdisk: \/loop: this directory is listed under another name already$/m);
+  t.equal(code, 65);
+});
+
+t.test("what a terminal would obey in the name of a file is not let through", async (t) => {
+  const image = `${t.testdir()}/a\x1b[31mb.vdi`;
+  await output("cp", "--no-preserve=mode", BASE, image);
+  t.match((await vdisk("info", image)).stdout, "a\\x1b[31mb.vdi");
+  await output("truncate", "-s", "5", image);
+  const { code, stderr } = await vdisk("info", image);
+  t.equal(code, 65);
+  t.match(stderr, /a\\x1b\[31mb\.vdi/);
+});
+
+t.test("output that cannot be written is the host's failure, not ours", async (t) => {
+  const { code, stderr } = await run("sh", [
+    "-c",
+    `exec "$@" >/dev/full`,
+    "sh",
+    process.execPath,
+    VDISK,
+    "cat",
+    NEWEST,
+    "vhdd",
+  ]);
+  t.equal(code, 74);
+  t.equal(stderr, "vdisk: standard output: write failed is ENOSPC\n");
 });

@@ -86,3 +86,13 @@ t.test("a folder, a pipe and a character device are refused at once", async (t) 
     await t.rejects(openChain(path), UnsupportedError, path);
   }
 });
+
+t.test("a file's name is no more than a name: what JavaScript has by it does not count", async (t) => {
+  for (const name of ["disk.constructor", "disk.__proto__", "constructor"]) {
+    const path = join(t.testdir(), name);
+    await writeFile(path, Buffer.alloc(512));
+    const chain = await openChain(path);
+    t.equal(chain.layers[0]!.format, "raw");
+    await chain.close();
+  }
+});

@@ -1,5 +1,14 @@
 /** Mounting as a person does it: the built command, from outside, with both backends. */
-import { chmodSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
@@ -133,6 +142,46 @@ t.test("--foreground serves until it is interrupted", async (t) => {
   const code = await new Promise((resolve) => child.on("exit", resolve));
   t.equal(code, 0);
   t.same(readdirSync(folder), []);
+});
+
+t.test("where the state of a mount cannot be written, there is no mount, and it is said why", async (t) => {
+  const folder = place(t);
+  const state = t.testdir();
+  const mount = (): Promise<Result> =>
+    run(process.execPath, [VDISK, "mount", NEWEST, folder], { XDG_STATE_HOME: state });
+  const log = logOf(await mount());
+  t.equal((await vdisk("unmount", folder)).code, 0);
+  for (const file of [log, log.replace(/log$/, "json")]) {
+    rmSync(file, { force: true });
+    mkdirSync(file);
+    const { code, stderr } = await mount();
+    t.equal(code, 74, stderr);
+    t.equal(stderr, `vdisk: ${file}: open failed is EISDIR\n`);
+    t.same(readdirSync(folder), []);
+    t.match(await vdisk("unmount", folder), { code: 66 }, "nothing is left mounted");
+    rmSync(file, { recursive: true });
+  }
+});
+
+t.test("a log that cannot be written costs its lines, and not the mount", async (t) => {
+  const folder = place(t);
+  const { spawn } = await import("node:child_process");
+  const full = openSync("/dev/full", "w");
+  const request = { image: NEWEST, mountPoint: folder, allowDirs: [], allowOther: false, allowRoot: false };
+  const rest = { options: [], backend: "native", logLevel: "info" };
+  const ways = [
+    [VDISK, "mount", "--foreground", NEWEST, folder],
+    [join(ROOT, "dist/mount/daemon.js"), JSON.stringify({ ...request, ...rest })],
+  ];
+  for (const args of ways) {
+    const child = spawn(process.execPath, args, { stdio: ["ignore", full, full] });
+    for (let waited = 0; waited < 10_000 && readdirSync(folder).length === 0; waited += 50) await sleep(50);
+    t.equal(readFileSync(join(folder, "fs1/etc/hostname"), "utf8"), "web\n");
+    child.kill("SIGTERM");
+    const code = await new Promise((resolve) => child.on("exit", resolve));
+    t.equal(code, 0);
+  }
+  closeSync(full);
 });
 
 t.test("opening, mounting and reading change neither a byte nor a time of any image", async (t) => {

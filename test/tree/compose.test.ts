@@ -1,7 +1,10 @@
+import { utimes } from "node:fs/promises";
+import { join } from "node:path";
 import t from "tap";
 import { EPOCH } from "../../src/bytes/time.js";
 import { memorySource } from "../../src/extent/runs.js";
 import { NODE_ID_LIMIT, type NodeId, type NodeTree } from "../../src/filesystem/filesystem.js";
+import { openDisk } from "../../src/tree/disk.js";
 import { composeTree } from "../../src/tree/compose.js";
 import { listDirectory } from "../../src/tree/walk.js";
 import { plainTree } from "../support/plain-tree.js";
@@ -95,4 +98,13 @@ t.test("a file that takes nothing on the host is shown to take nothing", async (
     { uid: 0, gid: 0, time: EPOCH },
   );
   t.equal((await empty.attributes(2)).allocatedSectors, 0);
+});
+
+t.test("an image from before 1970 has its time, to the part of a second, in the tree", async (t) => {
+  const path = join(t.testdir({ "old.img": Buffer.alloc(512) }), "old.img");
+  await utimes(path, new Date(-500), new Date(-500));
+  const disk = await openDisk(path);
+  const { modified } = await disk.tree.attributes(disk.tree.root);
+  t.same(modified, { seconds: -1, nanoseconds: 500_000_000 });
+  await disk.close();
 });

@@ -179,8 +179,15 @@ t.test(
 t.test("a thousand odd entries do not make a thousand warnings", async (t) => {
   const entries = Array.from({ length: 1000 }, () => ({ first: 7, last: 2 ** 50 }));
   const table = await tableOf(built({ entries, entryCount: 1000 }));
-  t.equal(table.volumes.length, 1000);
   t.match(table.warnings.at(-1), /^and \d+ more$/);
+});
+
+t.test("of a thousand partitions those are shown that Linux would show, and the rest is told", async (t) => {
+  const entries = Array.from({ length: 1000 }, (_, index) => ({ first: 1000 + index, last: 1000 + index }));
+  const table = await tableOf(built({ entries, entryCount: 1000 }));
+  t.equal(table.volumes.length, 255);
+  t.equal(table.volumes.at(-1)!.offset, 1254 * 512);
+  t.match(table.warnings, [/GPT entry 256 and those behind it is past the 255 that are shown/]);
 });
 
 t.test("a hybrid MBR is not looked at", async (t) => {

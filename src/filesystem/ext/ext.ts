@@ -37,12 +37,14 @@ export const extDriver: FileSystemDriver = {
   },
 };
 
-/** Bytes of decoded inodes, and number of group descriptors, that one file system keeps. */
+/** Bytes of decoded inodes that one file system keeps. */
 const INODE_CACHE_BYTES = 8 * 2 ** 20;
-const GROUP_CACHE_COUNT = 2 ** 16;
+
+/** Group descriptors that it keeps. Room for all of them is taken at once, and a disk may have 255 file systems. */
+const GROUP_CACHE_COUNT = 2 ** 12;
 
 /** Directories whose damage is remembered while they are being listed. */
-const DAMAGED_COUNT = 10_000;
+const DAMAGED_COUNT = 1000;
 
 /** Entries that make a batch: listing stops after the block that reaches them. */
 const BATCH_SIZE = 256;
@@ -157,7 +159,12 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       return readAttributes(medium, await inodeOf(id), { inode: anyInode, contents });
     },
     async usage() {
-      usage ??= journalSize().then((size) => usageOf(medium, size));
+      usage ??= journalSize()
+        .then((size) => usageOf(medium, size))
+        .catch((error: unknown) => {
+          usage = undefined; // the host may have failed only for once
+          throw error;
+        });
       return usage;
     },
   };

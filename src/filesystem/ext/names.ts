@@ -4,8 +4,8 @@
  * disk, whatever its hash, and damaged ones as far as they can be read.
  */
 import { isUtf8 } from "node:buffer";
-import { LRUCache } from "lru-cache";
 import type { DiskError } from "../../errors.js";
+import { loadingCache } from "../../extent/loading.js";
 import { entriesOf, partsOf, partWith } from "./directory.js";
 import { entryAt } from "./entry.js";
 import { InodeFlag, type Inode } from "./inode.js";
@@ -45,11 +45,11 @@ export interface Names {
 }
 
 export function namesOf(medium: Medium): Names {
-  const indexes = new LRUCache<number, Index, Inode>({
-    maxSize: INDEX_CACHE_BYTES,
-    sizeCalculation: ({ places }) => places?.byteLength ?? 1,
-    fetchMethod: (_number, _stale, { context }) => buildIndex(context),
-  });
+  const indexes = loadingCache<number, Index, Inode>(
+    INDEX_CACHE_BYTES,
+    ({ places }) => places?.byteLength ?? 1,
+    (_number, inode) => buildIndex(inode),
+  );
 
   async function buildIndex(inode: Inode): Promise<Index> {
     const index: { places: Uint32Array | undefined; damage?: DiskError } = {
@@ -88,7 +88,7 @@ export function namesOf(medium: Medium): Names {
 
   return {
     async find(inode, name) {
-      const index = indexes.get(inode.number) ?? (await indexes.fetch(inode.number, { context: inode }))!;
+      const index = await indexes.get(inode.number, inode);
       if (index.places === undefined) return scan(inode, name);
       const key = keyOf(inode, name);
       const isEncrypted = (inode.flags & InodeFlag.encrypted) !== 0;

@@ -14,6 +14,8 @@ export const Superblock = struct("ext superblock", SUPERBLOCK_SIZE, {
   inodeCount: u32le(0x000), // s_inodes_count
   blockCountLow: u32le(0x004),
   reservedBlockCountLow: u32le(0x008), // s_r_blocks_count_lo: for root
+  freeBlockCountLow: u32le(0x00c), // s_free_blocks_count_lo
+  freeInodeCount: u32le(0x010),
   firstDataBlock: u32le(0x014), // 1 with blocks of 1 KiB, else 0
   logBlockSize: u32le(0x018), // block size = 1024 << this
   logClusterSize: u32le(0x01c),
@@ -46,6 +48,7 @@ export const Superblock = struct("ext superblock", SUPERBLOCK_SIZE, {
   makeTime: u32le(0x108), // s_mkfs_time
   blockCountHigh: u32le(0x150), // with 64bit only
   reservedBlockCountHigh: u32le(0x154),
+  freeBlockCountHigh: u32le(0x158),
   flags: u32le(0x160),
   errorCount: u32le(0x194),
   userQuotaInode: u32le(0x240),

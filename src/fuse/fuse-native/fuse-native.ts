@@ -40,18 +40,22 @@ export const fuseNativeBackend: FuseBackend = {
         else reject(refused(target, error));
       });
     });
-    const { dev } = await stat(target);
+    const { dev } = await stat(target).catch(async (error: unknown) => {
+      await detach(target, true).catch(() => undefined); // the error that comes first counts
+      throw fromHost(error, target);
+    });
     const { gone, look } = watchFor(target, dev);
     const ended = gone.then(() => promisify(fuse.unmount.bind(fuse))());
-    let isOver = false;
+    let isDetached = false; // what is mounted there from now on is not ours
     void ended.then(() => {
-      isOver = true;
+      isDetached = true;
     });
     return {
       ended,
       async unmount(lazy) {
-        if (isOver) return;
+        if (isDetached) return;
         await detach(target, lazy);
+        isDetached = true;
         await look();
         if (!lazy) await ended;
       },

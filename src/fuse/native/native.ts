@@ -40,24 +40,26 @@ export const nativeBackend: FuseBackend = {
     const onlyFor = options.allowRoot && !options.allowOther ? process.getuid!() : undefined;
     const server = serve(tree, options.log, greeted, onlyFor);
     const fd = await attach(addon, target, options);
-    const ended = runSession(addon, fd, server, options.log);
+    const giveUp = async (error: unknown): Promise<never> => {
+      await detach(addon, target, true).catch(() => undefined); // the error that comes first counts
+      throw fromHost(error, target);
+    };
+    const ended = runSession(addon, fd, server, options.log).catch(giveUp);
     const unserved = await Promise.race([greeting, ended.then(() => endedEarly(target))]);
-    if (unserved !== undefined) {
-      await detach(addon, target, true).catch(() => undefined);
-      throw unserved;
-    }
-    await raiseReadAhead(target);
+    if (unserved !== undefined) return giveUp(unserved);
+    await raiseReadAhead(target).catch(giveUp);
 
-    let isOver = false;
+    let isDetached = false; // what is mounted there from now on is not ours
     const over = (): void => {
-      isOver = true;
+      isDetached = true;
     };
     ended.then(over, over);
     return {
       ended,
       async unmount(lazy) {
-        if (isOver) return;
+        if (isDetached) return;
         await detach(addon, target, lazy);
+        isDetached = true;
         // A lazily detached mount is served for as long as someone has a file of it open.
         if (!lazy) await ended;
       },

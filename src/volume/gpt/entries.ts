@@ -17,6 +17,9 @@ export const GptEntry = struct("GPT entry", 128, {
 /** Attribute bit 2, Legacy BIOS Bootable (table 5.8). */
 const LEGACY_BOOT = 0x4;
 
+/** As many as Linux shows of one disk (include/linux/genhd.h, DISK_MAX_PARTS; the disk itself takes one). */
+const PARTITION_LIMIT = 255;
+
 /** How an entry array is to be read. */
 export interface EntryLayout {
   /** Bytes. */
@@ -36,6 +39,11 @@ export function parseEntries(entries: Buffer, layout: EntryLayout, warnings: War
     const entry = GptEntry.view(entries, at, file, origin);
     if (entry.type === NIL_UUID) continue;
     const number = at / entrySize + 1;
+    if (partitions.length === PARTITION_LIMIT) {
+      const thing = `GPT entry ${number} and those behind it`;
+      warnings.add({ file, offset: origin + at, thing, found: `past the ${PARTITION_LIMIT} that are shown` });
+      break;
+    }
     const { firstSector } = entry;
     const lastSector = Math.min(entry.lastSector, maxSector);
     if (firstSector > lastSector) {

@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import t from "tap";
 import { CorruptError, DiskError, UnsupportedError } from "../../../src/errors.js";
+import type { Extent } from "../../../src/extent/extent.js";
 import { read } from "../../../src/extent/read.js";
 import { memorySource } from "../../../src/extent/runs.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
@@ -323,5 +324,33 @@ t.test("names that were made alike cost a look-up no more than reading the direc
     t.type(await fs.lookup(fs.root, last), "number");
     t.equal(await fs.lookup(fs.root, Buffer.from("alike")), undefined);
     t.ok(performance.now() - started < 5000);
+  }),
+);
+
+t.test("a file system that claims more groups than can be counted tells its usage at once", (t) =>
+  withFolder(async (folder) => {
+    const image = readFileSync(
+      made(folder, "2M", "-t ext4 -b 1024 -O ^metadata_csum,^has_journal", () => undefined),
+    );
+    const set = (field: keyof typeof Superblock.fields, value: number): void => {
+      image.writeUInt32LE(value, SUPERBLOCK_OFFSET + Superblock.fields[field].offset);
+    };
+    const groups = 2 ** 28;
+    set("blocksPerGroup", 8);
+    set("inodesPerGroup", 8);
+    set("inodeCount", groups * 8);
+    set("blockCountLow", groups * 8 + 1);
+    set("freeBlockCountLow", 0xffffffff);
+    set("freeInodeCount", 5);
+    // What is not in the image is zeros, as in one that is mapped and never written.
+    const stored = memorySource(image, "many groups");
+    const map = async (offset: number, length: number): Promise<Extent[]> => {
+      const inside = Math.max(0, Math.min(length, image.length - offset));
+      return [...(await stored.map(offset, inside)), { kind: "zero", length: length - inside }];
+    };
+    const fs = (await extDriver.open({ name: "many groups", size: groups * 8192 + 1024, map }))!;
+    const started = performance.now();
+    t.match(await fs.usage(fs.root), { freeBlocks: groups * 8 + 1, freeFiles: 5 });
+    t.ok(performance.now() - started < 1000);
   }),
 );

@@ -1,0 +1,28 @@
+/** The caches that fill themselves. */
+import { LRUCache } from "lru-cache";
+
+/** Values by key, of which the last used are kept; what is not there is loaded, by `context`'s means. */
+export interface LoadingCache<K, V, C = undefined> {
+  /** The value of `key`. Whoever asks while it is being loaded waits for the same load; a failed one is forgotten. */
+  get(key: K, context: C): V | Promise<V>;
+}
+
+/**
+ * A cache that keeps at most `limit`, in the unit of `sizeOf` (1 and up). A value that has lost its place while
+ * it was loaded, or that is larger than the whole cache, is handed through.
+ */
+export function loadingCache<K extends object | number, V extends object, C = undefined>(
+  limit: number,
+  sizeOf: (value: V) => number,
+  load: (key: K, context: C) => Promise<V>,
+): LoadingCache<K, V, C> {
+  const values = new LRUCache<K, V, { readonly context: C }>({
+    maxSize: limit,
+    sizeCalculation: sizeOf,
+    fetchMethod: (key, _stale, { context: { context } }) => load(key, context),
+    ignoreFetchAbort: true, // else those who wait for a load that is evicted get an error
+  });
+  return {
+    get: (key, context) => values.get(key) ?? values.forceFetch(key, { context: { context } }),
+  };
+}
