@@ -1,6 +1,6 @@
 /** Files and block devices of the host, opened for reading only. */
 import { constants, type Stats } from "node:fs";
-import { open, readFile, type FileHandle } from "node:fs/promises";
+import { open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CorruptError, fromHost, UnsupportedError } from "../errors.js";
 import type { Storage } from "./storage.js";
@@ -12,17 +12,12 @@ import type { Storage } from "./storage.js";
  * @throws {UnsupportedError} for a directory, a pipe, a socket or a character device.
  */
 export async function openFile(path: string, name = path): Promise<Storage> {
+  // Looked at first: opening alone rewinds a tape, starts a watchdog and wakes whoever waits at a pipe.
+  refuseOthers(await stat(path).catch(failWith(name)), name);
   const handle = await openQuietly(path, name);
   try {
     const stats = await handle.stat();
-    if (!stats.isFile() && !stats.isBlockDevice()) {
-      throw new UnsupportedError({
-        file: name,
-        thing: "this",
-        found: kindOf(stats),
-        expected: "a disk image or a block device",
-      });
-    }
+    refuseOthers(stats, name);
     const size = stats.isBlockDevice() ? await deviceSize(handle, stats.rdev) : stats.size;
     return new FileStorage(resolve(path), name, size, handle);
   } catch (error) {
@@ -53,9 +48,7 @@ class FileStorage implements Storage {
     while (done < into.length) {
       const { bytesRead } = await this.#handle
         .read(into, done, into.length - done, offset + done)
-        .catch((error: unknown) => {
-          throw fromHost(error, this.name);
-        });
+        .catch(failWith(this.name));
       if (bytesRead === 0) {
         throw new CorruptError({
           file: this.name,
@@ -74,6 +67,12 @@ class FileStorage implements Storage {
   }
 }
 
+function refuseOthers(stats: Stats, file: string): void {
+  if (stats.isFile() || stats.isBlockDevice()) return;
+  const expected = "a disk image or a block device";
+  throw new UnsupportedError({ file, thing: "this", found: kindOf(stats), expected });
+}
+
 /**
  * Opens without leaving a trace: O_NOATIME keeps the access time where the host lets us (the owner and root),
  * O_NONBLOCK keeps a pipe in an image's place from blocking for ever.
@@ -87,9 +86,13 @@ async function openQuietly(path: string, name: string): Promise<FileHandle> {
   } catch (error) {
     if (noAccessTime === 0 || (error as NodeJS.ErrnoException).code !== "EPERM") throw fromHost(error, name);
   }
-  return open(path, flags).catch((error: unknown) => {
+  return open(path, flags).catch(failWith(name));
+}
+
+function failWith(name: string): (error: unknown) => never {
+  return (error) => {
     throw fromHost(error, name);
-  });
+  };
 }
 
 /** A block device's size: stat says 0. Linux tells in sysfs; elsewhere the last readable byte is searched for. */
