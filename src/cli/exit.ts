@@ -1,4 +1,5 @@
 /** How a command ends: one line on standard error, and an exit code (sysexits.h where it has one). */
+import { printSentence } from "../bytes/text.js";
 import { DiskError } from "../errors.js";
 
 export const ExitCode = {
@@ -18,7 +19,7 @@ export class UsageError extends Error {}
 /** Says what went wrong, and answers the exit code for it. */
 export function complain(error: unknown): number {
   if (error instanceof DiskError) {
-    say(error.message);
+    say(printSentence(error.message));
     return {
       CORRUPT: ExitCode.corrupt,
       MISSING: ExitCode.missing,
@@ -28,7 +29,7 @@ export function complain(error: unknown): number {
     }[error.code];
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
-    say(error.message.trim().replaceAll(/\s*\n\s*/g, "; "));
+    say(printSentence(error.message.trim().replaceAll(/\s*\n\s*/g, "; ")));
     return ExitCode.usage;
   }
   say(

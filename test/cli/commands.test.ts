@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { BASE, NEWEST, run, vdisk, VDISK } from "../support/command.js";
@@ -160,4 +160,28 @@ t.test("an image that its user may not read is one line, too", async (t) => {
   ]);
   t.equal(code, 77);
   t.match(stderr, /^vdisk: .*mine\.img: permission denied by the host/);
+});
+
+t.test("control characters in the host's names do not reach the terminal", async (t) => {
+  const folder = t.testdir({ alone: {}, whole: {} });
+  const name = "a\nb\x1b[31m.vdi";
+  const [alone, whole] = [join(folder, "alone", name), join(folder, "whole", name)];
+  cpSync(NEWEST, alone);
+  cpSync(NEWEST, whole);
+  cpSync(BASE, join(folder, "whole/base.vdi"));
+  writeFileSync(join(folder, "odd\n\x1b[31m.img"), "x".repeat(600) + "\0");
+  const printed = "a\\x0ab\\x1b[31m.vdi";
+  const complaint = await vdisk("info", alone);
+  t.ok(complaint.stderr.startsWith(`vdisk: ${folder}/alone/${printed}: its parent`), complaint.stderr);
+  t.equal(complaint.stderr.split("\n").length, 2);
+  const { stdout } = await vdisk("info", "--verbose", whole);
+  t.notOk(stdout.includes("\x1b"));
+  t.equal(stdout.split(printed).length - 1, 3, "the image, its place in the chain and its details");
+  // Its size is a warning, which is for people where standard error is a terminal.
+  const odd = await run(
+    "script",
+    [...["--quiet", "--echo", "never", "--command", '"$NODE" "$VDISK" ls "$ODD"', "/dev/null"]],
+    { NODE: process.execPath, VDISK, ODD: join(folder, "odd\n\x1b[31m.img") },
+  );
+  t.match(odd.stdout, /odd\\x0a\\x1b\[31m\.img: 601 bytes are not whole sectors/);
 });
