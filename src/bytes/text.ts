@@ -34,6 +34,15 @@ export function printName(name: Uint8Array): string {
   return printed;
 }
 
+/**
+ * A sentence that may hold names of the host, for a terminal: one line, with control characters, which a terminal
+ * would obey, as `\xNN`. Backslashes stay: names of a guest in it are printed already.
+ */
+export function printSentence(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are the point
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => printName(Buffer.from(character)));
+}
+
 /** The bytes of a name that a person typed or copied from our output: `\xNN` is a byte, the rest UTF-8. */
 export function parseName(printed: string): Buffer {
   const parts: Buffer[] = [];

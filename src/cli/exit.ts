@@ -1,6 +1,6 @@
 /** How a command ends: one line on standard error, and an exit code (sysexits.h where it has one). */
+import { printSentence } from "../bytes/text.js";
 import { DiskError } from "../errors.js";
-import { printable } from "./output.js";
 
 export const ExitCode = {
   done: 0,
@@ -19,7 +19,7 @@ export class UsageError extends Error {}
 /** Says what went wrong, and answers the exit code for it. */
 export function complain(error: unknown): number {
   if (error instanceof DiskError) {
-    say(error.message);
+    say(printSentence(error.message));
     return {
       CORRUPT: ExitCode.corrupt,
       MISSING: ExitCode.missing,
@@ -29,7 +29,7 @@ export function complain(error: unknown): number {
     }[error.code];
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
-    say(error.message.trim().replaceAll(/\s*\n\s*/g, "; "));
+    say(printSentence(error.message.trim().replaceAll(/\s*\n\s*/g, "; ")));
     return ExitCode.usage;
   }
   say(
@@ -39,5 +39,5 @@ export function complain(error: unknown): number {
 }
 
 function say(message: string): void {
-  process.stderr.write(`vdisk: ${printable(message)}\n`);
+  process.stderr.write(`vdisk: ${message}\n`);
 }

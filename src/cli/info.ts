@@ -1,11 +1,11 @@
 /** `vdisk info`: the image, its chain, its partitions and what is on them. */
 import type { CommandModule } from "yargs";
-import { printName } from "../bytes/text.js";
+import { printName, printSentence } from "../bytes/text.js";
 import type { Layer } from "../image/image.js";
 import type { Disk } from "../tree/disk.js";
 import type { Part } from "../tree/part.js";
 import { diskOptions, type DiskArguments, withDisk } from "./disk.js";
-import { columns, formatSize, printable, write, writeJson } from "./output.js";
+import { columns, formatSize, write, writeJson } from "./output.js";
 
 interface Arguments extends DiskArguments {
   json: boolean;
@@ -27,7 +27,7 @@ export const info: CommandModule<object, Arguments> = {
   // The warnings are part of what is told here: the log need not repeat them.
   handler: (argv) =>
     withDisk({ ...argv, logLevel: argv.logLevel ?? "error" }, (disk) =>
-      argv.json ? writeJson(jsonOf(disk)) : write(printable(textOf(disk, argv.verbose))),
+      argv.json ? writeJson(jsonOf(disk)) : write(textOf(disk, argv.verbose)),
     ),
 };
 
@@ -66,7 +66,7 @@ function jsonOf(disk: Disk): unknown {
 function textOf(disk: Disk, isVerbose: boolean): string {
   const [leaf] = disk.layers;
   const sections = [
-    `${disk.path}\n${columns([
+    `${printSentence(disk.path)}\n${columns([
       ["  format", `${leaf!.format}, ${leaf!.variant}`],
       ["  size", `${formatSize(disk.source.size)} (${disk.source.size} bytes)`],
     ])}`,
@@ -75,13 +75,13 @@ function textOf(disk: Disk, isVerbose: boolean): string {
   ];
   if (isVerbose) sections.push(...disk.layers.map(layerDetails), ...disk.parts.flatMap(fileSystemDetails));
   if (disk.warnings.length > 0)
-    sections.push(`warnings\n${disk.warnings.map((warning) => `  ${warning}\n`).join("")}`);
+    sections.push(`warnings\n${disk.warnings.map((warning) => `  ${printSentence(warning)}\n`).join("")}`);
   return sections.join("\n");
 }
 
 function layerRow(layer: Layer): string[] {
   return [
-    `  ${layer.storage.name}`,
+    `  ${printSentence(layer.storage.name)}`,
     `${layer.format}, ${layer.variant}`,
     `${formatSize(layer.storage.size)} on the host`,
     layer.identity?.uuid ?? "",
@@ -116,7 +116,7 @@ function partRow({ volume, fileSystem, problem }: Part): string[] {
 }
 
 function layerDetails(layer: Layer): string {
-  return `${layer.storage.name}\n${detailRows(layer.details)}`;
+  return `${printSentence(layer.storage.name)}\n${detailRows(layer.details)}`;
 }
 
 function fileSystemDetails({ volume, fileSystem }: Part): string[] {

@@ -1,15 +1,15 @@
 /** The log of a command: JSON lines on standard error, pretty on a terminal. */
 import { pino, type Logger } from "pino";
 import pretty from "pino-pretty";
-import { printable } from "./output.js";
+import { printSentence } from "../bytes/text.js";
 
 export const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type Level = (typeof levels)[number];
 
 export function commandLog(level: Level): Logger {
   if (process.stderr.isTTY) {
-    const messageFormat = (entry: Record<string, unknown>, key: string): string =>
-      printable(String(entry[key]));
+    const messageFormat = (line: Record<string, unknown>, key: string): string =>
+      printSentence((line[key] as string | undefined) ?? "");
     const options = {
       destination: 2,
       sync: true,

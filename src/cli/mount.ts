@@ -1,5 +1,6 @@
 /** `vdisk mount`: the disk as a device node, partitions and files, through FUSE. */
 import type { CommandModule } from "yargs";
+import { printSentence } from "../bytes/text.js";
 import { backends, type BackendChoice } from "../fuse/backends.js";
 import type { MountRequest } from "../mount/serve.js";
 import { serveMount } from "../mount/serve.js";
@@ -59,7 +60,8 @@ export const mountCommand: CommandModule<object, Arguments> = {
       await serveMount(request, commandLog(argv.logLevel ?? "info"), () => undefined);
     } else {
       const { mountPoint, log } = await startMount(request);
-      await write(`${argv.image} is mounted on ${mountPoint}; its log is ${log}\n`);
+      const sentence = `${argv.image} is mounted on ${mountPoint}; its log is ${log}`;
+      await write(`${printSentence(sentence)}\n`);
     }
   },
 };

@@ -10,15 +10,6 @@ export function writeJson(value: unknown): Promise<void> {
   return write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** `text` without what a terminal would obey: it holds names of files, and what is on disks. Lines stay lines. */
-export function printable(text: string): string {
-  return text.replace(
-    // eslint-disable-next-line no-control-regex -- control characters are the point
-    /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-}
-
 /** Rows as columns two spaces apart; numbers stand to the right. */
 export function columns(rows: readonly (readonly (string | number)[])[]): string {
   const widths: number[] = [];

@@ -37,6 +37,9 @@ export const raw: ImageFormat = {
 
 const SECTOR_SIZE = 512;
 
+/** The root element of a Parallels disk's DiskDescriptor.xml, behind an XML declaration of any length. */
+const PARALLELS_DESCRIPTOR = "<Parallels_disk_image";
+
 /** Up to and with the last place of a superblock among the file systems in use: btrfs, at 64 KiB. */
 const TEXT_SIZE = 68 * 2 ** 10;
 
@@ -56,6 +59,10 @@ async function refuseOthers(storage: Storage): Promise<void> {
     throw new CorruptError({ file, offset: 0, thing: `there is no ${promised} signature`, hint });
   }
   if (isText(head) && isText(await readPart(storage, 0, TEXT_SIZE))) {
+    if (head.includes(PARALLELS_DESCRIPTOR)) {
+      const hint = "the disk's bytes are in the files beside it, whose names end in .hds";
+      throw new UnsupportedError({ file, thing: "Parallels disks are not read yet", hint });
+    }
     throw new UnsupportedError({ file, thing: "this is a text, not a disk image" });
   }
 }

@@ -1,5 +1,5 @@
 import t from "tap";
-import { parseName, printName } from "../../src/bytes/text.js";
+import { parseName, printName, printSentence } from "../../src/bytes/text.js";
 
 t.test("a name that is text is printed as it is", (t) => {
   for (const name of ["notes.txt", "Grüße 世界 🎉", "with space", "'quoted'"]) {
@@ -30,5 +30,13 @@ t.test("every name of one to three bytes comes back from its printed form", (t) 
   }
   for (let value = 0; value < 256; value++) check(Buffer.from([value]));
   t.equal(wrong, 0);
+  t.end();
+});
+
+t.test("a sentence is one line that a terminal does not obey; names printed in it stay as they are", (t) => {
+  t.equal(
+    printSentence("a\nb\x1b[31m\u009b.vdi: café, \\xff"),
+    "a\\x0ab\\x1b[31m\\xc2\\x9b.vdi: café, \\xff",
+  );
   t.end();
 });

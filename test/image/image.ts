@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { DiskError } from "../../src/errors.js";
@@ -79,4 +80,11 @@ export async function unpackCorpus(path: string, target: string): Promise<boolea
   if (packed === undefined) return false;
   await writeFile(target, gunzipSync(readFileSync(packed)));
   return true;
+}
+
+/** Leaves a socket at `path`, which may be longer than the host's calls take at once. */
+export function makeSocket(path: string): void {
+  const bind =
+    "import os, socket, sys; os.chdir(sys.argv[1]); socket.socket(socket.AF_UNIX).bind(sys.argv[2])";
+  execFileSync("python3", ["-c", bind, dirname(path), basename(path)]);
 }

@@ -6,7 +6,7 @@ import t, { type Test } from "tap";
 import { DeniedError, MissingError, UnsupportedError } from "../../src/errors.js";
 import { openChain, type Chain } from "../../src/image/chain.js";
 import { findVirtualBoxImages } from "../../src/machine/virtualbox/images.js";
-import { readAll } from "./image.js";
+import { makeSocket, readAll } from "./image.js";
 import { random } from "./random.js";
 import { writeVdi, type VdiPlan } from "./vdi/builder.js";
 import { writeVdiChain, type VdiState } from "./vdi/generator.js";
@@ -168,6 +168,30 @@ t.test("a symbolic link that leads outside is denied, unless its folder is allow
     }
     t.equal((await readAll(child, { allowDirs: [join(folder, "outside")] }))[0], 0x30);
   }
+});
+
+t.test("what is no file among an image's neighbours is passed over, whatever it is called", async (t) => {
+  const [base, leaf] = (await chainOf(t, 2)) as [VdiState, VdiState];
+  const folder = dirname(leaf.path);
+  execFileSync("mkfifo", [join(folder, "a-pipe.vdi")]);
+  makeSocket(join(folder, "a-socket.vdi"));
+  await mkdir(join(folder, "a-folder.vdi"));
+  await mkdir(join(folder, "m.vbox"));
+  execFileSync("mkfifo", [join(folder, "n.vbox")]);
+  for (const [name, target] of [
+    ["a-device.vdi", "/dev/zero"],
+    ["a-link-to-a-pipe.vdi", "a-pipe.vdi"],
+    ["a-loop.vdi", "a-loop.vdi"],
+    ["a-secret.vdi", "/etc/shadow"],
+  ] as const) {
+    await symlink(target, join(folder, name));
+  }
+  t.ok(await isRight(leaf));
+  await rm(base.path);
+  t.match(await failure(openChain(leaf.path, { findImages })), {
+    name: "DeniedError",
+    message: /--allow-dir/,
+  });
 });
 
 t.test("an image outside, even of the right UUID, is not found through a folder link either", async (t) => {

@@ -1,11 +1,13 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import t from "tap";
 import { CorruptError, UnsupportedError } from "../../src/errors.js";
 import { openChain } from "../../src/image/chain.js";
 import { signatures } from "../../src/image/signatures.js";
-import { readAll, unpackCorpus } from "./image.js";
+import { makeSocket, readAll, unpackCorpus } from "./image.js";
 import { random } from "./random.js";
 
 t.test("a raw image of any size opens; one that ends within a sector is warned of", async (t) => {
@@ -71,6 +73,11 @@ t.test("a text is no disk image, but a disk that begins with one is", async (t) 
   const path = join(folder, "notes.txt");
   await t.rejects(openChain(path), { message: `${path}: this is a text, not a disk image` });
   await writeFile(
+    path,
+    "<?xml version='1.0'?>\n<Parallels_disk_image Version=\"1.0\">\n</Parallels_disk_image>\n",
+  );
+  await t.rejects(openChain(path), { name: "UnsupportedError", message: /Parallels disks are not read yet/ });
+  await writeFile(
     join(folder, "a.img"),
     Buffer.concat([Buffer.alloc(32768, " "), Buffer.from("\x01CD001\x01")]),
   );
@@ -79,10 +86,12 @@ t.test("a text is no disk image, but a disk that begins with one is", async (t) 
   await t.rejects(openChain(path), UnsupportedError);
 });
 
-t.test("a folder, a pipe and a character device are refused at once", async (t) => {
+t.test("a folder, a pipe, a socket and a character device are refused at once", async (t) => {
   const folder = t.testdir();
-  execFileSync("mkfifo", [join(folder, "pipe")]);
-  for (const path of [folder, join(folder, "pipe"), "/dev/null"]) {
+  const [pipe, socket] = [join(folder, "pipe"), join(folder, "socket")];
+  execFileSync("mkfifo", [pipe]);
+  makeSocket(socket);
+  for (const path of [folder, pipe, socket, "/dev/null"]) {
     await t.rejects(openChain(path), UnsupportedError, path);
   }
 });
@@ -95,4 +104,16 @@ t.test("a file's name is no more than a name: what JavaScript has by it does not
     t.equal(chain.layers[0]!.format, "raw");
     await chain.close();
   }
+});
+
+t.test("what is no image is not even opened: who writes to a pipe waits on", async (t) => {
+  const pipe = join(t.testdir(), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const writer = spawn("sh", ["-c", 'echo started; exec 3>"$0"; echo text >&3', pipe]);
+  const isOver = once(writer, "exit");
+  await once(writer.stdout, "data");
+  await setTimeout(100); // it is past its first line: the next is to open the pipe
+  await t.rejects(openChain(pipe), UnsupportedError);
+  t.equal(execFileSync("timeout", ["5", "cat", pipe], { encoding: "utf8" }), "text\n");
+  await isOver;
 });

@@ -1,41 +1,16 @@
 /** Images that nobody here made, where they are at hand: ../shared/corpora, which is no part of the project. */
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import t from "tap";
 import { DiskError } from "../../../src/errors.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
 import type { FileSystem } from "../../../src/filesystem/filesystem.js";
-import { hashOf, rawSource, readWhatIsReadable, walk, withFolder, withImage } from "./support.js";
+import { corpus, truthOf, withCorpus } from "../../support/corpora.js";
+import { hashOf, rawSource, readWhatIsReadable, walk, withImage } from "./support.js";
 
-const CORPORA = join(import.meta.dirname, "../../../../shared/corpora");
 const SOON = 20_000; // milliseconds
 
-interface Image {
-  readonly path: string;
-  readonly truth: string;
-  readonly isGood: boolean;
-}
-
-function images(): Image[] {
-  if (!existsSync(CORPORA)) return [];
-  return readFileSync(join(CORPORA, "catalogue.tsv"), "utf8")
-    .split("\n")
-    .map((line) => line.split("\t"))
-    .filter(([, format, scheme, fs]) => format === "raw" && scheme === "none" && /^ext[234]?$/.test(fs ?? ""))
-    .map(([path, , , , truth, kind]) => ({ path: path!, truth: truth!, isGood: kind === "good" }));
-}
-
-function unpack(image: Image, folder: string): string {
-  const path = join(folder, "image");
-  execFileSync("sh", [
-    "-c",
-    'gzip -dc "$0" | cp --sparse=always /dev/stdin "$1"',
-    join(CORPORA, `${image.path}.gz`),
-    path,
-  ]);
-  return path;
-}
+const images = corpus.filter(
+  ({ format, scheme, fileSystem }) => format === "raw" && scheme === "none" && /^ext[234]?$/.test(fileSystem),
+);
 
 async function hashes(fs: FileSystem, isGood: boolean): Promise<string[]> {
   const lines: string[] = [];
@@ -55,24 +30,20 @@ async function hashes(fs: FileSystem, isGood: boolean): Promise<string[]> {
   return lines.sort();
 }
 
-for (const image of images()) {
-  if (image.truth !== "-") {
+for (const image of images) {
+  const expected = truthOf(image.truth)?.sort();
+  if (expected !== undefined) {
     t.test(`${image.path} holds the files that other readers find`, (t) =>
-      withFolder(async (folder) => {
-        const truth = readFileSync(join(CORPORA, image.truth), "latin1");
-        const expected = truth
-          .split("\n")
-          .filter((line) => line !== "")
-          .sort();
-        t.same(await withImage(unpack(image, folder), (fs) => hashes(fs, image.isGood)), expected);
+      withCorpus(image, async (path) => {
+        t.same(await withImage(path, (fs) => hashes(fs, image.isGood)), expected);
       }),
     );
   }
   if (image.isGood) continue;
   t.test(`${image.path}, which is damaged, ends in bytes or in a DiskError, soon`, (t) =>
-    withFolder(async (folder) => {
+    withCorpus(image, async (path) => {
       const started = performance.now();
-      const volume = await rawSource(unpack(image, folder));
+      const volume = await rawSource(path);
       try {
         const fs = await extDriver.open(volume);
         if (fs !== undefined) {
@@ -92,6 +63,6 @@ for (const image of images()) {
 }
 
 t.test("the corpora are read where they are", (t) => {
-  t.comment(existsSync(CORPORA) ? CORPORA : "not here");
+  t.comment(`${images.length} images`);
   t.end();
 });

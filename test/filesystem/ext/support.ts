@@ -8,7 +8,7 @@ import { DiskError } from "../../../src/errors.js";
 import type { BlockSource } from "../../../src/extent/extent.js";
 import { read } from "../../../src/extent/read.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
-import type { Attributes, DirectoryEntry, FileSystem } from "../../../src/filesystem/filesystem.js";
+import type { Attributes, DirectoryEntry, FileSystem, NodeTree } from "../../../src/filesystem/filesystem.js";
 import { openFile } from "../../../src/storage/file.js";
 
 /** The file at `path` as one source: what the raw image format gives. */
@@ -251,7 +251,7 @@ async function zeroDifference(
 
 /** Reads everything below the root, whatever is wrong with it; anything but a DiskError is thrown on. */
 export async function readWhatIsReadable(
-  fs: FileSystem,
+  fs: NodeTree,
 ): Promise<{ nodes: number; errors: DiskError[]; bytes: number }> {
   const errors: DiskError[] = [];
   let nodes = 0;
