@@ -50,8 +50,6 @@ const LISTED_LIMIT = 5;
 
 interface Candidate {
   readonly path: string;
-  /** The same, with every symbolic link followed. */
-  readonly realPath: string;
   readonly identity: Identity;
 }
 
@@ -68,7 +66,9 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
   const folders = new Set<string>();
   const outside = new Set<string>();
   const lookedAt = new Set<string>();
-  const candidates = new Map<string, Candidate[]>();
+  /** By UUID, then by path with every symbolic link followed. */
+  const candidates = new Map<string, Map<string, Candidate>>();
+  const candidatesFor = (uuid: string): Candidate[] => [...(candidates.get(uuid)?.values() ?? [])];
   const failures = new Map<string, DiskError>();
 
   async function addFolder(folder: string, isNested = false): Promise<void> {
@@ -133,11 +133,11 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
       const { layer, identity } = await openCandidate(path);
       await layer.close();
       if (identity === undefined) return undefined;
-      const known = candidates.get(identity.uuid) ?? [];
+      const known = candidates.get(identity.uuid) ?? new Map<string, Candidate>();
       const realPath = layer.storage.path;
-      if (known.some((other) => other.realPath === realPath)) return undefined;
-      const candidate = { path, realPath, identity };
-      candidates.set(identity.uuid, [...known, candidate]);
+      if (known.has(realPath)) return undefined;
+      const candidate = { path, identity };
+      candidates.set(identity.uuid, known.set(realPath, candidate));
       return candidate;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
@@ -151,14 +151,14 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
       identity.uuid === wanted.uuid &&
       wanted.modification !== undefined &&
       identity.modification === wanted.modification;
-    let exact = candidates.get(wanted.uuid)?.find(isExact);
+    let exact = candidatesFor(wanted.uuid).find(isExact);
     for (const path of queue(wanted.uuid)) {
       if (exact !== undefined) break;
       const candidate = await look(path);
       if (candidate !== undefined && isExact(candidate)) exact = candidate;
     }
     if (exact !== undefined) return exact.path;
-    const [first, ...rest] = candidates.get(wanted.uuid) ?? [];
+    const [first, ...rest] = candidatesFor(wanted.uuid);
     if (first === undefined) throw missing(wanted, child);
     // Copies of one state are as good as each other.
     if (rest.every(({ identity }) => identity.modification === first.identity.modification))
