@@ -23,9 +23,10 @@ for (const backend of ["native", "fuse-native"] as const) {
     t.test("whoever unmounts it, the daemon ends", async (t) => {
       const mount = await mounted({ backend, tree: "sample" });
       t.teardown(() => mount.end());
+      const closed = new Promise((resolve) => mount.daemon.once("close", resolve));
       await output("umount", mount.path);
       t.equal(await mount.next(), "ended");
-      t.equal(await new Promise((resolve) => mount.daemon.once("close", resolve)), 0);
+      t.equal(await closed, 0);
     });
 
     t.test("unmounted lazily, it serves the files that are open until they are closed", async (t) => {
@@ -39,6 +40,21 @@ for (const backend of ["native", "fuse-native"] as const) {
       while (isMounted(mount.path)) await new Promise((resolve) => setTimeout(resolve, 20));
       reader.stdin.end("\n");
       t.equal(String(await new Promise((resolve) => reader.stdout.once("data", resolve))), "same\n");
+      t.equal(await mount.next(), "ended");
+    });
+
+    t.test("unmounted lazily and told again, it leaves alone what is mounted there by then", async (t) => {
+      const mount = await mounted({ backend, tree: "full" });
+      t.teardown(() => mount.end());
+      const reader = spawn("sleep", ["60"], { cwd: mount.path, stdio: "ignore" });
+      mount.say("lazy");
+      while (isMounted(mount.path)) await new Promise((resolve) => setTimeout(resolve, 20));
+      const successor = await mounted({ backend, tree: "sample", path: mount.path });
+      mount.say("lazy");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      t.ok(isMounted(mount.path));
+      await successor.end();
+      reader.kill();
       t.equal(await mount.next(), "ended");
     });
 
