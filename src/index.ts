@@ -2,9 +2,8 @@
  * vdisk as a library: open a disk at any state of its chain, read its bytes, its partitions and its files.
  *
  *     const disk = await openDisk("web.vdi");
- *     const { fileSystem } = disk.parts[0];
- *     const id = await fileSystem.lookup(fileSystem.root, Buffer.from("hello.txt"));
- *     const file = await fileSystem.open(id);
+ *     const { id } = await findNode(disk, "/etc/os-release", true);
+ *     const file = await disk.tree.open(id);
  *     console.log((await read(file, 0, file.size)).toString());
  *     await disk.close();
  */
