@@ -84,15 +84,11 @@ export const u8 = (offset: number): Field<number> => field(offset, 1, (b, at) =>
 export const u16le = (offset: number): Field<number> => field(offset, 2, (b, at) => b.readUInt16LE(at));
 export const u32le = (offset: number): Field<number> => field(offset, 4, (b, at) => b.readUInt32LE(at));
 export const i32le = (offset: number): Field<number> => field(offset, 4, (b, at) => b.readInt32LE(at));
-export const u16be = (offset: number): Field<number> => field(offset, 2, (b, at) => b.readUInt16BE(at));
-export const u32be = (offset: number): Field<number> => field(offset, 4, (b, at) => b.readUInt32BE(at));
 
 /**
  * A 64-bit count or position. Values past 2^53 come back inexact, never below it: any sane bound refuses them.
  */
 export const u64le = (offset: number): Field<number> => field(offset, 8, readU64le);
-export const u64be = (offset: number): Field<number> =>
-  field(offset, 8, (b, at) => b.readUInt32BE(at) * 2 ** 32 + b.readUInt32BE(at + 4));
 
 /** Raw bytes, borrowed. */
 export const span = (offset: number, length: number): Field<Buffer> =>

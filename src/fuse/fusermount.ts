@@ -50,7 +50,7 @@ export async function fusermount(args: readonly string[], socket?: number): Prom
   if (code !== 0) throw explain(mountPoint, complaint);
 }
 
-export const NO_FUSERMOUNT = {
+const NO_FUSERMOUNT = {
   file: "fusermount3",
   thing: "ordinary users mount through this, and it is not installed",
   hint: "apt-get install fuse3",

@@ -20,7 +20,6 @@ export const Superblock = struct("ext superblock", SUPERBLOCK_SIZE, {
   logBlockSize: u32le(0x018), // block size = 1024 << this
   logClusterSize: u32le(0x01c),
   blocksPerGroup: u32le(0x020),
-  clustersPerGroup: u32le(0x024),
   inodesPerGroup: u32le(0x028),
   mountTime: u32le(0x02c), // seconds since 1970, low half
   writeTime: u32le(0x030),
@@ -41,15 +40,12 @@ export const Superblock = struct("ext superblock", SUPERBLOCK_SIZE, {
   lastMounted: text(0x088, 64),
   reservedDescriptorBlocks: u16le(0x0ce), // s_reserved_gdt_blocks
   journalInode: u32le(0x0e0),
-  hashSeed: span(0x0ec, 16),
-  hashVersion: u8(0x0fc),
   descriptorSize: u16le(0x0fe), // of a group descriptor, with 64bit only
   firstMetaGroup: u32le(0x104), // s_first_meta_bg
   makeTime: u32le(0x108), // s_mkfs_time
   blockCountHigh: u32le(0x150), // with 64bit only
   reservedBlockCountHigh: u32le(0x154),
   freeBlockCountHigh: u32le(0x158),
-  flags: u32le(0x160),
   errorCount: u32le(0x194),
   userQuotaInode: u32le(0x240),
   groupQuotaInode: u32le(0x244),
@@ -68,9 +64,6 @@ export type Superblock = ViewOf<typeof Superblock>;
 
 /** s_state. */
 export const State = { clean: 0x1, errors: 0x2, orphans: 0x4 } as const;
-
-/** s_flags: which signedness of `char` the directory hashes were made with. */
-export const UNSIGNED_HASH = 0x2;
 
 /** Blocks of 1 KiB to 64 KiB. Source: ext4.h, EXT4_MAX_BLOCK_LOG_SIZE. */
 const MAX_LOG_BLOCK_SIZE = 6;
