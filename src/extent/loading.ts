@@ -5,6 +5,8 @@ import { LRUCache } from "lru-cache";
 export interface LoadingCache<K, V, C = undefined> {
   /** The value of `key`. Whoever asks while it is being loaded waits for the same load; a failed one is forgotten. */
   get(key: K, context: C): V | Promise<V>;
+  /** Has `key` loaded anew when it is asked for again. */
+  forget(key: K): void;
 }
 
 /**
@@ -24,5 +26,8 @@ export function loadingCache<K extends object | number, V extends object, C = un
   });
   return {
     get: (key, context) => values.get(key) ?? values.forceFetch(key, { context: { context } }),
+    forget: (key) => {
+      values.delete(key);
+    },
   };
 }

@@ -91,7 +91,10 @@ export interface NodeTree {
   readLink(id: NodeId): Promise<Buffer>;
   /** The contents of regular file `id`. */
   open(id: NodeId): Promise<BlockSource>;
-  /** Extended attributes by full name ("user.mime_type"), as the guest's kernel would present them to root. */
+  /**
+   * Extended attributes by full name ("user.mime_type"), as the guest's kernel would present them to root. A name
+   * is bytes, one a character (Buffer's "latin1"): it need not be text.
+   */
   extendedAttributes(id: NodeId): Promise<ReadonlyMap<string, Buffer>>;
   /** Of the file system that `id` lies in. */
   usage(id: NodeId): Promise<Usage>;

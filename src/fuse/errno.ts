@@ -1,6 +1,5 @@
 /** What the kernel is told when something goes wrong, and what the log is told. */
 import { constants } from "node:os";
-import { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
 import { DeniedError, DiskError, HostError, UnsupportedError } from "../errors.js";
 
@@ -15,18 +14,20 @@ export function errnoOf(error: unknown): number {
   return Errno.EIO;
 }
 
-/** Messages that are remembered as said; beyond them, the oldest may be said again. */
-const REMEMBERED = 1000;
+/** Different messages that one mount logs: a badly damaged disk has no end of them. */
+const MESSAGE_LIMIT = 10_000;
 
 /** Logs each complaint once, however often it is met, and answers its errno. */
 export function complainer(log: Logger): (error: unknown) => number {
-  const said = new LRUCache<string, true>({ max: REMEMBERED });
+  const said = new Set<string>();
   return (error) => {
     const message = error instanceof Error ? error.message : String(error);
-    if (!said.has(message)) {
-      said.set(message, true);
+    if (!said.has(message) && said.size < MESSAGE_LIMIT) {
+      said.add(message);
       if (error instanceof DiskError) log.error(message);
       else log.error(error, "a bug in vdisk: please report it");
+      if (said.size === MESSAGE_LIMIT)
+        log.error("that were very many complaints: further ones are not logged");
     }
     return errnoOf(error);
   };

@@ -1,6 +1,7 @@
 /** A disk at one state of its chain, with its partitions, their file systems and the one tree that holds all. */
+import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { DiskError } from "../errors.js";
+import { DiskError, fromHost, MissingError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import type { NodeTree } from "../filesystem/filesystem.js";
 import { openChain } from "../image/chain.js";
@@ -38,6 +39,7 @@ export interface Disk {
  * @throws {DiskError} when the image or one of its parents cannot be opened.
  */
 export async function openDisk(path: string, options: OpenOptions = {}): Promise<Disk> {
+  for (const folder of options.allowDirs ?? []) await checkFolder(folder);
   const chain = await openChain(path, {
     allowDirs: options.allowDirs ?? [],
     findImages: findVirtualBoxImages,
@@ -55,6 +57,16 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
   } catch (error) {
     await chain.close();
     throw error;
+  }
+}
+
+/** A mistyped folder would only be silence. */
+async function checkFolder(path: string): Promise<void> {
+  const stats = await stat(path).catch((error: unknown) => {
+    throw fromHost(error, path);
+  });
+  if (!stats.isDirectory()) {
+    throw new MissingError({ file: path, thing: "this is not a folder", hint: "--allow-dir takes one" });
   }
 }
 

@@ -2,6 +2,7 @@
  * Directories as a whole: their blocks in order. A hash tree's inner blocks look like unused entries to a reader
  * of names, so one way of reading serves all directories.
  */
+import { setImmediate } from "node:timers/promises";
 import { read } from "../../extent/read.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { Incompatible } from "./features.js";
@@ -37,7 +38,10 @@ export async function* partsOf(medium: Medium, inode: Inode, from: number): Asyn
   const size = directorySize(medium, inode);
   const runs = runsOf(medium, inode);
   const whole = Math.ceil(size / blockSize) * blockSize;
-  for (let at = Math.floor(from / blockSize) * blockSize; at < whole;) {
+  const first = Math.floor(from / blockSize) * blockSize;
+  for (let at = first; at < whole;) {
+    // What is cached, a hole or damaged is there at once: others must have their turn even so.
+    if (at > first) await setImmediate();
     for (const run of await runs(at, Math.min(WINDOW_SIZE, whole - at))) {
       const end = at + run.length;
       if (run.kind === "damaged") yield { position: at, error: run.error };

@@ -4,7 +4,7 @@
  * disk, whatever its hash, and damaged ones as far as they can be read.
  */
 import { isUtf8 } from "node:buffer";
-import type { DiskError } from "../../errors.js";
+import { HostError, type DiskError } from "../../errors.js";
 import { loadingCache } from "../../extent/loading.js";
 import { entriesOf, partsOf, partWith } from "./directory.js";
 import { entryAt } from "./entry.js";
@@ -89,6 +89,7 @@ export function namesOf(medium: Medium): Names {
   return {
     async find(inode, name) {
       const index = await indexes.get(inode.number, inode);
+      if (index.damage instanceof HostError) indexes.forget(inode.number); // the next look-up may have more luck
       if (index.places === undefined) return scan(inode, name);
       const key = keyOf(inode, name);
       const isEncrypted = (inode.flags & InodeFlag.encrypted) !== 0;

@@ -153,7 +153,7 @@ function entriesOf(medium: Medium, bytes: Buffer, first: number, origin: number)
     }
     entries.push({
       nameIndex,
-      name: bytes.toString("utf8", at + AttributeRecord.size, nameEnd),
+      name: bytes.toString("latin1", at + AttributeRecord.size, nameEnd),
       valueSize,
       ...(valueInode === 0 && {
         value: valueSize === 0 ? Buffer.alloc(0) : bytes.subarray(valueOffset, valueOffset + valueSize),

@@ -129,7 +129,8 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     listxattr: () => undefined,
     attribute(path, name, into, done) {
       answerCount(done, async () => {
-        const value = (await tree.extendedAttributes(await resolve(path))).get(name);
+        const attributes = await tree.extendedAttributes(await resolve(path));
+        const value = [...attributes].find(([key]) => shownAttribute(key) === name)?.[1];
         if (value === undefined) throw new Refusal(Errno.ENODATA);
         return put(value, into);
       });
@@ -137,10 +138,15 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     attributeNames(path, into, done) {
       answerCount(done, async () => {
         const names = [...(await tree.extendedAttributes(await resolve(path))).keys()];
-        return put(Buffer.from(names.map((name) => `${name}\0`).join("")), into);
+        return put(Buffer.from(names.map((name) => `${shownAttribute(name)}\0`).join("")), into);
       });
     },
   };
+}
+
+/** The name of an attribute, under the same rule as those of files. */
+function shownAttribute(name: string): string {
+  return showName(Buffer.from(name, "latin1"));
 }
 
 /** What is refused without anything being wrong. */

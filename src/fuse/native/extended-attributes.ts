@@ -9,14 +9,14 @@ export function extendedAttributeHandlers(tree: NodeTree): Handlers {
   return {
     [Opcode.getxattr]: async (nodeId, request) => {
       const { size } = GetxattrIn.view(request);
-      const name = nameAt(request, GetxattrIn.size).toString();
+      const name = nameAt(request, GetxattrIn.size).toString("latin1");
       const value = (await tree.extendedAttributes(nodeId)).get(name);
       return value === undefined ? Errno.ENODATA : sized(value, size);
     },
     [Opcode.listxattr]: async (nodeId, request) => {
       const { size } = GetxattrIn.view(request);
       const names = [...(await tree.extendedAttributes(nodeId)).keys()];
-      return sized(Buffer.from(names.map((name) => `${name}\0`).join("")), size);
+      return sized(Buffer.from(names.map((name) => `${name}\0`).join(""), "latin1"), size);
     },
   };
 }

@@ -73,7 +73,7 @@ async function attachAsRoot(addon: Addon, target: string, source: string, all: s
     "rootmode=40000",
     `user_id=${process.getuid!()}`,
     `group_id=${process.getgid!()}`,
-    ...all.filter((option) => !(option in MOUNT_FLAGS)),
+    ...all.filter((option) => !Object.hasOwn(MOUNT_FLAGS, option)),
   ];
   try {
     await addon.mount(source, target, "fuse.vdisk", flags, data.join(","));

@@ -123,6 +123,7 @@ def xattr(name, **values):
 put("xattrs/small", b"s"); xattr("xattrs/small", user__a=b"1", user__b=b"", user__mime_type=b"text/plain")
 put("xattrs/block", b"b"); xattr("xattrs/block", user__long=noise(700), user__x=b"y", trusted__t=b"\0\1")
 put("xattrs/shared", b"c"); xattr("xattrs/shared", user__long=noise(600))
+put("xattrs/bytes", b""); [os.setxattr("xattrs/bytes", b"user.\xff" + b, b) for b in [b"\xfe", b"\xfd", "\u00fc".encode()]]
 put("xattrs/security", b""); xattr("xattrs/security", security__selinux=b"system_u:object_r:etc_t:s0\0")
 os.symlink("nowhere", "xattrs/link"); xattr("xattrs/link", trusted__of_link=b"yes")
 os.mkdir("xattrs/dir"); xattr("xattrs/dir", user__dir=b"d" * 100)

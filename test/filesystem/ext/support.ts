@@ -146,8 +146,9 @@ import os, sys, json, stat, hashlib, errno
 def xattrs(p):
     out = {}
     for n in os.listxattr(p, follow_symlinks=False):
-        try: out[n] = os.getxattr(p, n, follow_symlinks=False).hex()
-        except OSError as e: out[n] = 'error %d' % e.errno
+        key = os.fsencode(n).decode('latin1')
+        try: out[key] = os.getxattr(p, n, follow_symlinks=False).hex()
+        except OSError as e: out[key] = 'error %d' % e.errno
     return out
 def segments(p, size):
     out = []
