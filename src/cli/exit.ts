@@ -1,5 +1,5 @@
 /** How a command ends: one line on standard error, and an exit code (sysexits.h where it has one). */
-import { DiskError } from "../errors.js";
+import { DiskError, isErrnoException } from "../errors.js";
 
 export const ExitCode = {
   done: 0,
@@ -27,8 +27,16 @@ export function complain(error: unknown): number {
       HOST: ExitCode.host,
     }[error.code];
   }
+  if (isErrnoException(error) && error.syscall === "uv_cwd") {
+    say("the folder that you are in does not exist any more; cd to another");
+    return ExitCode.missing;
+  }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
-    say(error.message.trim().replaceAll(/\s*\n\s*/g, "; "));
+    const message = error.message
+      .trim()
+      .replaceAll(/:\s*\n\s*/g, ": ")
+      .replaceAll(/\s*\n\s*/g, "; ");
+    say(message.includes("--help") ? message : `${message}; see vdisk --help`);
     return ExitCode.usage;
   }
   say(

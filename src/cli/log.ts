@@ -9,5 +9,7 @@ export function commandLog(level: Level): Logger {
   const destination = process.stderr.isTTY
     ? pretty({ destination: 2, sync: true, ignore: "pid,hostname,time", colorize: true })
     : pino.destination({ fd: 2, sync: true });
+  // What nobody hears is no reason to stop.
+  destination.on("error", () => undefined);
   return pino({ level, base: null }, destination);
 }
