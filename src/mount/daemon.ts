@@ -10,10 +10,14 @@ export type DaemonMessage =
   | { readonly kind: "failed"; readonly code: DiskError["code"] | "BUG"; readonly message: string };
 
 const request = JSON.parse(process.argv[2]!) as MountRequest;
-// Standard output is the mount's log file.
-const log = pino({ level: request.logLevel, base: null }, pino.destination({ fd: 1, sync: true }));
+// Standard output is the mount's log file. Where its disk is full, the mount goes on without a log.
+const destination = pino.destination({ fd: 1, sync: true });
+destination.on("error", () => undefined);
+const log = pino({ level: request.logLevel, base: null }, destination);
 
 process.on("SIGHUP", () => undefined); // the terminal it was started from may close
+process.once("disconnect", giveUp);
+if (!process.connected) giveUp();
 try {
   await serveMount(request, log, (record) => {
     tell({ kind: "ready", record });
@@ -21,13 +25,26 @@ try {
 } catch (error) {
   log.fatal(error);
   const message = error instanceof Error ? error.message : String(error);
-  tell({ kind: "failed", code: error instanceof DiskError ? error.code : "BUG", message });
   process.exitCode = 1;
+  // A backend that failed half-way may still keep the process.
+  tell({ kind: "failed", code: error instanceof DiskError ? error.code : "BUG", message }, () =>
+    process.exit(),
+  );
 }
 
-function tell(message: DaemonMessage): void {
-  if (!process.connected) return;
+/** Who asked for the mount was interrupted before it was there. */
+function giveUp(): void {
+  process.kill(process.pid, "SIGTERM");
+}
+
+function tell(message: DaemonMessage, then?: () => void): void {
+  process.off("disconnect", giveUp);
+  if (!process.connected) {
+    then?.();
+    return;
+  }
   process.send!(message, () => {
     process.disconnect();
+    then?.();
   });
 }

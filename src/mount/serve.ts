@@ -32,34 +32,57 @@ export async function serveMount(
   const disk = await openDisk(request.image, { allowDirs: request.allowDirs });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
-    const mount = await backend.mount(disk.tree, mountPoint, {
-      source: disk.path,
-      allowOther: request.allowOther,
-      allowRoot: request.allowRoot,
-      extra: request.options,
-      log,
-    });
     const files = await stateFiles(mountPoint);
-    const record = { pid: process.pid, image: disk.path, mountPoint, backend: backend.name, log: files.log };
-    await writeRecord(files.record, record);
-    log.info({ ...record, why }, "mounted");
-    const stop = (): void => {
-      // What is open stays readable until it is closed; the mount point is free at once.
-      mount.unmount(true).catch((error: unknown) => {
-        log.error(error, "cannot unmount");
-      });
-    };
-    const signals = ["SIGINT", "SIGTERM"] as const;
-    for (const signal of signals) process.on(signal, stop);
+    // Until here there is nothing to undo: a signal just ends the process.
+    const interruption = catchSignals();
     try {
+      const mount = await backend.mount(disk.tree, mountPoint, {
+        source: disk.path,
+        allowOther: request.allowOther,
+        allowRoot: request.allowRoot,
+        extra: request.options,
+        log,
+      });
+      interruption.signalled
+        // What is open stays readable until it is closed; the mount point is free at once.
+        .then(() => mount.unmount(true))
+        .catch((error: unknown) => {
+          log.error(error, "cannot unmount");
+        });
+      const record = {
+        pid: process.pid,
+        image: disk.path,
+        mountPoint,
+        backend: backend.name,
+        log: files.log,
+      };
+      await writeRecord(files.record, record).catch((error: unknown) => {
+        log.warn(error, "the record of this mount cannot be kept; it is served without");
+      });
+      log.info({ ...record, why }, "mounted");
       ready(record);
-      await mount.ended;
+      await mount.ended.finally(() => removeRecord(files.record));
     } finally {
-      for (const signal of signals) process.off(signal, stop);
-      await removeRecord(files.record);
+      interruption.release();
     }
     log.info({ mountPoint }, "unmounted");
   } finally {
     await disk.close();
   }
+}
+
+/** From now on, SIGINT and SIGTERM do not end the process, but settle `signalled`. */
+function catchSignals(): { signalled: Promise<void>; release: () => void } {
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  let settle!: () => void;
+  const signalled = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  for (const signal of signals) process.on(signal, settle);
+  return {
+    signalled,
+    release: () => {
+      for (const signal of signals) process.off(signal, settle);
+    },
+  };
 }
