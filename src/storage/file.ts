@@ -61,7 +61,7 @@ class FileStorage implements Storage {
           file: this.name,
           offset: offset + done,
           thing: "the file's end",
-          found: `byte ${this.size}`,
+          found: `byte ${Math.min(this.size, offset + done)}`, // it may have been cut since it was opened
           expected: `${into.length - done} bytes further; the image is cut short`,
         });
       }
