@@ -1,6 +1,6 @@
 /** How a command ends: one line on standard error, and an exit code (sysexits.h where it has one). */
 import { printSentence } from "../bytes/text.js";
-import { DiskError } from "../errors.js";
+import { DiskError, isErrnoException } from "../errors.js";
 
 export const ExitCode = {
   done: 0,
@@ -28,8 +28,16 @@ export function complain(error: unknown): number {
       HOST: ExitCode.host,
     }[error.code];
   }
+  if (isErrnoException(error) && error.syscall === "uv_cwd") {
+    say("the folder that you are in does not exist any more; cd to another");
+    return ExitCode.missing;
+  }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
-    say(printSentence(error.message.trim().replaceAll(/\s*\n\s*/g, "; ")));
+    const message = error.message
+      .trim()
+      .replaceAll(/:\s*\n\s*/g, ": ")
+      .replaceAll(/\s*\n\s*/g, "; ");
+    say(printSentence(message.includes("--help") ? message : `${message}; see vdisk --help`));
     return ExitCode.usage;
   }
   say(

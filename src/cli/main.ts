@@ -21,9 +21,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(ExitCode.done);
   process.exit(complain(fromHost(error, "standard output")));
 });
+// Nobody hears what could be said about it.
+process.stderr.on("error", () => undefined);
 
 try {
-  await yargs(hideBin(process.argv))
+  await yargs(withoutDoubleDash(hideBin(process.argv)))
     .scriptName("vdisk")
     .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
     .command(mountCommand)
@@ -44,9 +46,17 @@ try {
     .alias({ h: "help", V: "version" })
     .wrap(Math.min(110, process.stdout.columns || 80))
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new UsageError(message ?? "see vdisk --help");
+      throw error ?? new UsageError(message ?? "the command line is not understood");
     })
     .parseAsync();
 } catch (error) {
   process.exitCode = complain(error);
+}
+
+/** yargs gives a command nothing of what stands behind "--": there, a leading dash is hidden from it instead. */
+function withoutDoubleDash(args: readonly string[]): string[] {
+  const at = args.indexOf("--");
+  if (at < 0) return [...args];
+  const hide = (name: string): string => (name.startsWith("-") ? `./${name}` : name);
+  return [...args.slice(0, at), ...args.slice(at + 1).map(hide)];
 }

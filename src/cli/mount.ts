@@ -7,6 +7,7 @@ import { serveMount } from "../mount/serve.js";
 import { startMount } from "../mount/start.js";
 import { diskOptions, severalTimes, type DiskArguments } from "./disk.js";
 import { commandLog } from "./log.js";
+import { parseMountOptions } from "./mount-options.js";
 import { write } from "./output.js";
 
 interface Arguments extends DiskArguments {
@@ -46,13 +47,14 @@ export const mountCommand: CommandModule<object, Arguments> = {
         "The mount's log is named when it is mounted. End the mount with: vdisk unmount MOUNT-POINT",
       ) as never,
   handler: async (argv) => {
+    const { allowOther, allowRoot, extra } = parseMountOptions(argv.options);
     const request: MountRequest = {
       image: argv.image,
       mountPoint: argv.mountPoint,
       allowDirs: argv.allowDir,
-      allowOther: argv.allowOther,
-      allowRoot: argv.allowRoot,
-      options: argv.options.flatMap((list) => list.split(",")).filter((option) => option !== ""),
+      allowOther: argv.allowOther || allowOther,
+      allowRoot: argv.allowRoot || allowRoot,
+      options: extra,
       backend: argv.fuseBackend,
       logLevel: argv.logLevel ?? "info",
     };

@@ -1,9 +1,17 @@
 /** Standard output, as fast as its reader takes it. */
 import { once } from "node:events";
+import { fromHost } from "../errors.js";
 
-/** Writes, and waits where the reader is slower than we are. */
+/**
+ * Writes, and waits where the reader is slower than we are.
+ * @throws {HostError} where the disk of the file that it is written to is full.
+ */
 export async function write(data: string | Uint8Array): Promise<void> {
-  if (!process.stdout.write(data)) await once(process.stdout, "drain");
+  try {
+    if (!process.stdout.write(data)) await once(process.stdout, "drain");
+  } catch (error) {
+    throw fromHost(error, "standard output");
+  }
 }
 
 export function writeJson(value: unknown): Promise<void> {

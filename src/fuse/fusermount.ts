@@ -59,13 +59,7 @@ const NO_FUSERMOUNT = {
 /** What `complaint`, the helper's own words (util/fusermount.c of libfuse 3), means for the user. */
 function explain(mountPoint: string, complaint: string): Error {
   const thing = complaint || "fusermount3 failed";
-  if (complaint.includes("user_allow_other")) {
-    return new DeniedError({
-      file: mountPoint,
-      thing: "other users may not be let in",
-      hint: "have root write a line user_allow_other into /etc/fuse.conf",
-    });
-  }
+  if (complaint.includes("user_allow_other")) return othersRefused(mountPoint);
   if (/busy/i.test(complaint)) return busy(mountPoint);
   if (/permission|permitted|no write access|not owned/i.test(complaint)) {
     return new DeniedError({ file: mountPoint, thing, hint: "choose an empty directory of your own" });
@@ -74,6 +68,15 @@ function explain(mountPoint: string, complaint: string): Error {
     { file: mountPoint, thing },
     /not found in|not mounted/.test(complaint) ? "EINVAL" : "EIO",
   );
+}
+
+/** Why an ordinary user's mount with allow_other fails. */
+export function othersRefused(mountPoint: string): DeniedError {
+  return new DeniedError({
+    file: mountPoint,
+    thing: "other users may not be let in",
+    hint: "have root write a line user_allow_other into /etc/fuse.conf",
+  });
 }
 
 /** Why an unmount fails while files are open. */

@@ -16,6 +16,8 @@ logFile.on("error", () => undefined);
 const log = pino({ level: request.logLevel, base: null }, logFile);
 
 process.on("SIGHUP", () => undefined); // the terminal it was started from may close
+process.once("disconnect", giveUp);
+if (!process.connected) giveUp();
 try {
   await serveMount(request, log, (record) => {
     process.chdir("/"); // the folder that it was started in is free to be unmounted, or removed
@@ -24,13 +26,26 @@ try {
 } catch (error) {
   log.fatal(error);
   const message = error instanceof Error ? error.message : String(error);
-  tell({ kind: "failed", code: error instanceof DiskError ? error.code : "BUG", message });
   process.exitCode = 1;
+  // A backend that failed half-way may still keep the process.
+  tell({ kind: "failed", code: error instanceof DiskError ? error.code : "BUG", message }, () =>
+    process.exit(),
+  );
 }
 
-function tell(message: DaemonMessage): void {
-  if (!process.connected) return;
+/** Who asked for the mount was interrupted before it was there. */
+function giveUp(): void {
+  process.kill(process.pid, "SIGTERM");
+}
+
+function tell(message: DaemonMessage, then?: () => void): void {
+  process.off("disconnect", giveUp);
+  if (!process.connected) {
+    then?.();
+    return;
+  }
   process.send!(message, () => {
     process.disconnect();
+    then?.();
   });
 }

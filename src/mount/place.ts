@@ -34,7 +34,8 @@ export async function checkMountPoint(path: string): Promise<string> {
         hint: "choose an empty directory",
       });
     }
-    await access(place, constants.W_OK);
+    // Root may also mount on what is read-only.
+    if (process.geteuid?.() !== 0) await access(place, constants.W_OK);
   } catch (error) {
     if (isErrnoException(error) && error.code === "ENOENT") {
       throw new MissingError({
@@ -44,7 +45,7 @@ export async function checkMountPoint(path: string): Promise<string> {
         cause: error,
       });
     }
-    if (isErrnoException(error) && error.code === "EACCES") {
+    if (isErrnoException(error) && (error.code === "EACCES" || error.code === "EROFS")) {
       throw new DeniedError({
         file: path,
         thing: "the mount point is not yours to use",

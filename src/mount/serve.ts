@@ -1,6 +1,5 @@
 /** A mount's life, from the image to the end: the same in the foreground and in a daemon. */
 import type { Logger } from "pino";
-import type { FuseMount } from "../fuse/backend.js";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
 import { openDisk } from "../tree/disk.js";
 import { checkMountPoint } from "./place.js";
@@ -33,10 +32,10 @@ export async function serveMount(
   const disk = await openDisk(request.image, { allowDirs: request.allowDirs });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
-    // Before the mount, so that none is left where this cannot be written.
     const files = await stateFiles(mountPoint);
     const record = { pid: process.pid, image: disk.path, mountPoint, backend: backend.name, log: files.log };
-    await writeRecord(files.record, record);
+    // Until here there is nothing to undo: a signal just ends the process.
+    const interruption = catchSignals();
     try {
       const mount = await backend.mount(disk.tree, mountPoint, {
         source: disk.path,
@@ -45,12 +44,21 @@ export async function serveMount(
         extra: request.options,
         log,
       });
-      log.info({ ...record, why }, "mounted");
-      await untilEnded(mount, log, () => {
-        ready(record);
+      interruption.signalled
+        // What is open stays readable until it is closed; the mount point is free at once.
+        .then(() => mount.unmount(true))
+        .catch((error: unknown) => {
+          log.error(error, "cannot unmount");
+        });
+      await writeRecord(files.record, record).catch((error: unknown) => {
+        log.warn(error, "the record of this mount cannot be kept; it is served without");
       });
+      log.info({ ...record, why }, "mounted");
+      ready(record);
+      await mount.ended;
       log.info({ mountPoint }, "unmounted");
     } finally {
+      interruption.release();
       // Where this mount was detached with files open, the record may be its successor's by now.
       if ((await readRecord(files.record))?.pid === process.pid) await removeRecord(files.record);
     }
@@ -59,19 +67,18 @@ export async function serveMount(
   }
 }
 
-async function untilEnded(mount: FuseMount, log: Logger, ready: () => void): Promise<void> {
-  const stop = (): void => {
-    // What is open stays readable until it is closed; the mount point is free at once.
-    mount.unmount(true).catch((error: unknown) => {
-      log.error(error, "cannot unmount");
-    });
-  };
+/** From now on, SIGINT and SIGTERM do not end the process, but settle `signalled`. */
+function catchSignals(): { signalled: Promise<void>; release: () => void } {
   const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.on(signal, stop);
-  try {
-    ready();
-    await mount.ended;
-  } finally {
-    for (const signal of signals) process.off(signal, stop);
-  }
+  let settle!: () => void;
+  const signalled = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  for (const signal of signals) process.on(signal, settle);
+  return {
+    signalled,
+    release: () => {
+      for (const signal of signals) process.off(signal, settle);
+    },
+  };
 }

@@ -1,7 +1,7 @@
 /** Starting a mount in the background: answers when it is usable, or says why it is not. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { open, readFile } from "node:fs/promises";
+import { constants, open, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { DiskError, fromHost, HostError } from "../errors.js";
 import type { DaemonMessage } from "./daemon.js";
@@ -19,7 +19,9 @@ const YOUNG_SPACE = ["--max-semi-space-size=4"];
 export async function startMount(request: MountRequest): Promise<MountRecord> {
   const mountPoint = await checkMountPoint(request.mountPoint);
   const { log } = await stateFiles(mountPoint);
-  const logFile = await open(log, "w", 0o600).catch((error: unknown) => {
+  // Appending keeps whole the lines of two processes that start at once; only one of them will mount.
+  const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
+  const logFile = await open(log, anew, 0o600).catch((error: unknown) => {
     throw fromHost(error, log);
   });
   const child = fork(fileURLToPath(new URL("./daemon.js", import.meta.url)), [JSON.stringify(request)], {

@@ -1,9 +1,9 @@
 /** What is kept of a mount outside its process: a record while it is served, and its log, also afterwards. */
 import { createHash } from "node:crypto";
-import { lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { homedir, platform, tmpdir, userInfo } from "node:os";
-import { basename, join } from "node:path";
-import { DeniedError, fromHost } from "../errors.js";
+import { access, constants, lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { homedir, platform, tmpdir } from "node:os";
+import { basename, isAbsolute, join } from "node:path";
+import { DeniedError, fromHost, MissingError } from "../errors.js";
 
 /** A mount that is being served. */
 export interface MountRecord {
@@ -50,25 +50,33 @@ export async function removeRecord(path: string): Promise<void> {
 
 /** `$XDG_STATE_HOME/vdisk` or its like; a folder of one's own below the temporary one where home is no home. */
 async function stateFolder(): Promise<string> {
-  const home = homedir();
-  const base =
-    platform() === "darwin"
-      ? join(home, "Library", "Logs")
-      : (process.env["XDG_STATE_HOME"] ?? join(home, ".local", "state"));
-  const folder = join(base, "vdisk");
   try {
+    const folder = join(stateHome(), "vdisk");
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await access(folder, constants.W_OK);
     return folder;
   } catch {
     return temporaryFolder();
   }
 }
 
+/** An empty or relative path is no folder to keep anything in (XDG Base Directory Specification 0.8, "Basics"). */
+function stateHome(): string {
+  const told = process.env["XDG_STATE_HOME"] ?? "";
+  if (isAbsolute(told) && platform() !== "darwin") return told;
+  const home = homedir();
+  if (!isAbsolute(home)) throw new MissingError("there is no home directory");
+  return platform() === "darwin" ? join(home, "Library", "Logs") : join(home, ".local", "state");
+}
+
 async function temporaryFolder(): Promise<string> {
-  const { uid } = userInfo();
+  const uid = process.geteuid!();
   const folder = join(tmpdir(), `vdisk-${uid}`);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const stats = await lstat(folder); // a link may be anybody's
+  const stats = await mkdir(folder, { recursive: true, mode: 0o700 })
+    .then(() => lstat(folder)) // a link may be anybody's
+    .catch((error: unknown) => {
+      throw fromHost(error, folder);
+    });
   if (!stats.isDirectory() || stats.uid !== uid || (stats.mode & 0o022) !== 0) {
     throw new DeniedError({
       file: folder,

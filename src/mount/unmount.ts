@@ -49,18 +49,18 @@ async function detach(path: string, place: string, lazy: boolean): Promise<void>
       hint: "close what has files open there, or detach it with -z",
     });
   }
-  if (/not permitted|permission|must be superuser/i.test(complaint)) {
+  // fusermount knows only its own user's mounts, and says of another's that there is no such entry.
+  if (/not permitted|permission|must be superuser|not found in/i.test(complaint)) {
     throw new DeniedError({ file: path, thing: "the mount is not yours to unmount", hint: "use sudo" });
   }
-  throw new HostError(
-    {
-      file: path,
-      thing: `cannot be unmounted: ${complaint || "fusermount3 is not installed"}`,
-      hint: "install the fuse3 package",
-    },
-    "EIO",
-  );
+  const problem =
+    complaint === ""
+      ? { thing: "fusermount3, through which ordinary users unmount, is not installed", hint: INSTALL }
+      : { thing: `cannot be unmounted: ${complaint}` };
+  throw new HostError({ file: path, ...problem }, "EIO");
 }
+
+const INSTALL = "apt-get install fuse3";
 
 function unmountCommands(place: string, lazy: boolean): string[][] {
   if (platform() === "darwin") return [["umount", ...(lazy ? ["-f"] : []), place]];

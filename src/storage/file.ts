@@ -54,7 +54,7 @@ class FileStorage implements Storage {
           file: this.name,
           offset: offset + done,
           thing: "the file's end",
-          found: `at byte ${offset + done} or before it`,
+          found: `byte ${Math.min(this.size, offset + done)}`, // it may have been cut since it was opened
           expected: `${into.length - done} bytes further; the image is cut short`,
         });
       }

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { BASE, NEWEST, output, run, vdisk, VDISK } from "../support/command.js";
+import { BASE, NEWEST, output, run, vdisk, VDISK, type Result } from "../support/command.js";
 
 t.test("info tells the chain, the partitions and the file systems", async (t) => {
   const { code, stdout } = await vdisk("info", NEWEST);
@@ -100,6 +100,36 @@ t.test("a reader that has seen enough is no failure", async (t) => {
   t.equal(stderr, "");
 });
 
+t.test("behind -- a name may begin with a dash", async (t) => {
+  const folder = t.testdir({ "-dash.vdi": readFileSync(BASE) });
+  const inFolder = (...args: string[]): Promise<Result> =>
+    run("sh", ["-c", 'cd "$1" && shift && exec "$@"', "sh", folder, process.execPath, VDISK, ...args]);
+  t.match(await inFolder("ls", "--", "-dash.vdi"), { code: 0, stdout: /^-dash\.vdi\nfs0\n/ });
+  t.match(await inFolder("cat", "--", "-dash.vdi", "fs1/etc/hostname"), { code: 0, stdout: "web\n" });
+  t.match(await inFolder("cat", "--", "-dash.vdi", "-x"), { code: 66, stderr: /"-x" of this path/ });
+});
+
+t.test(
+  "where standard output cannot be written, or nobody hears the complaint, that is no crash",
+  async (t) => {
+    for (const args of [["info"], ["cat", "vhdd"], ["ls"]] as const) {
+      const [command, ...path] = args;
+      const script = '"$@" >/dev/full';
+      const result = await run("sh", ["-c", script, "sh", process.execPath, VDISK, command, NEWEST, ...path]);
+      t.match(result, { code: 74, stderr: "vdisk: standard output: write failed is ENOSPC\n" });
+    }
+    const unheard = ["-c", '"$@" 2>/dev/full', "sh", process.execPath, VDISK, "info", "/nowhere"];
+    t.equal((await run("sh", unheard)).code, 66);
+  },
+);
+
+t.test("a folder that was removed from below the user is one line, too", async (t) => {
+  const folder = t.testdir({ gone: {} });
+  const script = 'cd "$1/gone" && rmdir "$1/gone" && shift && exec "$@"';
+  const result = await run("sh", ["-c", script, "sh", folder, process.execPath, VDISK, "info", NEWEST]);
+  t.match(result, { code: 66, stderr: /^vdisk: the folder that you are in does not exist any more.*\n$/ });
+});
+
 t.test("what goes wrong is one line that says what to do, and an exit code", async (t) => {
   const folder = t.testdir({
     empty: "",
@@ -113,7 +143,10 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
     [64, /^vdisk: .*nonsense/i, "nonsense"],
     [64, /^vdisk: .*/, "ls"],
     [64, /^vdisk: .*colour/i, "ls", NEWEST, "--colour"],
-    [64, /log-level/, "ls", "--log-level", "loud", NEWEST],
+    [64, /log-level, .*; see vdisk --help$/m, "ls", "--log-level", "loud", NEWEST],
+    [64, /-o rw: a mount of vdisk is read-only/, "mount", "-o", "rw", NEWEST, folder],
+    [64, /-o noatime=1: this is no option/, "mount", "-o", "ro,noatime=1", NEWEST, folder],
+    [64, /-o suid: this is no option of a mount; those are /, "mount", "-o", "suid", NEWEST, folder],
     [65, /is empty, not a disk image/, "info", `${folder}/empty`],
     [69, /this is a text, not a disk image/, "info", `${folder}/notes.txt`],
     [65, /cut\.vdi, byte 0x0: the room for a VDI header is 100 bytes/, "info", `${folder}/cut.vdi`],

@@ -67,6 +67,13 @@ for (const backend of ["native", "fuse-native"] as const) {
       await output("umount", mount.path);
     });
 
+    t.test("an option that nobody knows is refused, and nothing stays mounted", async (t) => {
+      const mount = await start({ backend, tree: "sample", options: { extra: ["nonsense"] } });
+      t.teardown(() => mount.end());
+      t.match(mount.first, { error: /options/, code: "HOST" });
+      t.notOk(isMounted(mount.path));
+    });
+
     t.test("readers that are killed in the middle take nobody with them", async (t) => {
       const mount = await mounted({ backend, tree: "full" });
       t.teardown(() => mount.end());

@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
@@ -144,24 +145,27 @@ t.test("--foreground serves until it is interrupted", async (t) => {
   t.same(readdirSync(folder), []);
 });
 
-t.test("where the state of a mount cannot be written, there is no mount, and it is said why", async (t) => {
-  const folder = place(t);
-  const state = t.testdir();
-  const mount = (): Promise<Result> =>
-    run(process.execPath, [VDISK, "mount", NEWEST, folder], { XDG_STATE_HOME: state });
-  const log = logOf(await mount());
-  t.equal((await vdisk("unmount", folder)).code, 0);
-  for (const file of [log, log.replace(/log$/, "json")]) {
-    rmSync(file, { force: true });
-    mkdirSync(file);
-    const { code, stderr } = await mount();
-    t.equal(code, 74, stderr);
-    t.equal(stderr, `vdisk: ${file}: open failed is EISDIR\n`);
-    t.same(readdirSync(folder), []);
+t.test(
+  "where the log cannot be made there is no mount, and it is said why; the record can be missed",
+  async (t) => {
+    const folder = place(t);
+    const state = t.testdir();
+    const mount = (): Promise<Result> =>
+      run(process.execPath, [VDISK, "mount", NEWEST, folder], { XDG_STATE_HOME: state });
+    const log = logOf(await mount());
+    t.equal((await vdisk("unmount", folder)).code, 0);
+    rmSync(log);
+    mkdirSync(log);
+    t.match(await mount(), { code: 74, stderr: `vdisk: ${log}: open failed is EISDIR\n` });
     t.match(await vdisk("unmount", folder), { code: 66 }, "nothing is left mounted");
-    rmSync(file, { recursive: true });
-  }
-});
+    rmSync(log, { recursive: true });
+
+    mkdirSync(log.replace(/log$/, "json"));
+    t.equal((await mount()).code, 0);
+    t.match(readFileSync(log, "utf8"), /the record of this mount cannot be kept/);
+    t.equal((await vdisk("unmount", folder)).code, 0);
+  },
+);
 
 t.test("a log that cannot be written costs its lines, and not the mount", async (t) => {
   const folder = place(t);
@@ -174,7 +178,7 @@ t.test("a log that cannot be written costs its lines, and not the mount", async 
     [join(ROOT, "dist/mount/daemon.js"), JSON.stringify({ ...request, ...rest })],
   ];
   for (const args of ways) {
-    const child = spawn(process.execPath, args, { stdio: ["ignore", full, full] });
+    const child = spawn(process.execPath, args, { stdio: ["ignore", full, full, "ipc"] });
     for (let waited = 0; waited < 10_000 && readdirSync(folder).length === 0; waited += 50) await sleep(50);
     t.equal(readFileSync(join(folder, "fs1/etc/hostname"), "utf8"), "web\n");
     child.kill("SIGTERM");
@@ -208,6 +212,80 @@ t.test("a mount point in use, or with something in it, is refused", async (t) =>
   t.match(await vdisk("unmount", folder), { code: 66, stderr: /no vdisk is mounted here/ });
 });
 
+t.test("who interrupts mount before it is there finds nothing mounted afterwards", async (t) => {
+  const { spawn } = await import("node:child_process");
+  for (const delay of [150, 250, 350, 450]) {
+    const folder = place(t);
+    // Started by env, without the loader of these tests.
+    const child = spawn("/usr/bin/env", ["NODE_OPTIONS=", process.execPath, VDISK, "mount", NEWEST, folder], {
+      stdio: "ignore",
+    });
+    const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+    await sleep(delay);
+    child.kill("SIGINT");
+    const code = await ended;
+    if (code === 0) break; // it was faster
+    for (let waited = 0; waited < 5000 && daemonsOf(folder).length > 0; waited += 50) await sleep(50);
+    t.same(daemonsOf(folder), [], `${delay} ms`);
+    t.notMatch(readFileSync("/proc/self/mounts", "utf8"), folder);
+  }
+});
+
+for (const backend of backends) {
+  t.test(`${backend}: a mount that is refused late leaves neither a mount nor a process`, async (t) => {
+    const folder = place(t);
+    const refused = await vdisk("mount", "--fuse-backend", backend, "-o", "context=nonsense", NEWEST, folder);
+    t.equal(refused.code, 74, refused.stderr);
+    t.notMatch(readFileSync("/proc/self/mounts", "utf8"), folder);
+    t.same(daemonsOf(folder), []);
+  });
+}
+
+t.test("the log has a place wherever home is, and a mount goes on without it", async (t) => {
+  const [folder, home] = [place(t), place(t)];
+  const mount = (environment: Record<string, string>): Promise<Result> =>
+    run(process.execPath, [VDISK, "mount", NEWEST, folder], { XDG_STATE_HOME: "", ...environment });
+  const cases: [RegExp, Record<string, string>][] = [
+    [new RegExp(`^${home}/\\.local/state/vdisk/`), { HOME: home }],
+    [new RegExp(`^${home}/\\.local/state/vdisk/`), { HOME: home, XDG_STATE_HOME: "relative" }],
+    [new RegExp(`^${tmpdir()}/vdisk-0/`), { HOME: "" }],
+    [new RegExp(`^${tmpdir()}/vdisk-0/`), { XDG_STATE_HOME: "/dev/null" }],
+  ];
+  for (const [expected, environment] of cases) {
+    const mounted = await mount(environment);
+    t.equal(mounted.code, 0, mounted.stderr);
+    t.match(logOf(mounted), expected);
+    t.equal((await run(process.execPath, [VDISK, "unmount", folder], environment)).code, 0);
+  }
+  t.match(await mount({ XDG_STATE_HOME: "/dev/null", TMPDIR: "/dev/null" }), {
+    code: 66,
+    stderr: /^vdisk: .*\n$/,
+  });
+
+  await output("mount", "-t", "tmpfs", "-o", "size=16k", "none", home);
+  await output("mkdir", join(home, "vdisk"));
+  await run("sh", ["-c", 'cat /dev/zero >"$1/fill"', "sh", home]);
+  const full = await mount({ XDG_STATE_HOME: home });
+  t.equal(full.code, 0, full.stderr);
+  t.equal(await output("cat", join(folder, "fs1/etc/hostname")), "web\n");
+  t.equal((await vdisk("unmount", folder)).code, 0);
+
+  await output("mount", "-o", "remount,ro", home);
+  t.match(logOf(await mount({ XDG_STATE_HOME: home })), new RegExp(`^${tmpdir()}/vdisk-0/`));
+  t.equal((await vdisk("unmount", folder)).code, 0);
+});
+
+t.test("root mounts also where the host is read-only, within another mount too", async (t) => {
+  const folder = place(t);
+  t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
+  const inside = join(folder, "fs1/boot");
+  t.equal((await vdisk("mount", BASE, inside)).code, 0);
+  t.equal(await output("cat", join(inside, "fs1/etc/hostname")), "web\n");
+  t.match(await vdisk("unmount", folder), { code: 77, stderr: /in use/ });
+  t.equal((await vdisk("unmount", inside)).code, 0);
+  t.equal((await vdisk("unmount", folder)).code, 0);
+});
+
 t.test("an ordinary user mounts, and is the only one to see it", async (t) => {
   const folder = place(t);
   const home = place(t);
@@ -224,6 +302,27 @@ t.test("an ordinary user mounts, and is the only one to see it", async (t) => {
   t.not((await run("ls", [folder])).code, 0, "root does not see it");
   t.match(logOf(mounted), new RegExp(`^${home}/`));
   t.equal((await asNobody(process.execPath, VDISK, "unmount", folder)).code, 0);
+  t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
+  t.match(await asNobody(process.execPath, VDISK, "unmount", folder), {
+    code: 77,
+    stderr: /not yours to unmount/,
+  });
+  t.equal((await vdisk("unmount", folder)).code, 0);
+  for (const backend of backends) {
+    t.match(
+      await asNobody(
+        process.execPath,
+        VDISK,
+        "mount",
+        "--allow-other",
+        "--fuse-backend",
+        backend,
+        NEWEST,
+        folder,
+      ),
+      { code: 77, stderr: /user_allow_other into \/etc\/fuse\.conf/ },
+    );
+  }
   const refused = await asNobody(process.execPath, VDISK, "mount", NEWEST, join(ROOT, "docs"));
   t.match(refused, { code: 77, stderr: /^vdisk: .*docs/ });
 });
@@ -276,6 +375,18 @@ t.test(
     await vdisk("unmount", folder);
   },
 );
+
+/** The processes that serve `folder`, or are about to. */
+function daemonsOf(folder: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      return command.includes("daemon.js") && command.includes(folder);
+    } catch {
+      return false;
+    }
+  });
+}
 
 function isRunning(pid: number): boolean {
   try {

@@ -10,12 +10,12 @@
  * It reads in 128 KiB, looks every name up by itself, and does not mount where something is mounted already.
  */
 import { execFile } from "node:child_process";
-import { access, realpath, stat } from "node:fs/promises";
+import { access, readFile, realpath, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import type Fuse from "fuse-native";
 import { fromHost, HostError, UnsupportedError } from "../../errors.js";
 import type { FuseBackend, FuseOptions } from "../backend.js";
-import { busy, fusermount } from "../fusermount.js";
+import { busy, fusermount, othersRefused } from "../fusermount.js";
 import { mountingProblem } from "../preconditions.js";
 import { operationsOf, type TreeOperations } from "./operations.js";
 
@@ -34,12 +34,14 @@ export const fuseNativeBackend: FuseBackend = {
       throw fromHost(error, mountPoint);
     });
     const fuse = treeFuse((await load()) as typeof Fuse, target, operationsOf(tree, options.log), options);
-    await new Promise<void>((resolve, reject) => {
-      fuse.mount((error) => {
-        if (error === null || (error as unknown) === undefined) resolve();
-        else reject(refused(target, error));
-      });
+    const error = await new Promise<Error | null | undefined>((resolve) => {
+      fuse.mount(resolve);
     });
+    if (error !== null && error !== undefined) {
+      // libfuse complains of some options only when it has mounted; whoever touches such a mount waits for ever.
+      if (error.message !== IN_USE) await detach(target, true).catch(() => undefined);
+      throw (await areOthersRefused(options)) ? othersRefused(target) : refused(target, error);
+    }
     const { dev } = await stat(target).catch(async (error: unknown) => {
       await detach(target, true).catch(() => undefined); // the error that comes first counts
       throw fromHost(error, target);
@@ -126,9 +128,12 @@ function mountOptions(options: FuseOptions): string {
   return Buffer.byteLength(rest + source) < OPTIONS_SIZE ? rest + source : `${rest},fsname=vdisk`;
 }
 
+/** What the package says before it has done anything. */
+const IN_USE = "Mountpoint in use";
+
 /** The package's own complaints, one of which is "fuse failed", in ours. */
 function refused(target: string, error: Error): HostError {
-  if (error.message === "Mountpoint in use") {
+  if (error.message === IN_USE) {
     const hint = "unmount it first, or choose another directory";
     return new HostError(
       { file: target, thing: "something is mounted here already", hint, cause: error },
@@ -137,6 +142,13 @@ function refused(target: string, error: Error): HostError {
   }
   const hint = "libfuse has printed why; check the mount options";
   return new HostError({ file: target, thing: "libfuse could not mount", hint, cause: error }, "EIO");
+}
+
+/** Whether the mount fails for what root has not allowed; libfuse tells only the log. */
+async function areOthersRefused({ allowOther, allowRoot }: FuseOptions): Promise<boolean> {
+  if (process.platform !== "linux" || process.geteuid?.() === 0 || !(allowOther || allowRoot)) return false;
+  const rules = await readFile("/etc/fuse.conf", "utf8").catch(() => "");
+  return !/^user_allow_other\s*$/m.test(rules);
 }
 
 /** Milliseconds between two looks whether the mount is still there. The package does not tell. */

@@ -33,7 +33,7 @@ export function loadAddon(): Addon | string {
     return createRequire(import.meta.url)(PATH) as Addon;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND")
-      return `the native addon is not compiled ("npm rebuild vdisk" with a C++ compiler would do it)`;
+      return `the native addon is not compiled ("npm run install" in vdisk's folder would do it, with a C++ compiler)`;
     return `the native addon cannot be loaded: ${(error as Error).message}`;
   }
 }

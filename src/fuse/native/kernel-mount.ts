@@ -56,9 +56,13 @@ export async function detach(addon: Addon, mountPoint: string, lazy: boolean): P
  */
 export async function raiseReadAhead(mountPoint: string): Promise<void> {
   if (!isRoot()) return;
-  const { dev } = await stat(mountPoint);
-  const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00); // the major number is 0: the mount has no device
-  await writeFile(`/sys/class/bdi/0:${minor}/read_ahead_kb`, String(MAX_READ / 1024)).catch(() => undefined);
+  try {
+    const { dev } = await stat(mountPoint);
+    const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00); // the major number is 0: the mount has no device
+    await writeFile(`/sys/class/bdi/0:${minor}/read_ahead_kb`, String(MAX_READ / 1024));
+  } catch {
+    return; // a mount that is slower is no reason to leave it without its server
+  }
 }
 
 async function attachAsRoot(addon: Addon, target: string, source: string, all: string[]): Promise<number> {
