@@ -1,7 +1,9 @@
 /** `vdisk cat`: files of the tree to standard output. */
 import type { CommandModule } from "yargs";
-import { UnsupportedError } from "../errors.js";
+import { DiskError, UnsupportedError } from "../errors.js";
+import type { BlockSource } from "../extent/extent.js";
 import { read } from "../extent/read.js";
+import type { NodeType } from "../filesystem/filesystem.js";
 import { findNode } from "../tree/path.js";
 import { diskOptions, withDisk, type DiskArguments } from "./disk.js";
 import { write } from "./output.js";
@@ -10,8 +12,19 @@ interface Arguments extends DiskArguments {
   path: string[];
 }
 
-/** Bytes read at once. */
+/** Bytes read at once; and where a part of them is damaged, so that what stands before it is not lost. */
 const CHUNK_SIZE = 2 ** 20;
+const SMALL_CHUNK_SIZE = 512;
+
+const NAMES: Readonly<Record<NodeType, string>> = {
+  file: "a regular file",
+  directory: "a directory",
+  symlink: "a symbolic link",
+  fifo: "a pipe",
+  socket: "a socket",
+  block: "a block device",
+  character: "a character device",
+};
 
 export const cat: CommandModule<object, Arguments> = {
   command: "cat <image> <path..>",
@@ -34,14 +47,28 @@ export const cat: CommandModule<object, Arguments> = {
           throw new UnsupportedError({
             file: path,
             thing: "this",
-            found: `a ${attributes.type}`,
+            found: NAMES[attributes.type],
             expected: "a regular file",
           });
         }
-        const source = await disk.tree.open(id);
-        for (let at = 0; at < source.size; at += CHUNK_SIZE) {
-          await write(await read(source, at, Math.min(CHUNK_SIZE, source.size - at)));
-        }
+        await copy(await disk.tree.open(id));
       }
     }),
 };
+
+/** Writes all of `source`, or what can be had of it before an error. */
+async function copy(source: BlockSource): Promise<void> {
+  for (let at = 0, size = CHUNK_SIZE; at < source.size;) {
+    const length = Math.min(size, source.size - at);
+    const bytes = await read(source, at, length).catch((error: unknown) => {
+      if (!(error instanceof DiskError) || size === SMALL_CHUNK_SIZE) throw error;
+      return undefined;
+    });
+    if (bytes === undefined) {
+      size = SMALL_CHUNK_SIZE;
+      continue;
+    }
+    await write(bytes);
+    at += length;
+  }
+}

@@ -1,6 +1,7 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
 import { openDisk, type Disk } from "../tree/disk.js";
+import { UsageError } from "./exit.js";
 import { commandLog, type Level } from "./log.js";
 
 export interface DiskArguments {
@@ -15,12 +16,21 @@ export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "all
     .positional("image", {
       type: "string",
       demandOption: true,
+      coerce: notEmpty("image"),
       describe: "The image: the newest of its chain to see",
     })
     .option("allow-dir", {
       ...severalTimes,
       describe: "Also look for parent images in this folder, and let images name files in it",
     });
+}
+
+/** An empty name comes from a variable that was not set; as a path it would mean the current folder. */
+export function notEmpty(what: string): (name: string) => string {
+  return (name) => {
+    if (name === "") throw new UsageError(`the name of the ${what} is empty`);
+    return name;
+  };
 }
 
 /** An option that takes one value and may be given again. */

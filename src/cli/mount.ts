@@ -5,7 +5,7 @@ import { backends, type BackendChoice } from "../fuse/backends.js";
 import type { MountRequest } from "../mount/serve.js";
 import { serveMount } from "../mount/serve.js";
 import { startMount } from "../mount/start.js";
-import { diskOptions, severalTimes, type DiskArguments } from "./disk.js";
+import { diskOptions, notEmpty, severalTimes, type DiskArguments } from "./disk.js";
 import { commandLog } from "./log.js";
 import { parseMountOptions } from "./mount-options.js";
 import { write } from "./output.js";
@@ -24,7 +24,12 @@ export const mountCommand: CommandModule<object, Arguments> = {
   describe: "Mount the disk, its partitions and their files, read-only",
   builder: (command) =>
     diskOptions(command)
-      .positional("mount-point", { type: "string", demandOption: true, describe: "An empty directory" })
+      .positional("mount-point", {
+        type: "string",
+        demandOption: true,
+        coerce: notEmpty("mount point"),
+        describe: "An empty directory",
+      })
       .option("foreground", {
         alias: "f",
         type: "boolean",
@@ -59,6 +64,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
       logLevel: argv.logLevel ?? "info",
     };
     if (argv.foreground) {
+      process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM")); // the terminal was closed
       await serveMount(request, commandLog(argv.logLevel ?? "info"), () => undefined);
     } else {
       const { mountPoint, log } = await startMount(request);

@@ -1,5 +1,6 @@
 /** `vdisk unmount`: ends a mount, also one whose process was killed. */
 import type { CommandModule } from "yargs";
+import { notEmpty } from "./disk.js";
 import { unmount } from "../mount/unmount.js";
 
 interface Arguments {
@@ -12,7 +13,12 @@ export const unmountCommand: CommandModule<object, Arguments> = {
   describe: "End a mount",
   builder: (command) =>
     command
-      .positional("mount-point", { type: "string", demandOption: true, describe: "Where it is mounted" })
+      .positional("mount-point", {
+        type: "string",
+        demandOption: true,
+        coerce: notEmpty("mount point"),
+        describe: "Where it is mounted",
+      })
       .option("lazy", {
         alias: "z",
         type: "boolean",

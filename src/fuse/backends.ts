@@ -15,6 +15,7 @@ export type BackendChoice = "auto" | FuseBackend["name"];
  */
 export async function selectBackend(choice: BackendChoice): Promise<{ backend: FuseBackend; why: string }> {
   const problems: string[] = [];
+  const reasons: string[] = [];
   for (const backend of backends) {
     if (choice !== "auto" && choice !== backend.name) continue;
     const problem = await backend.unavailable();
@@ -22,6 +23,7 @@ export async function selectBackend(choice: BackendChoice): Promise<{ backend: F
       return { backend, why: [`served by ${backend.name}`, ...problems].join("; not by ") };
     }
     problems.push(`${backend.name}: ${problem}`);
+    reasons.push(problem);
   }
-  throw new UnsupportedError(`nothing can be mounted here: ${problems.join("; ")}`);
+  throw new UnsupportedError(`nothing can be mounted here: ${[...new Set(reasons)].join("; ")}`);
 }

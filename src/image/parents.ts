@@ -184,7 +184,7 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
     return new MissingError({
       file,
       thing:
-        `its parent, the image {${wanted.uuid}}, was not found (looked at ${lookedAt.size} files in ${places.join(", ")}` +
+        `its parent, the image {${wanted.uuid}}, was not found (files looked at: ${lookedAt.size}, in ${places.join(", ")}` +
         (unreadable.length === 0 ? ")" : `; could not be read: ${listed(unreadable)})`),
       hint: "copy it beside this image, or name its folder with --allow-dir DIR",
     });

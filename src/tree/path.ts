@@ -26,7 +26,14 @@ export async function findNode(disk: Disk, path: string, follow: boolean): Promi
   const start = path.startsWith("/") ? [tree.root, await guestRoot(disk)] : [tree.root];
   const stack = await walk(tree, start, parseName(path), follow, path);
   const id = stack.at(-1)!;
-  return { id, attributes: await tree.attributes(id) };
+  const attributes = await tree.attributes(id);
+  if (path.endsWith("/") && attributes.type !== "directory") {
+    throw new MissingError({
+      file: path,
+      thing: `this path ends at a ${attributes.type}, not at a directory`,
+    });
+  }
+  return { id, attributes };
 }
 
 /**

@@ -166,6 +166,10 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
     [77, /the mount point is not empty/, "mount", NEWEST, folder],
     [77, /the mount point is not a directory/, "mount", NEWEST, `${folder}/empty`],
     [66, /no vdisk is mounted here/, "unmount", folder],
+    [64, /the name of the image is empty/, "info", ""],
+    [64, /the name of the mount point is empty/, "mount", NEWEST, ""],
+    [66, /\/etc\/hostname\/: this path ends at a file/, "ls", NEWEST, "/etc/hostname/"],
+    [66, /no such file/, "ls", "--allow-dir", `${folder}/nowhere`, NEWEST],
   ];
   for (const [code, complaint, ...args] of cases) {
     const result = await vdisk(...args);
@@ -242,4 +246,25 @@ t.test("control characters in the host's names do not reach the terminal", async
     { NODE: process.execPath, VDISK, ODD: join(folder, "odd\n\x1b[31m.img") },
   );
   t.match(odd.stdout, /odd\\x0a\\x1b\[31m\.img: 601 bytes are not whole sectors/);
+});
+
+t.test("cat writes what stands before the damage, and then says what is damaged", async (t) => {
+  const folder = t.testdir({ "cut.img": readFileSync(BASE).subarray(0, 1024 + 700_416) });
+  await run("sh", ["-c", `cd "${folder}"; qemu-img convert -O raw "${BASE}" whole; mv cut.img cut.vdi`]);
+  const { code, stderr } = await run("sh", [
+    "-c",
+    `"$@" > "${folder}/ours"`,
+    "sh",
+    process.execPath,
+    VDISK,
+    "cat",
+    `${folder}/cut.vdi`,
+    "vhdd",
+  ]);
+  t.equal(code, 65);
+  t.match(stderr, /the image is cut short/);
+  const ours = readFileSync(`${folder}/ours`);
+  const whole = readFileSync(`${folder}/whole`);
+  t.ok(ours.length >= 512, `${ours.length} bytes`);
+  t.ok(ours.equals(whole.subarray(0, ours.length)));
 });
