@@ -54,7 +54,8 @@ class FileStorage implements Storage {
           file: this.name,
           offset: offset + done,
           thing: "the file's end",
-          found: `byte ${Math.min(this.size, offset + done)}`, // it may have been cut since it was opened
+          // It may have been cut since it was opened: its size then is no longer true.
+          found: offset + done >= this.size ? `byte ${this.size}` : `at byte ${offset + done} or before it`,
           expected: `${into.length - done} bytes further; the image is cut short`,
         });
       }
