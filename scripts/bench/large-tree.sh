@@ -2,7 +2,7 @@
 # A machine's disk of more than 100,000 files in a chain of three VDIs, beside the kernel's own loop mount of the
 # flattened disk: first a compare of everything in both trees, then times, taken in turns; medians and ratios.
 #
-#   scripts/bench/large-tree.sh [FOLDER]
+#   [TURNS=5] scripts/bench/large-tree.sh [FOLDER]
 #
 # Needs root, 25 GB in FOLDER (kept, and used again; a temporary one otherwise), and python3. Its files are /usr.
 set -eu
@@ -57,7 +57,7 @@ cmp ours/vhdd 2.raw && echo "compare: vhdd is the flattened disk"
 umount judge
 vdisk unmount ours >/dev/null
 
-python3 - "$project" <<'PYTHON'
+python3 - "$project" "${TURNS:-5}" <<'PYTHON'
 import json, statistics, subprocess, sys, time
 
 vdisk = ["node", f"{sys.argv[1]}/dist/cli/main.js"]
@@ -78,7 +78,7 @@ def timed(command):
 
 
 subprocess.run("cat 2.raw state?.vdi >/dev/null", shell=True)
-for turn in range(5):
+for turn in range(int(sys.argv[2])):
     for side in ("kernel", "vdisk"):
         # Mounted anew, so that the first look is one; the images stay in the page cache.
         if side == "kernel":
