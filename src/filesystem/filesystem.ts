@@ -105,6 +105,18 @@ export interface FileSystem extends NodeTree {
   readonly facts: FileSystemFacts;
 }
 
+/** How the user wants guests' file systems to be read. A driver looks at what concerns it. */
+export interface FileSystemOptions {
+  /** Names are found whatever their case, where the file system can tell (NTFS, by its own table). */
+  readonly ignoreCase?: boolean;
+  /** The file system's own files are listed, too (NTFS: $MFT, $LogFile and so on). */
+  readonly systemFiles?: boolean;
+  /** Of FAT's short names: "cp437", the default, "cp850" and so on. */
+  readonly codePage?: string;
+  /** What the guest's clock showed, where the file system stores local times (FAT): an IANA zone, or "+02:00"; UTC. */
+  readonly timeZone?: string;
+}
+
 /** A file system driver: one array lists them all, in probe order. */
 export interface FileSystemDriver {
   readonly name: string;
@@ -112,5 +124,5 @@ export interface FileSystemDriver {
    * The file system on `volume`, or `undefined` where there is none of this kind.
    * @throws {DiskError} where there is one, but it is damaged beyond use or has features that we do not read.
    */
-  open(volume: BlockSource): Promise<FileSystem | undefined>;
+  open(volume: BlockSource, options?: FileSystemOptions): Promise<FileSystem | undefined>;
 }

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DiskError, fromHost, MissingError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
-import type { NodeTree } from "../filesystem/filesystem.js";
+import type { FileSystemOptions, NodeTree } from "../filesystem/filesystem.js";
 import { openChain } from "../image/chain.js";
 import type { Layer } from "../image/image.js";
 import { findVirtualBoxImages } from "../machine/virtualbox/images.js";
@@ -15,6 +15,7 @@ import { openPart, warningsOf, type Part } from "./part.js";
 export interface OpenOptions {
   /** Folders, besides the image's own, in which files that the image names may lie. */
   readonly allowDirs?: readonly string[];
+  readonly fileSystems?: FileSystemOptions;
 }
 
 export interface Disk {
@@ -46,7 +47,9 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
   });
   try {
     const table = await readTable(chain.source);
-    const parts = await Promise.all(table.volumes.map(openPart));
+    const parts = await Promise.all(
+      table.volumes.map((volume) => openPart(volume, options.fileSystems ?? {})),
+    );
     const disk = { path: resolve(path), source: chain.source, layers: chain.layers, table, parts };
     return {
       ...disk,

@@ -1,6 +1,6 @@
 /** A partition, and what is on it. */
 import { DiskError } from "../errors.js";
-import type { FileSystem } from "../filesystem/filesystem.js";
+import type { FileSystem, FileSystemOptions } from "../filesystem/filesystem.js";
 import { openFileSystem } from "../filesystem/filesystems.js";
 import type { Volume } from "../volume/volume.js";
 
@@ -13,9 +13,9 @@ export interface Part {
 }
 
 /** A file system that cannot be read takes its files, not the partition. */
-export async function openPart(volume: Volume): Promise<Part> {
+export async function openPart(volume: Volume, options: FileSystemOptions): Promise<Part> {
   try {
-    const fileSystem = await openFileSystem(volume.source);
+    const fileSystem = await openFileSystem(volume.source, options);
     return fileSystem === undefined ? { volume } : { volume, fileSystem };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;

@@ -1,0 +1,73 @@
+/**
+ * Names that are stored as UTF-16 (NTFS, exFAT, VFAT), as the bytes that a host's file name is. Every name, valid or
+ * not, has bytes of its own, and the bytes give the name back.
+ *
+ *   valid text                 UTF-8
+ *   half of a surrogate pair   three bytes, as if it were a character (WTF-8)
+ *   "/", NUL, "." and ".."     two bytes for one ("/" is C0 AF): overlong forms, which no text has, since a host
+ *                              would take these names for something else
+ */
+import { isUtf8 } from "node:buffer";
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+/** The name in `units`, UTF-16 little-endian, an even number of bytes. A buffer of the caller's own. */
+export function nameFromUtf16(units: Buffer): Buffer {
+  const length = units.length / 2;
+  const isDots =
+    (length === 1 || length === 2) && units.every((byte, index) => byte === (index % 2 ? 0 : DOT));
+  const bytes: number[] = [];
+  for (let at = 0; at < units.length; at += 2) {
+    const unit = units.readUInt16LE(at);
+    if (unit === 0 || unit === SLASH || isDots) {
+      bytes.push(0xc0, 0x80 | unit);
+    } else if (unit < 0x80) {
+      bytes.push(unit);
+    } else if (unit < 0x800) {
+      bytes.push(0xc0 | (unit >>> 6), 0x80 | (unit & 0x3f));
+    } else {
+      const low = at + 2 < units.length ? units.readUInt16LE(at + 2) : 0;
+      if (isHigh(unit) && isLow(low)) {
+        const point = 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff);
+        bytes.push(0xf0 | (point >>> 18), 0x80 | ((point >>> 12) & 0x3f));
+        bytes.push(0x80 | ((point >>> 6) & 0x3f), 0x80 | (point & 0x3f));
+        at += 2;
+      } else {
+        bytes.push(0xe0 | (unit >>> 12), 0x80 | ((unit >>> 6) & 0x3f), 0x80 | (unit & 0x3f));
+      }
+    }
+  }
+  return Buffer.from(bytes);
+}
+
+/**
+ * The UTF-16 little-endian units whose name is `name`; `undefined` where no such name can be. Text that was typed
+ * in plain UTF-8 is taken, too.
+ */
+export function utf16FromName(name: Buffer): Buffer | undefined {
+  if (isUtf8(name)) return Buffer.from(name.toString("utf8"), "utf16le");
+  const units: number[] = [];
+  for (let at = 0; at < name.length;) {
+    const first = name[at]!;
+    const length =
+      first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+    if (length === 0 || at + length > name.length) return undefined;
+    let point = length === 1 ? first : first & (0x7f >>> length);
+    for (const byte of name.subarray(at + 1, at + length)) {
+      if ((byte & 0xc0) !== 0x80) return undefined;
+      point = point * 64 + (byte & 0x3f);
+    }
+    if (point > 0x10ffff) return undefined;
+    if (point < 0x10000) units.push(point);
+    else units.push(0xd800 | ((point - 0x10000) >>> 10), 0xdc00 | ((point - 0x10000) & 0x3ff));
+    at += length;
+  }
+  const bytes = Buffer.alloc(units.length * 2);
+  units.forEach((unit, index) => bytes.writeUInt16LE(unit, index * 2));
+  // Bytes that are no name's form are nobody's: two halves written apart, a needless overlong form.
+  return nameFromUtf16(bytes).equals(name) ? bytes : undefined;
+}
+
+const isHigh = (unit: number): boolean => unit >>> 10 === 0xd800 >>> 10;
+const isLow = (unit: number): boolean => unit >>> 10 === 0xdc00 >>> 10;
