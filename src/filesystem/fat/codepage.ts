@@ -16,7 +16,7 @@ const KNOWN = [
 export interface CodePage {
   /** "437" */
   readonly number: string;
-  /** The text in `bytes`, whose characters are put into lower case where `isLower`; as the bytes of a host's name. */
+  /** The text in `bytes`, whose characters are put into lower case where `isLower`; as the bytes of a host's name; they may be `bytes`. */
   name(bytes: Buffer, isLower: boolean): Buffer;
 }
 
@@ -33,12 +33,23 @@ export function codePage(name: string): CodePage | undefined {
   return {
     number,
     name(bytes, isLower) {
+      if (isPlain(bytes)) return isLower ? Buffer.from(bytes.toString("latin1").toLowerCase()) : bytes;
       const text = decode(bytes);
       const cased = isLower ? lowerCase(text) : text;
       return cased.includes(UNKNOWN) ? pieceByPiece(bytes, decode, isLower) : hostName(cased);
     },
   };
 }
+
+/** Whether these are characters of ASCII that every code page has, and every host takes: most names are. */
+function isPlain(bytes: Buffer): boolean {
+  if (bytes[0] === DOT) return false;
+  for (const byte of bytes)
+    if (byte <= SPACE || byte >= DELETE || byte === PERCENT || byte === SLASH) return false;
+  return true;
+}
+
+const [SPACE, PERCENT, DOT, SLASH, DELETE] = [0x20, 0x25, 0x2e, 0x2f, 0x7f]; // "%" is Arabic in code page 864
 
 /** What iconv-lite gives for bytes that the code page has nothing for. */
 const UNKNOWN = "\ufffd";
