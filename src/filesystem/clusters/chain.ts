@@ -63,6 +63,9 @@ export function chain(heap: Heap, first: number, wanted: number, of: string): Al
         const problem = linkError(heap, tail.cluster, "a cluster before it", of);
         return { count: tail.index, problem, isExact: false };
       }
+    } else if (index <= wanted && (end.link === Link.free || end.link === Link.bad)) {
+      // The chain should not have come here: what lies in this cluster is no file's.
+      return { count: index - 1, problem: markError(heap, end.cluster, end.link, of), isExact: false };
     } else if (index < wanted && end.link !== Link.end) {
       return { count: index, problem: linkError(heap, end.cluster, end.link, of), isExact: false };
     }
@@ -147,19 +150,28 @@ export async function follow(
 function startError({ volume, clusterCount }: Heap, cluster: number, of: string): CorruptError {
   return new CorruptError({
     file: volume.name,
-    thing: `a cluster of ${of}`,
+    thing: `a cluster of the ${of}`,
     found: cluster,
     expected: `from ${FIRST_CLUSTER} to ${FIRST_CLUSTER + clusterCount - 1}`,
   });
 }
 
+function markError({ volume, table }: Heap, cluster: number, mark: number, of: string): CorruptError {
+  return new CorruptError({
+    file: volume.name,
+    offset: table.offsetOf(cluster),
+    thing: `the FAT's mark of cluster ${cluster}, to which the chain of the ${of} leads,`,
+    found: mark === Link.free ? "free" : "bad",
+    expected: "in use",
+  });
+}
+
 function linkError(heap: Heap, cluster: number, link: number | string | undefined, of: string): CorruptError {
-  const found = link === Link.free ? "free" : link === Link.bad ? "bad" : link;
   return new CorruptError({
     file: heap.volume.name,
     offset: heap.table.offsetOf(cluster),
-    thing: `the FAT's link from cluster ${cluster} of ${of}`,
-    ...(found !== undefined && { found }),
+    thing: `the FAT's link from cluster ${cluster} of the ${of}`,
+    ...(link !== undefined && { found: link }),
     expected: `the chain's end or another cluster up to ${FIRST_CLUSTER + heap.clusterCount - 1}`,
   });
 }

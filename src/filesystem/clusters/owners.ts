@@ -24,6 +24,8 @@ export interface Surveyed {
   readonly newParser: () => EntryParser;
   readonly readNode: (id: NodeId) => Promise<ClusterNode>;
   readonly directory: (id: NodeId) => Promise<Directory>;
+  /** The file system's own, which are in no directory. */
+  readonly reserved: readonly Allocation[];
 }
 
 /** The clusters that cannot be had: by those whose length is exact, and by the others. */
@@ -88,12 +90,12 @@ async function survey(surveyed: Surveyed): Promise<Disputed | undefined> {
   const { heap, readNode } = surveyed;
   const newSet = (): ClusterSet => new ClusterSet(heap.clusterCount);
   const [exact, exactShared, doubtful, doubtfulShared] = [newSet(), newSet(), newSet(), newSet()];
-  const claim = async (node: ClusterNode): Promise<void> => {
-    const allocation = clustersOf(heap, node);
+  const claim = async (allocation: Allocation): Promise<void> => {
     const { count, isExact } = await allocation.reach();
     const [once, twice] = isExact ? [exact, exactShared] : [doubtful, doubtfulShared];
     for (const run of await allocation.runs(0, count)) once.add(run, twice);
   };
+  for (const allocation of surveyed.reserved) await unlessDamaged(() => claim(allocation));
   // A directory is where its clusters begin, whatever names it: one that lies within itself is seen once.
   const seen = new Set<number>();
   const pending: NodeId[] = [ROOT_ID];
@@ -103,13 +105,13 @@ async function survey(surveyed: Surveyed): Promise<Disputed | undefined> {
       const node = await readNode(id);
       if (seen.has(node.firstCluster)) return;
       seen.add(node.firstCluster);
-      if (node.firstCluster > 0) await claim(node);
+      if (node.firstCluster > 0) await claim(clustersOf(heap, node));
       const directory = await surveyed.directory(id);
       for await (const { entries } of entriesOf(heap, directory, surveyed.newParser(), 0)) {
         for (const entry of entries) {
           await unlessDamaged(async () => {
             if (entry.type === "directory") pending.push(entry.id);
-            else await claim(await readNode(entry.id));
+            else await claim(clustersOf(heap, await readNode(entry.id)));
           });
         }
       }

@@ -20,6 +20,8 @@ export interface ClusterFormat<Node extends ClusterNode> {
   attributesOf(node: Node, size: number): Attributes;
   /** Of a root that is not in clusters. */
   readonly fixedRoot?: Directory;
+  /** Clusters of the file system's own, which are in no directory. */
+  readonly reserved?: readonly Allocation[];
   usage(): Promise<Usage>;
 }
 
@@ -33,7 +35,8 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
   const { heap, fixedRoot } = format;
   const names = listing(heap, format.newParser, format.fold);
   const allocations = new LRUCache<NodeId, Allocation>({ max: ALLOCATIONS_KEPT });
-  const own = owners({ heap, directory, newParser: format.newParser, readNode: format.readNode });
+  const { newParser, readNode, reserved = [] } = format;
+  const own = owners({ heap, directory, newParser, readNode, reserved });
   let usage: Promise<Usage> | undefined;
 
   /** The clusters of `node`; of a file, as far as no other has them, too. */

@@ -21,7 +21,7 @@ import { entryParser } from "./entryset.js";
 import { factsOf } from "./facts.js";
 import { openMedium } from "./medium.js";
 import { attributesOf, readNode } from "./node.js";
-import { findTables, upCaseOf } from "./tables.js";
+import { findTables, reservedClusters, upCaseOf } from "./tables.js";
 import { usageOf } from "./usage.js";
 
 export const exfatDriver: FileSystemDriver = { name: "exfat", open };
@@ -40,6 +40,7 @@ async function open(volume: BlockSource, options: FileSystemOptions = {}): Promi
     readNode: (id) => readNode(medium, id),
     attributesOf: (node, size) => attributesOf(medium, node, size),
     usage: () => usageOf(medium, tables),
+    reserved: reservedClusters(medium, tables),
   });
   return { ...tree, facts: factsOf(medium, tables, warning) };
 }

@@ -7,7 +7,7 @@ import { PAGE_CLUSTERS } from "../clusters/table.js";
 import { dosTime } from "../clusters/time.js";
 import { ROOT_ID, type ClusterNode } from "../clusters/node.js";
 import type { Attributes, NodeId } from "../filesystem.js";
-import { Attribute, EntryType, NO_FAT_CHAIN, type FileRecord } from "./entry.js";
+import { Attribute, EntryType, NO_FAT_CHAIN, StreamRecord, type FileRecord } from "./entry.js";
 import { entrySet, slotCount, type EntrySet } from "./entryset.js";
 import type { Medium } from "./medium.js";
 
@@ -29,15 +29,7 @@ export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
   const entryOffset = id * SLOT_SIZE;
   const { file, stream } = await setAt(medium, entryOffset);
   const isDirectory = (file.attributes & Attribute.directory) !== 0;
-  if (stream.validSize > stream.size) {
-    throw new CorruptError({
-      file: medium.heap.volume.name,
-      offset: entryOffset + SLOT_SIZE,
-      thing: "the valid length of a file",
-      found: stream.validSize,
-      expected: `at most its length, ${stream.size}`,
-    });
-  }
+  checkSizes(medium, stream, entryOffset + SLOT_SIZE);
   return {
     id,
     of: `${isDirectory ? "directory" : "file"} at 0x${entryOffset.toString(16)}`,
@@ -50,6 +42,24 @@ export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
     dosAttributes: file.attributes & 0xff,
     file,
   };
+}
+
+/** Source: Microsoft exFAT specification (2019), sections 7.6.5 and 7.6.7. */
+function checkSizes({ heap }: Medium, { size, validSize }: StreamRecord, offset: number): void {
+  const check = (field: "size" | "validSize", thing: string, limit: number, of: string): void => {
+    const found = { size, validSize }[field];
+    if (found <= limit) return;
+    const at = offset + StreamRecord.fields[field].offset;
+    throw new CorruptError({
+      file: heap.volume.name,
+      offset: at,
+      thing,
+      found,
+      expected: `at most ${limit}, ${of}`,
+    });
+  };
+  check("size", "the length of a file", heap.clusterCount * heap.clusterSize, "all clusters together");
+  check("validSize", "the valid length of a file", size, "its length");
 }
 
 /**

@@ -6,9 +6,10 @@ import { DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
 import { unicodeUpCase, type UpCase } from "../clusters/case.js";
-import { chain } from "../clusters/chain.js";
+import { chain, type Allocation } from "../clusters/chain.js";
 import { contentsOf } from "../clusters/contents.js";
 import { entriesOf, SLOT_SIZE, type Directory, type EntryParser } from "../clusters/directory.js";
+import type { Heap } from "../clusters/heap.js";
 import { checksum32 } from "./boot.js";
 import { EntryType, GuidRecord, LabelRecord, TableRecord } from "./entry.js";
 import type { Medium } from "./medium.js";
@@ -63,10 +64,26 @@ function labelOf(slot: Buffer): string {
 }
 
 /** The contents of a table. */
-export function tableSource({ heap }: Medium, { record, offset }: Table, of: string): BlockSource {
-  const { firstCluster, size } = record;
-  const allocation = chain(heap, firstCluster, Math.ceil(size / heap.clusterSize), of);
-  return contentsOf(heap, allocation, { of, size, validSize: size, entryOffset: offset });
+export function tableSource({ heap }: Medium, table: Table, of: string): BlockSource {
+  const { size } = table.record;
+  return contentsOf(heap, tableClusters(heap, table, of), {
+    of,
+    size,
+    validSize: size,
+    entryOffset: table.offset,
+  });
+}
+
+function tableClusters(heap: Heap, { record }: Table, of: string): Allocation {
+  return chain(heap, record.firstCluster, Math.ceil(record.size / heap.clusterSize), of);
+}
+
+/** The clusters of both tables, which are no file's. */
+export function reservedClusters({ heap }: Medium, { bitmap, upCase }: Tables): Allocation[] {
+  return [
+    ...(bitmap ? [tableClusters(heap, bitmap, "allocation bitmap")] : []),
+    ...(upCase ? [tableClusters(heap, upCase, "up-case table")] : []),
+  ];
 }
 
 /** Bytes: two for each unit of the basic plane. */

@@ -113,3 +113,11 @@ export function shuffled(first: number, count: number, random: (limit: number) =
   }
   return numbers;
 }
+
+/** `length` bytes that are the same every time. */
+export function randomBytes(length: number, seed: number): Buffer {
+  const random = generator(seed);
+  const bytes = Buffer.alloc(Math.ceil(length / 4) * 4);
+  for (let at = 0; at < length; at += 4) bytes.writeUInt32LE(random(2 ** 32), at);
+  return bytes.subarray(0, length);
+}
