@@ -3,7 +3,7 @@
  * every so many clusters a mark is kept, from which any place in it is near. So a file takes little memory however
  * many pieces it is in.
  */
-import { CorruptError, HostError, type DiskError } from "../../errors.js";
+import { CorruptError, DiskError, HostError } from "../../errors.js";
 import { FIRST_CLUSTER, holds, type ClusterRun, type Heap } from "./heap.js";
 import { LOOP_FACTOR, LoopDetector, tailOfLoop } from "./loop.js";
 import { Link, PAGE_CLUSTERS, type LinkPage } from "./table.js";
@@ -28,7 +28,7 @@ const FIRST_STRIDE = 64;
 
 /**
  * The chain that begins at cluster `first`, as far as `wanted` clusters; what follows them is nobody's concern.
- * @param of what complaints call its owner: "directory 1234".
+ * @param of what complaints call its owner: "directory at 0x4a20".
  */
 export function chain(heap: Heap, first: number, wanted: number, of: string): Allocation {
   let marks: number[] = [];
@@ -56,8 +56,13 @@ export function chain(heap: Heap, first: number, wanted: number, of: string): Al
       }
       index++;
       return loop.closes(cluster);
+    }).catch((error: unknown) => {
+      if (error instanceof DiskError) return error;
+      throw error;
     });
-    if (end.stopped) {
+    if (end instanceof DiskError) {
+      if (index < wanted) return { count: index, problem: end, isExact: false };
+    } else if (end.stopped) {
       const tail = await tailOfLoop(heap, first, loop.length);
       if (tail.index < wanted) {
         const problem = linkError(heap, tail.cluster, "a cluster before it", of);
@@ -69,15 +74,16 @@ export function chain(heap: Heap, first: number, wanted: number, of: string): Al
     } else if (index < wanted && end.link !== Link.end) {
       return { count: index, problem: linkError(heap, end.cluster, end.link, of), isExact: false };
     }
-    const isExact = end.link === Link.end && (index === wanted || wanted >= heap.clusterCount);
+    const hasEnd = !(end instanceof DiskError) && end.link === Link.end;
+    const isExact = hasEnd && (index === wanted || wanted >= heap.clusterCount);
     return { count: Math.min(index, wanted), isExact };
   }
 
   return {
     reach() {
-      measured ??= measure().catch((error: unknown) => {
-        if (error instanceof HostError) measured = undefined; // the host may have failed only for once
-        throw error;
+      measured ??= measure().then((reach) => {
+        if (reach.problem instanceof HostError) measured = undefined; // it may have failed only for once
+        return reach;
       });
       return measured;
     },

@@ -5,7 +5,7 @@
  * the wrong one, and it is damaged for all.
  */
 import { setImmediate } from "node:timers/promises";
-import { CorruptError, DiskError } from "../../errors.js";
+import { CorruptError, DiskError, HostError } from "../../errors.js";
 import type { NodeId } from "../filesystem.js";
 import type { Allocation, Reach } from "./chain.js";
 import { entriesOf, type Directory, type EntryParser } from "./directory.js";
@@ -65,9 +65,9 @@ export function owners(surveyed: Surveyed): Owners {
       let reach: Promise<Reach> | undefined;
       return {
         reach: () =>
-          (reach ??= restricted(allocation, of).catch((error: unknown) => {
-            reach = undefined;
-            throw error;
+          (reach ??= restricted(allocation, of).then((found) => {
+            if (found.problem instanceof HostError) reach = undefined; // it may have failed only for once
+            return found;
           })),
         runs: (index, count) => allocation.runs(index, count),
       };

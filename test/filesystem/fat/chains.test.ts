@@ -247,6 +247,21 @@ t.test("where the first FAT cannot be read, the second is", async (t) => {
   t.match(fs.facts.warnings.join(), /the FAT cannot be read/);
 });
 
+t.test("where no FAT can be read, a file is read as far as its links are known", async (t) => {
+  const image = new FatBuilder({ width: 32, clusterCount: 60_000, fatCount: 1 });
+  const contents = randomBytes(2048, 9);
+  image.put(contents, [10, 11, 40_000, 12]);
+  image.put(contents.subarray(0, 512), [50_000]);
+  image.root(entry("F", { firstCluster: 10, size: contents.length }));
+  image.root(entry("ONE", { firstCluster: 50_000, size: 512 }));
+  const volume = damaged(memorySource(image.bytes, "image"), image.fatOffsets[0]! + 40_000 * 4, 1024);
+  const fs = (await fatDriver.open(volume))!;
+  const [bytes, problem] = await readable(fs);
+  t.ok(bytes.equals(contents.subarray(0, 1536)));
+  t.match(problem, /a cluster is lost/);
+  t.same(await readable(fs, "ONE"), [contents.subarray(0, 512), ""], "its only link is not needed");
+});
+
 t.test("FATs that differ are told", async (t) => {
   const image = new FatBuilder({ width: 12, clusterCount: 500 });
   image.link(100, 101, [image.fatOffsets[1]!]);

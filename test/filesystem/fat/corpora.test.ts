@@ -10,7 +10,7 @@ const SOON = 20_000; // milliseconds
 
 const images = corpus.filter(
   ({ format, scheme, fileSystem }) =>
-    format === "raw" && /^none/.test(scheme) && /^(fat\d*|exfat)$/.test(fileSystem),
+    format === "raw" && scheme.startsWith("none") && /^(fat\d*|exfat)$/.test(fileSystem),
 );
 
 /** The files' hashes in the form of the truth. */
