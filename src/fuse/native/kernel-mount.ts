@@ -3,10 +3,10 @@ import { close, constants, open } from "node:fs";
 import { stat, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { fromHost, HostError, isErrnoException } from "../../errors.js";
+import type { Addon } from "../../storage/addon.js";
 import type { FuseOptions } from "../backend.js";
 import { busy, fusermount } from "../fusermount.js";
 import { MAX_READ } from "../protocol/init.js";
-import type { Addon } from "./addon.js";
 
 /** MS_* of sys/mount.h by option, for mount(2). Options that are not here are the file system's. */
 const MOUNT_FLAGS: Readonly<Record<string, number>> = {
@@ -30,7 +30,7 @@ const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /**
  * Mounts on `mountPoint`.
- * @returns the connection: a non-blocking descriptor, the caller's to close. Without anyone who reads from it,
+ * @returns the connection: a descriptor, the caller's to close. Without anyone who reads from it,
  * whoever touches the mount waits.
  * @throws {DiskError} with the next step.
  */
@@ -67,11 +67,9 @@ export async function raiseReadAhead(mountPoint: string): Promise<void> {
 
 async function attachAsRoot(addon: Addon, target: string, source: string, all: string[]): Promise<number> {
   const flags = all.reduce((sum, option) => sum | (MOUNT_FLAGS[option] ?? 0), 0);
-  const fd = await promisify(open)("/dev/fuse", constants.O_RDWR | constants.O_NONBLOCK).catch(
-    (error: unknown) => {
-      throw fromHost(error, "/dev/fuse");
-    },
-  );
+  const fd = await promisify(open)("/dev/fuse", constants.O_RDWR).catch((error: unknown) => {
+    throw fromHost(error, "/dev/fuse");
+  });
   const data = [
     `fd=${fd}`,
     "rootmode=40000",

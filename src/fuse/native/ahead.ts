@@ -1,0 +1,141 @@
+/**
+ * Looking ahead for whoever walks the tree (find, tar, cp -r): the directories that come next are listed, and the
+ * next files of a directory opened, before they are asked for. Nobody waits for it.
+ */
+import { setImmediate } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
+import type { NodeId, NodeType } from "../../filesystem/filesystem.js";
+
+/** Directories that are listed ahead at most, and files that are opened. */
+const DIRECTORIES_AHEAD = 32;
+const FILES_AHEAD = 8;
+
+/** Entries of listings that are remembered, over all directories. */
+const ENTRIES_KEPT = 50_000;
+
+/** Directories that are climbed out of at once: damaged ones may lie in a circle. */
+const CLIMB_LIMIT = 1000;
+
+export interface Ahead {
+  /** Some more of what directory `id` holds; `isFirst` where that is the first of it. */
+  learn(id: NodeId, entries: readonly Kin[], isFirst: boolean): void;
+  /** Someone has listed directory `id`. */
+  listed(id: NodeId): void;
+  /** Someone has opened file `id`. */
+  opened(id: NodeId): void;
+}
+
+interface Kin {
+  readonly id: NodeId;
+  readonly type: NodeType | undefined;
+}
+
+interface Listing {
+  readonly directories: NodeId[];
+  readonly files: NodeId[];
+}
+
+/** The preparations may fail: who then asks hears why. */
+export function lookAhead(
+  prepareListing: (id: NodeId) => Promise<void>,
+  prepareFile: (id: NodeId) => Promise<void>,
+): Ahead {
+  const places = new Map<NodeId, { readonly parent: NodeId; readonly index: number }>();
+  const listings = new LRUCache<NodeId, Listing>({
+    maxSize: ENTRIES_KEPT,
+    sizeCalculation: ({ directories, files }) => 1 + directories.length + files.length,
+    dispose: ({ directories, files }, parent, reason) => {
+      if (reason === "set") return;
+      for (const id of [...directories, ...files]) if (places.get(id)?.parent === parent) places.delete(id);
+    },
+  });
+
+  /** The directory that a walk enters after `id`: its first child, else the next beside it or above. */
+  const directoryAfter = (id: NodeId): NodeId | undefined => {
+    const child = listings.get(id)?.directories[0];
+    if (child !== undefined) return child;
+    let at = id;
+    for (let climbed = 0; climbed < CLIMB_LIMIT; climbed++) {
+      const place = places.get(at);
+      if (place === undefined) return undefined;
+      const sibling = listings.get(place.parent)?.directories[place.index + 1];
+      if (sibling !== undefined) return sibling;
+      at = place.parent;
+    }
+    return undefined;
+  };
+
+  let front: NodeId | undefined; // the directory up to which all are prepared
+  const prepared = new Set<NodeId>();
+  const directories = takingTurns(async () => {
+    if (front === undefined || prepared.size >= DIRECTORIES_AHEAD) return false;
+    front = directoryAfter(front);
+    if (front === undefined || prepared.has(front)) return false; // the end; or damaged ones lie in a circle
+    prepared.add(front);
+    await prepareListing(front);
+    return true;
+  });
+
+  let lastOpened: { readonly parent: NodeId; readonly index: number } | undefined;
+  let preparedFiles = 0; // the index in that directory up to which all are prepared
+  const files = takingTurns(async () => {
+    if (lastOpened === undefined || preparedFiles > lastOpened.index + FILES_AHEAD) return false;
+    const file = listings.get(lastOpened.parent)?.files[preparedFiles++];
+    if (file === undefined) return false;
+    await prepareFile(file);
+    return true;
+  });
+
+  return {
+    learn(id, entries, isFirst) {
+      const known = isFirst ? undefined : listings.get(id);
+      const listing = known ?? { directories: [], files: [] };
+      for (const entry of entries) {
+        const kin = entry.type === "directory" ? listing.directories : listing.files;
+        if (entry.type !== "directory" && entry.type !== "file") continue;
+        places.set(entry.id, { parent: id, index: kin.length });
+        kin.push(entry.id);
+      }
+      listings.set(id, listing);
+    },
+
+    listed(id) {
+      if (!prepared.delete(id)) {
+        // Not foreseen. A directory whose parent was listed before is the beginning of a walk.
+        prepared.clear();
+        front = places.has(id) ? id : undefined;
+      }
+      directories();
+    },
+
+    opened(id) {
+      const place = places.get(id);
+      if (place === undefined) return;
+      const isNext =
+        lastOpened?.parent === place.parent &&
+        place.index > lastOpened.index &&
+        place.index <= lastOpened.index + FILES_AHEAD;
+      lastOpened = place;
+      preparedFiles = Math.max(isNext ? preparedFiles : 0, place.index + 1);
+      if (isNext) files();
+    },
+  };
+}
+
+/** Has `step` run again and again, others' work between, until it gives `false` or fails. */
+function takingTurns(step: () => Promise<boolean>): () => void {
+  let isRunning = false;
+  const run = async (): Promise<void> => {
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      do await setImmediate();
+      while (await step());
+    } catch {
+      return; // who asks for it hears why
+    } finally {
+      isRunning = false;
+    }
+  };
+  return () => void run();
+}
