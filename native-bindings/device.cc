@@ -119,6 +119,8 @@ bool Device::answer(Lane& lane, const fuse_in_header& header, const char* body) 
       // Whoever wants to write hears from TypeScript that he may not.
       return (reinterpret_cast<const fuse_open_in*>(body)->flags & O_ACCMODE) == O_RDONLY &&
              answerOffered(lane, header, 0, SIZE_MAX);
+    case FUSE_READLINK:
+      return answerOffered(lane, header, 0, SIZE_MAX);
     case FUSE_READDIR:
     case FUSE_READDIRPLUS: {
       const auto* wanted = reinterpret_cast<const fuse_read_in*>(body);
@@ -135,6 +137,8 @@ bool Device::answerOffered(Lane& lane, const fuse_in_header& header, uint64_t of
   const size_t length = offered->size() - sizeof(fuse_out_header);
   std::memcpy(lane.reply.get(), offered->data(), offered->size());
   send(lane.fd, header, lane.reply.get(), length);
+  // TypeScript goes on from here; a link, or the end of a listing, leads nowhere.
+  if (header.opcode == FUSE_READLINK || offset != 0) return true;
   const auto* bytes = reinterpret_cast<const char*>(&header);
   queue({lane.index, true, std::vector<char>(bytes, bytes + header.len)});
   return true;

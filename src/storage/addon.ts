@@ -68,7 +68,7 @@ export interface Addon {
    */
   putWindow(session: Session, node: number, index: number, runs: Float64Array, bytes: Buffer): void;
   /**
-   * Lets the threads answer the next `opcode` (OPEN, READDIR, READDIRPLUS) about `node`, a listing from `offset` on,
+   * Lets the threads answer the next `opcode` (OPEN, READLINK, READDIR, READDIRPLUS) about `node`, a listing from `offset` on,
    * with `reply`, which has room for its header. Once.
    */
   offer(session: Session, opcode: number, node: number, offset: number, reply: Buffer): void;

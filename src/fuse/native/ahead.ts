@@ -13,6 +13,9 @@ const FILES_AHEAD = 8;
 /** Entries of listings that are remembered, over all directories. */
 const ENTRIES_KEPT = 50_000;
 
+/** Listings in which a file that is opened is looked for. */
+const LISTINGS_SEARCHED = 64;
+
 /** Directories that are climbed out of at once: damaged ones may lie in a circle. */
 const CLIMB_LIMIT = 1000;
 
@@ -30,6 +33,12 @@ interface Kin {
   readonly type: NodeType | undefined;
 }
 
+/** Where a node stands among its kind in its directory. */
+interface Place {
+  readonly parent: NodeId;
+  readonly index: number;
+}
+
 interface Listing {
   readonly directories: NodeId[];
   readonly files: NodeId[];
@@ -40,25 +49,25 @@ export function lookAhead(
   prepareListing: (id: NodeId) => Promise<void>,
   prepareFile: (id: NodeId) => Promise<void>,
 ): Ahead {
-  const places = new Map<NodeId, { readonly parent: NodeId; readonly index: number }>();
+  const places = new Map<NodeId, Place>(); // of directories
   const listings = new LRUCache<NodeId, Listing>({
     maxSize: ENTRIES_KEPT,
     sizeCalculation: ({ directories, files }) => 1 + directories.length + files.length,
-    dispose: ({ directories, files }, parent, reason) => {
+    dispose: ({ directories }, parent, reason) => {
       if (reason === "set") return;
-      for (const id of [...directories, ...files]) if (places.get(id)?.parent === parent) places.delete(id);
+      for (const id of directories) if (places.get(id)?.parent === parent) places.delete(id);
     },
   });
 
   /** The directory that a walk enters after `id`: its first child, else the next beside it or above. */
   const directoryAfter = (id: NodeId): NodeId | undefined => {
-    const child = listings.get(id)?.directories[0];
+    const child = listings.peek(id)?.directories[0];
     if (child !== undefined) return child;
     let at = id;
     for (let climbed = 0; climbed < CLIMB_LIMIT; climbed++) {
       const place = places.get(at);
       if (place === undefined) return undefined;
-      const sibling = listings.get(place.parent)?.directories[place.index + 1];
+      const sibling = listings.peek(place.parent)?.directories[place.index + 1];
       if (sibling !== undefined) return sibling;
       at = place.parent;
     }
@@ -76,7 +85,18 @@ export function lookAhead(
     return true;
   });
 
-  let lastOpened: { readonly parent: NodeId; readonly index: number } | undefined;
+  /** Where file `id` is, in one of the directories that were listed last. */
+  const placeOfFile = (id: NodeId): Place | undefined => {
+    let looked = 0;
+    for (const [parent, { files }] of listings.entries()) {
+      const index = files.indexOf(id);
+      if (index >= 0) return { parent, index };
+      if (++looked === LISTINGS_SEARCHED) return undefined;
+    }
+    return undefined;
+  };
+
+  let lastOpened: Place | undefined;
   let preparedFiles = 0; // the index in that directory up to which all are prepared
   const files = takingTurns(async () => {
     if (lastOpened === undefined || preparedFiles > lastOpened.index + FILES_AHEAD) return false;
@@ -91,10 +111,10 @@ export function lookAhead(
       const known = isFirst ? undefined : listings.get(id);
       const listing = known ?? { directories: [], files: [] };
       for (const entry of entries) {
-        const kin = entry.type === "directory" ? listing.directories : listing.files;
-        if (entry.type !== "directory" && entry.type !== "file") continue;
-        places.set(entry.id, { parent: id, index: kin.length });
-        kin.push(entry.id);
+        if (entry.type === "file") listing.files.push(entry.id);
+        if (entry.type !== "directory") continue;
+        places.set(entry.id, { parent: id, index: listing.directories.length });
+        listing.directories.push(entry.id);
       }
       listings.set(id, listing);
     },
@@ -109,7 +129,11 @@ export function lookAhead(
     },
 
     opened(id) {
-      const place = places.get(id);
+      const expected = lastOpened && listings.peek(lastOpened.parent)?.files.indexOf(id, lastOpened.index);
+      const place =
+        expected !== undefined && expected >= 0
+          ? { parent: lastOpened!.parent, index: expected }
+          : placeOfFile(id);
       if (place === undefined) return;
       const isNext =
         lastOpened?.parent === place.parent &&

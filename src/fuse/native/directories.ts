@@ -2,7 +2,7 @@
 import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { AFTER_DOT, AFTER_DOT_DOT, direntSize, writeDirent } from "../protocol/directory.js";
-import { body, HEADER_SIZE, reply } from "../protocol/reply.js";
+import { body, HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
 import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
@@ -14,6 +14,9 @@ const CACHE_DIR = (1 << 1) | (1 << 3);
 
 /** Bytes that the C library lists directories with: as many as a listing is prepared for. */
 const USUAL_ROOM = 32 * 2 ** 10;
+
+/** What a listing ends with. */
+const NOTHING = reply(0);
 
 export interface Directories {
   readonly handlers: Handlers;
@@ -32,18 +35,25 @@ export function serveDirectories(
   const choose = entryChooser(tree);
 
   /** Damage at one entry must not hide its neighbours: it is listed without attributes, and asking is EIO. */
-  const attributesOf = async ({ id, cookie }: DirectoryEntry): Promise<Attributes | undefined> => {
+  const attributesOf = ({
+    id,
+    cookie,
+  }: DirectoryEntry): Attributes | undefined | Promise<Attributes | undefined> => {
     if (cookie === AFTER_DOT_DOT) return undefined;
     try {
-      return await tree.attributes(id);
+      const attributes = tree.attributes(id);
+      return attributes instanceof Promise ? attributes.catch(lost) : attributes;
     } catch (error) {
-      complain(error);
-      return undefined;
+      return lost(error);
     }
+  };
+  const lost = (error: unknown): undefined => {
+    complain(error);
+    return undefined;
   };
 
   const replyOf = async (id: NodeId, { entries, isEnd }: Choice, offset: number, plus: boolean) => {
-    const attributes = await Promise.all(entries.map(attributesOf));
+    const attributes = await together(entries.map(attributesOf));
     const out = reply(entries.reduce((sum, { name }) => sum + direntSize(name, plus), 0));
     let at = 0;
     entries.forEach((entry, index) => {
@@ -52,7 +62,7 @@ export function serveDirectories(
     // Every listing ends with a question whose answer is known by now.
     const last = entries.at(-1);
     if (isEnd && last !== undefined)
-      threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, reply(0));
+      threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
     const kin = entries.flatMap(({ id, type, cookie }, index) =>
       cookie === AFTER_DOT || cookie === AFTER_DOT_DOT ? [] : [{ id, type: attributes[index]?.type ?? type }],
     );
@@ -83,6 +93,15 @@ export function serveDirectories(
     async prepare(id) {
       const choice = await choose(id, 0, USUAL_ROOM, true);
       threads.offer(Opcode.readdirplus, id, 0, await replyOf(id, choice!, 0, true));
+      for (const entry of choice!.entries) {
+        if (entry.type !== "symlink") continue;
+        threads.offer(Opcode.readlink, entry.id, 0, replyWith(await tree.readLink(entry.id)));
+      }
     },
   };
+}
+
+/** All of `values`, waiting only where one has to be waited for. */
+async function together<T>(values: (T | Promise<T>)[]): Promise<T[]> {
+  return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as T[]);
 }

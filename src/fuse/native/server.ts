@@ -50,15 +50,16 @@ export function serve(
   const complain = complainer(log);
   const buffers = new ReadBuffers();
   let flags = 0;
+  // The threads do not look at who asks.
+  const open = onlyFor === undefined ? threads : { ...threads, offer: () => undefined };
   const ahead = lookAhead(
     (id) => directories.prepare(id),
-    // A file that is open can be read by anyone: it is not opened before it is known who comes.
-    (id) => (onlyFor === undefined ? files.prepare(id) : Promise.resolve()),
+    (id) => files.prepare(id),
   );
-  const files = serveFiles(tree, buffers, threads, ahead);
+  const files = serveFiles(tree, buffers, open, ahead);
   // Whoever may not come in is turned away at OPENDIR.
   const stateless = (): boolean => onlyFor === undefined && (flags & InitFlag.noOpendir) !== 0;
-  const directories = serveDirectories(tree, complain, stateless, threads, ahead);
+  const directories = serveDirectories(tree, complain, stateless, open, ahead);
   const handlers: Handlers = {
     ...readOnlyHandlers,
     ...nodeHandlers(tree),
