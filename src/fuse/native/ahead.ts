@@ -96,6 +96,7 @@ export function lookAhead(
     return undefined;
   };
 
+  let isRow = false; // whether files are opened in the order in which they are listed
   let lastOpened: Place | undefined;
   let preparedFiles = 0; // the index in that directory up to which all are prepared
   const files = takingTurns(async () => {
@@ -126,6 +127,11 @@ export function lookAhead(
         front = places.has(id) ? id : undefined;
       }
       directories();
+      if (isRow) {
+        lastOpened = { parent: id, index: -1 };
+        preparedFiles = 0;
+        files();
+      }
     },
 
     opened(id) {
@@ -135,13 +141,13 @@ export function lookAhead(
           ? { parent: lastOpened!.parent, index: expected }
           : placeOfFile(id);
       if (place === undefined) return;
-      const isNext =
-        lastOpened?.parent === place.parent &&
-        place.index > lastOpened.index &&
-        place.index <= lastOpened.index + FILES_AHEAD;
+      // A row goes on in the next directory, and in the one above when that is done.
+      const isSameDirectory = lastOpened?.parent === place.parent;
+      const steps = place.index - (lastOpened?.index ?? 0);
+      if (isSameDirectory) isRow = steps > 0 && steps <= FILES_AHEAD;
+      preparedFiles = Math.max(isSameDirectory && isRow ? preparedFiles : 0, place.index + 1);
       lastOpened = place;
-      preparedFiles = Math.max(isNext ? preparedFiles : 0, place.index + 1);
-      if (isNext) files();
+      if (isRow) files();
     },
   };
 }
