@@ -10,7 +10,7 @@
  * It reads in 128 KiB, looks every name up by itself, and does not mount where something is mounted already.
  */
 import { execFile } from "node:child_process";
-import { access, readFile, realpath, stat } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
 import { promisify } from "node:util";
 import type Fuse from "fuse-native";
 import { fromHost, HostError, UnsupportedError } from "../../errors.js";
@@ -18,6 +18,7 @@ import type { FuseBackend, FuseOptions } from "../backend.js";
 import { busy, fusermount, othersRefused } from "../fusermount.js";
 import { mountingProblem } from "../preconditions.js";
 import { operationsOf, type TreeOperations } from "./operations.js";
+import { watchMount } from "./watch.js";
 
 export const fuseNativeBackend: FuseBackend = {
   name: "fuse-native",
@@ -42,11 +43,10 @@ export const fuseNativeBackend: FuseBackend = {
       if (error.message !== IN_USE) await detach(target, true).catch(() => undefined);
       throw (await areOthersRefused(options)) ? othersRefused(target) : refused(target, error);
     }
-    const { dev } = await stat(target).catch(async (error: unknown) => {
+    const { gone, look } = await watchMount(target).catch(async (error: unknown) => {
       await detach(target, true).catch(() => undefined); // the error that comes first counts
       throw fromHost(error, target);
     });
-    const { gone, look } = watchFor(target, dev);
     const ended = gone.then(() => promisify(fuse.unmount.bind(fuse))());
     let isDetached = false; // what is mounted there from now on is not ours
     void ended.then(() => {
@@ -149,36 +149,6 @@ async function areOthersRefused({ allowOther, allowRoot }: FuseOptions): Promise
   if (process.platform !== "linux" || process.geteuid?.() === 0 || !(allowOther || allowRoot)) return false;
   const rules = await readFile("/etc/fuse.conf", "utf8").catch(() => "");
   return !/^user_allow_other\s*$/m.test(rules);
-}
-
-/** Milliseconds between two looks whether the mount is still there. The package does not tell. */
-const LOOK_INTERVAL = 200;
-
-/** `gone` settles when device `dev`, mounted on `target`, is no more; `look` looks at once. */
-function watchFor(target: string, dev: number): { gone: Promise<void>; look: () => Promise<void> } {
-  // The kernel's entry for the mount lasts as long as its files are open; elsewhere the mount point must do.
-  const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
-  const isThere = (): Promise<boolean> =>
-    process.platform === "linux"
-      ? access(`/sys/class/bdi/0:${minor}`).then(
-          () => true,
-          () => false,
-        )
-      : stat(target).then(
-          (stats) => stats.dev === dev,
-          () => false,
-        );
-  let settle!: () => void;
-  const gone = new Promise<void>((resolve) => {
-    settle = resolve;
-  });
-  const look = async (): Promise<void> => {
-    if (await isThere()) return;
-    clearInterval(timer);
-    settle();
-  };
-  const timer = setInterval(() => void look(), LOOK_INTERVAL);
-  return { gone, look };
 }
 
 async function detach(target: string, lazy: boolean): Promise<void> {
