@@ -18,3 +18,8 @@ export function damaged(
 ): CorruptError {
   return new CorruptError({ ...place, thing: `${thing} (packed byte ${at})`, found, expected });
 }
+
+/** The packed bytes of `codec` end, at `at`, where more should follow. */
+export function endsEarly(place: Place, codec: string, at: number): CorruptError {
+  return damaged(place, `${codec} chunk's end`, at, "before its last symbol", "after it");
+}

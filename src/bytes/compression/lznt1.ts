@@ -7,6 +7,7 @@
  *   match    distance - 1 above, length - 3 below; the further into the chunk, the more bits the distance has
  */
 import { damaged, type Place } from "./damage.js";
+import { copyMatch, input, inputView, load, output, outputView } from "./scratch.js";
 
 /** Bytes of a chunk once unpacked; no match leaves its chunk. */
 const CHUNK_SIZE = 4096;
@@ -28,12 +29,12 @@ const NOWHERE: Place = { file: "LZNT1 data" };
  * @throws {CorruptError} when `packed` is damaged, or ends without a mark before `size` bytes are there.
  */
 export function unpackLznt1(packed: Uint8Array, size: number, place: Place = NOWHERE): Buffer {
-  // Whole chunks, so that there is one rule for where a chunk's output ends.
-  const out = Buffer.allocUnsafe(Math.ceil(size / CHUNK_SIZE) * CHUNK_SIZE);
+  load(packed, size, "LZNT1", place);
+  const out = Buffer.allocUnsafe(size);
   let at = 0;
-  for (let start = 0; start < out.length; start += CHUNK_SIZE) {
+  for (let start = 0; start < size; start += CHUNK_SIZE) {
     if (at + 2 > packed.length) throw damaged(place, "LZNT1 data", at, `${start} bytes`, `${size}`);
-    const header = packed[at]! | (packed[at + 1]! << 8);
+    const header = inputView.getUint16(at, true);
     if (header === 0) {
       out.fill(0, start);
       break;
@@ -47,56 +48,59 @@ export function unpackLznt1(packed: Uint8Array, size: number, place: Place = NOW
     }
     let filled: number;
     if (header & 0x8000) {
-      filled = unpackChunk(packed, at + 2, end, out, start, place);
+      filled = unpackChunk(at + 2, end, place);
+      output.copy(out, start, 0, filled);
     } else {
-      if (end - at - 2 > CHUNK_SIZE) throw tooLong(place, at);
-      out.set(packed.subarray(at + 2, end), start);
-      filled = start + end - at - 2;
+      filled = end - at - 2;
+      if (filled > CHUNK_SIZE) throw tooLong(place, at);
+      input.copy(out, start, at + 2, end);
     }
-    if (filled < start + CHUNK_SIZE) out.fill(0, filled, start + CHUNK_SIZE);
+    if (start + filled < size) out.fill(0, start + filled, Math.min(start + CHUNK_SIZE, size));
     at = end;
   }
-  return out.subarray(0, size);
+  return out;
 }
 
-/** Unpacks the data `[at, end)` of one chunk to `start` of `out`, and gives the end of what it wrote. */
-function unpackChunk(
-  packed: Uint8Array,
-  at: number,
-  end: number,
-  out: Uint8Array,
-  start: number,
-  place: Place,
-): number {
-  const limit = start + CHUNK_SIZE;
-  let to = start;
+/** Unpacks the data `[at, end)` of one chunk in `input` to `output`, and tells how many bytes that are. */
+function unpackChunk(at: number, end: number, place: Place): number {
+  let to = 0;
   // The distance has the fewest bits, four or more, that reach back to the chunk's start ([MS-XCA] 2.5.1.4).
   let lengthBits = 16 - LEAST_DISTANCE_BITS;
-  let reach = start + (1 << LEAST_DISTANCE_BITS);
+  let reach = 1 << LEAST_DISTANCE_BITS;
   while (at < end) {
-    let flags = packed[at++]! | 0x100; // the ninth bit tells that eight were used
-    do {
-      if (at >= end) return to;
-      if ((flags & 1) === 0) {
-        if (to >= limit) throw tooLong(place, at);
-        out[to++] = packed[at++]!;
-        continue;
+    let flags = inputView.getUint8(at++) | 0x100; // the ninth bit tells that eight were used
+    for (;;) {
+      const literals = 31 - Math.clz32(flags & -flags);
+      outputView.setUint32(to, inputView.getUint32(at, true), true);
+      outputView.setUint32(to + 4, inputView.getUint32(at + 4, true), true);
+      flags >>>= literals;
+      to += literals;
+      at += literals;
+      if (at >= end) {
+        to -= at - end;
+        if (to > CHUNK_SIZE) throw tooLong(place, at);
+        return to;
       }
+      if (flags === 1) break;
+      flags >>>= 1;
       if (at + 2 > end) throw damaged(place, "LZNT1 match", at, "1 byte", "2");
-      const match = packed[at]! | (packed[at + 1]! << 8);
+      const match = inputView.getUint16(at, true);
       while (to > reach) {
         lengthBits--;
-        reach += reach - start;
+        reach *= 2;
       }
       const length = (match & ((1 << lengthBits) - 1)) + SHORTEST_MATCH;
       const distance = (match >>> lengthBits) + 1;
-      if (distance > to - start) {
-        throw damaged(place, "LZNT1 match's distance", at, String(distance), `at most ${to - start}`);
+      if (distance > to) {
+        throw damaged(place, "LZNT1 match's distance", at, String(distance), `at most ${to}`);
       }
-      if (length > limit - to) throw tooLong(place, at);
+      if (length > CHUNK_SIZE - to) throw tooLong(place, at);
+      copyMatch(outputView, to, distance, to + length);
+      to += length;
       at += 2;
-      for (const stop = to + length; to < stop; to++) out[to] = out[to - distance]!;
-    } while ((flags >>>= 1) > 1);
+      if (flags === 1) break;
+    }
+    if (to > CHUNK_SIZE) throw tooLong(place, at);
   }
   return to;
 }

@@ -43,14 +43,15 @@ export function unload(size: number): Buffer {
 export function copyMatch(view: DataView, to: number, distance: number, stop: number): void {
   let from = to - distance;
   if (distance < 4) {
-    for (; to < stop; to++) view.setUint8(to, view.getUint8(from++));
-    return;
+    // What repeats itself after 1, 2 or 3 bytes does so after 4 or 6, too.
+    const period = distance === 3 ? 6 : 4;
+    for (const first = from + period; to < first; to++) view.setUint8(to, view.getUint8(to - distance));
   }
-  // Half of all matches are no longer than 8, and a loop that ends at once is one that is guessed right.
-  do {
+  // Most matches are no longer than 8, and a loop that ends at once is one that is guessed right.
+  while (to < stop) {
     view.setUint32(to, view.getUint32(from, true), true);
     view.setUint32(to + 4, view.getUint32(from + 4, true), true);
     to += 8;
     from += 8;
-  } while (to < stop);
+  }
 }

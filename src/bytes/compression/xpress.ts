@@ -9,7 +9,7 @@
  *   bytes       where 15 was not enough for a length: in between the words, where a reader that always has 16 bits
  *               at hand would take its next word
  */
-import { damaged, type Place } from "./damage.js";
+import { damaged, endsEarly, type Place } from "./damage.js";
 import { findLong, LENGTH_BITS, LENGTH_MASK, newCode, prepare } from "./huffman.js";
 import { copyMatch, input, inputView, load, output, outputView, unload } from "./scratch.js";
 
@@ -64,7 +64,7 @@ function unpackSymbols(end: number, size: number, place: Place): void {
     let entry = table[next >>> (32 - TABLE_BITS)]!;
     if (entry === 0) entry = findLong(code, next);
     bit += entry & LENGTH_MASK;
-    if (wordOf(base, bit + 15) > end) throw endsEarly(place, end);
+    if (wordOf(base, bit + 15) > end) throw endsEarly(place, "XPRESS", end);
     const symbol = entry >>> LENGTH_BITS;
     if (symbol < 256) {
       bytesOut[to++] = symbol;
@@ -83,7 +83,7 @@ function unpackSymbols(end: number, size: number, place: Place): void {
           throw damaged(place, "XPRESS match's length", at + 1, String(length), `at least ${LONG_LENGTH}`);
         }
       }
-      if (at + count > end) throw endsEarly(place, end);
+      if (at + count > end) throw endsEarly(place, "XPRESS", end);
       for (let byte = at - 1; byte >= from; byte--) bytesIn[byte + count] = bytesIn[byte]!;
       base += count;
     }
@@ -92,7 +92,7 @@ function unpackSymbols(end: number, size: number, place: Place): void {
     // Two shifts, since one by 32 would be none.
     const distance = (1 << distanceBits) | ((peek(base, bit) >>> 1) >>> (31 - distanceBits));
     bit += distanceBits;
-    if (wordOf(base, bit + 15) > end) throw endsEarly(place, end);
+    if (wordOf(base, bit + 15) > end) throw endsEarly(place, "XPRESS", end);
     if (distance > to)
       throw damaged(place, "XPRESS match's distance", base, String(distance), `at most ${to}`);
     if (length > size - to) {
@@ -112,8 +112,4 @@ function wordOf(base: number, bit: number): number {
 function peek(base: number, bit: number): number {
   const words = inputView.getUint32(wordOf(base, bit), true);
   return ((words << 16) | (words >>> 16)) << (bit & 15);
-}
-
-function endsEarly(place: Place, end: number): Error {
-  return damaged(place, "XPRESS chunk's end", end, "before its last symbol", "after it");
 }

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
-import { output } from "../../support/command.js";
+import { output, run } from "../../support/command.js";
 import { place } from "../../support/place.js";
 
 export interface Chunk {
@@ -75,4 +75,28 @@ function resourceAt(bytes: Buffer, at: number): Record<"size" | "flags" | "offse
     offset: Number(bytes.readBigUInt64LE(at + 8)),
     originalSize: Number(bytes.readBigUInt64LE(at + 16)),
   };
+}
+
+/**
+ * Whether wimlib-imagex, which checks SHA-1, unpacks the one chunk `packed` to `bytes`: a WIM with other data of that
+ * size is made, and its resource replaced.
+ */
+export async function wimlibUnpacks(t: Test, packed: Buffer, bytes: Buffer): Promise<boolean> {
+  const folder = place(t);
+  const wim = join(folder, "one.wim");
+  mkdirSync(join(folder, "files"));
+  writeFileSync(join(folder, "files", "one"), bytes);
+  const how = ["--compress=LZX", "--chunk-size=32768", "--no-acls"];
+  await output("wimlib-imagex", "capture", join(folder, "files"), wim, ...how);
+  const image = readFileSync(wim);
+  const lookup = resourceAt(image, 48);
+  for (let at = lookup.offset; at < lookup.offset + lookup.size; at += 50) {
+    const { flags } = resourceAt(image, at);
+    if (flags & METADATA) continue;
+    image.writeUIntLE(packed.length, at, 6);
+    image[at + 7] = flags | COMPRESSED;
+    image.writeBigUInt64LE(BigInt(image.length), at + 8);
+  }
+  writeFileSync(wim, Buffer.concat([image, packed]));
+  return (await run("wimlib-imagex", ["verify", wim])).code === 0;
 }
