@@ -7,7 +7,7 @@
  *   match    distance - 1 above, length - 3 below; the further into the chunk, the more bits the distance has
  */
 import { damaged, type Place } from "./damage.js";
-import { copyMatch, input, inputView, load, output, outputView } from "./scratch.js";
+import { copyMatch, input, inputView, output, outputView } from "./scratch.js";
 
 /** Bytes of a chunk once unpacked; no match leaves its chunk. */
 const CHUNK_SIZE = 4096;
@@ -29,12 +29,11 @@ const NOWHERE: Place = { file: "LZNT1 data" };
  * @throws {CorruptError} when `packed` is damaged, or ends without a mark before `size` bytes are there.
  */
 export function unpackLznt1(packed: Uint8Array, size: number, place: Place = NOWHERE): Buffer {
-  load(packed, size, "LZNT1", place);
   const out = Buffer.allocUnsafe(size);
   let at = 0;
   for (let start = 0; start < size; start += CHUNK_SIZE) {
     if (at + 2 > packed.length) throw damaged(place, "LZNT1 data", at, `${start} bytes`, `${size}`);
-    const header = inputView.getUint16(at, true);
+    const header = packed[at]! | (packed[at + 1]! << 8);
     if (header === 0) {
       out.fill(0, start);
       break;
@@ -46,44 +45,48 @@ export function unpackLznt1(packed: Uint8Array, size: number, place: Place = NOW
     if (end > packed.length) {
       throw damaged(place, "LZNT1 chunk's end", at, String(end), `at most ${packed.length}`);
     }
+    const data = packed.subarray(at + 2, end);
+    const stop = Math.min(start + CHUNK_SIZE, size);
     let filled: number;
     if (header & 0x8000) {
-      filled = unpackChunk(at + 2, end, place);
+      filled = unpackChunk(data, at + 2, place);
       output.copy(out, start, 0, filled);
     } else {
-      filled = end - at - 2;
+      filled = data.length;
       if (filled > CHUNK_SIZE) throw tooLong(place, at);
-      input.copy(out, start, at + 2, end);
+      out.set(data.subarray(0, stop - start), start);
     }
-    if (start + filled < size) out.fill(0, start + filled, Math.min(start + CHUNK_SIZE, size));
+    if (start + filled < stop) out.fill(0, start + filled, stop);
     at = end;
   }
   return out;
 }
 
-/** Unpacks the data `[at, end)` of one chunk in `input` to `output`, and tells how many bytes that are. */
-function unpackChunk(at: number, end: number, place: Place): number {
+/** Unpacks one chunk's `data`, which is at `origin`, to `output`, and tells how many bytes that are. */
+function unpackChunk(data: Uint8Array, origin: number, place: Place): number {
+  input.set(data);
+  const end = data.length;
+  let at = 0;
   let to = 0;
   // The distance has the fewest bits, four or more, that reach back to the chunk's start ([MS-XCA] 2.5.1.4).
   let lengthBits = 16 - LEAST_DISTANCE_BITS;
   let reach = 1 << LEAST_DISTANCE_BITS;
   while (at < end) {
     let flags = inputView.getUint8(at++) | 0x100; // the ninth bit tells that eight were used
-    for (;;) {
+    do {
+      // All literals up to the next match at once, by copying as many as there can be.
       const literals = 31 - Math.clz32(flags & -flags);
       outputView.setUint32(to, inputView.getUint32(at, true), true);
       outputView.setUint32(to + 4, inputView.getUint32(at + 4, true), true);
-      flags >>>= literals;
       to += literals;
       at += literals;
       if (at >= end) {
-        to -= at - end;
-        if (to > CHUNK_SIZE) throw tooLong(place, at);
-        return to;
+        to -= at - end; // the last flags have nothing to tell of
+        break;
       }
+      flags >>>= literals;
       if (flags === 1) break;
-      flags >>>= 1;
-      if (at + 2 > end) throw damaged(place, "LZNT1 match", at, "1 byte", "2");
+      if (at + 2 > end) throw damaged(place, "LZNT1 match", origin + at, "1 byte", "2");
       const match = inputView.getUint16(at, true);
       while (to > reach) {
         lengthBits--;
@@ -92,15 +95,14 @@ function unpackChunk(at: number, end: number, place: Place): number {
       const length = (match & ((1 << lengthBits) - 1)) + SHORTEST_MATCH;
       const distance = (match >>> lengthBits) + 1;
       if (distance > to) {
-        throw damaged(place, "LZNT1 match's distance", at, String(distance), `at most ${to}`);
+        throw damaged(place, "LZNT1 match's distance", origin + at, String(distance), `at most ${to}`);
       }
-      if (length > CHUNK_SIZE - to) throw tooLong(place, at);
+      if (length > CHUNK_SIZE - to) throw tooLong(place, origin + at);
       copyMatch(outputView, to, distance, to + length);
       to += length;
       at += 2;
-      if (flags === 1) break;
-    }
-    if (to > CHUNK_SIZE) throw tooLong(place, at);
+    } while ((flags >>>= 1) > 1);
+    if (to > CHUNK_SIZE) throw tooLong(place, origin + at);
   }
   return to;
 }

@@ -37,7 +37,7 @@ const NOWHERE: Place = { file: "LZX data" };
  * @throws {CorruptError} when `packed` is damaged, or ends early.
  */
 export function unpackLzx(packed: Uint8Array, size: number, place: Place = NOWHERE): Buffer {
-  if (size > WINDOW_SIZE) throw new Error(`LZX chunks of ${size} bytes are not there`);
+  if (size > WINDOW_SIZE) throw new Error(`LZX chunks have no ${size} bytes`);
   load(packed, size, "LZX", place);
   toBitOrder(packed.length);
   forgetCodes();

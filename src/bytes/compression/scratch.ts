@@ -11,8 +11,8 @@ const LONGEST_UNPACKED = 65536;
 /** More than any program makes of a chunk: they store one that would not become shorter. */
 const LONGEST_PACKED = 2 * LONGEST_UNPACKED;
 
-/** Bytes past the end that are looked at and not used, or written and not kept. */
-const SLACK = 16;
+/** Bytes past the end that are looked at and not used (an LZX block's head at most), or written and not kept. */
+const SLACK = 64;
 
 export const input = Buffer.alloc(LONGEST_PACKED + SLACK);
 export const inputView = new DataView(input.buffer, input.byteOffset);
@@ -21,7 +21,7 @@ export const outputView = new DataView(output.buffer, output.byteOffset);
 
 /** Puts `packed` into `input`. `codec` is for the complaint. */
 export function load(packed: Uint8Array, size: number, codec: string, place: Place): void {
-  if (size > LONGEST_UNPACKED) throw new Error(`${codec} chunks of ${size} bytes are not there`);
+  if (size > LONGEST_UNPACKED) throw new Error(`${codec} chunks have no ${size} bytes`);
   if (packed.length > LONGEST_PACKED) {
     throw damaged(place, `${codec} chunk`, 0, `${packed.length} bytes`, `at most ${LONGEST_PACKED}`);
   }
