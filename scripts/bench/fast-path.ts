@@ -10,6 +10,7 @@
  * and the packages qemu-system-common, qemu-utils, xmount, fuse2fs, fio, e2fsprogs, fdisk and a C compiler.
  */
 import { mkdirSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { memory, start } from "./fast-path/daemon.js";
@@ -67,6 +68,11 @@ for (const name of chosen.length > 0 ? chosen : Object.keys(rows)) {
     process.exitCode = 1;
   }
 }
+// Whoever reads the table must know what else the machine did.
+const loads = loadavg().map((load) => load.toFixed(1));
+console.log(
+  `${availableParallelism()} processors; load average over 1, 5 and 15 minutes ${loads.join(", ")}`,
+);
 
 function print(line: Line): void {
   const cells = Object.entries(WIDTHS).map(([name, width]) => line[name as keyof Line].padEnd(width));

@@ -14,6 +14,7 @@ echo "making the disk of many files" >&2
 
 mkdir -p judge
 trap 'umount judge 2>/dev/null || true' EXIT
+trap 'exit 1' HUP INT TERM
 state() { # RAW: its file system on judge, to be written to
   mount -o "loop,offset=$partition" "$1" judge
 }

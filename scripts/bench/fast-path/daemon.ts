@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { deepDisk, treeDisk } from "./data.js";
-import { bound, median, seconds, type Line } from "./measure.js";
+import { bound, interleave, median, seconds, type Line } from "./measure.js";
 import { during, ours } from "./mounts.js";
 import type { Row } from "./row.js";
 
@@ -12,16 +12,16 @@ const SLACK = 0.1;
 
 export const start: Row = async ({ folder, turns }) => {
   const image = await deepDisk(folder);
-  const times: number[] = [];
-  const peaks: number[] = [];
-  for (let turn = 0; turn < turns; turn++) {
-    const begun = performance.now();
-    await during(ours(image), async ({ path, pid }) => {
-      await seconds("ls", join(dirname(path), "fs0"));
-      times.push((performance.now() - begun) / 1000);
-      peaks.push(look(pid!).peak);
-    });
-  }
+  const { vdisk } = await interleave(turns, {
+    vdisk: () => {
+      const begun = performance.now();
+      return during(ours(image), async ({ path, pid }) => {
+        await seconds("ls", join(dirname(path), "fs0"));
+        return { time: (performance.now() - begun) / 1000, peak: look(pid!).peak };
+      });
+    },
+  });
+  const [times, peaks] = [vdisk.map(({ time }) => time), vdisk.map(({ peak }) => peak)];
   return [
     bound("from command to mount, 2 TiB, 64 deep", times, "s", 0.5),
     bound("  its memory at the peak", peaks, "MB", 150),

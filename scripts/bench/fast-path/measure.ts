@@ -2,7 +2,7 @@
 import { run } from "../../../test/support/command.js";
 
 /** One measurement of one side, mounting and all; answers what the table shows: seconds, GB/s, IOPS. */
-export type Turn = () => Promise<number>;
+export type Turn<Result = number> = () => Promise<Result>;
 
 /** What a ratio of ours to the peer's must be: at least, or at most. */
 export type Bar = { readonly least: number } | { readonly most: number };
@@ -30,17 +30,43 @@ export interface Comparison {
 /** How near ours must come to the bare server where that cannot meet the bar either. */
 const NEAR = 0.9;
 
+/** A pause in this process's own beat that no work of it explains: it was stopped, and its servers most likely too. */
+const STOPPED = 1000; // ms
+const BEAT = 100; // ms
+/** How often a turn is begun again before that is an error. */
+const MOST_ATTEMPTS = 20;
+
 /** Every side once a turn, so that whatever else the machine does meets all of them. */
-export async function interleave<Side extends string>(
+export async function interleave<Side extends string, Result = number>(
   turns: number,
-  sides: Readonly<Record<Side, Turn>>,
-): Promise<Record<Side, number[]>> {
+  sides: Readonly<Record<Side, Turn<Result>>>,
+): Promise<Record<Side, Result[]>> {
   const names = Object.keys(sides) as Side[];
-  const series = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Side, number[]>;
+  const series = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Side, Result[]>;
   for (let turn = 0; turn < turns; turn++) {
-    for (const name of names) series[name].push(await sides[name]());
+    for (const name of names) series[name].push(await unstopped(sides[name]));
   }
   return series;
+}
+
+/** A turn during which the clock went on while the work did not (Ctrl-Z, a suspended machine) is measured again. */
+async function unstopped<Result>(turn: Turn<Result>): Promise<Result> {
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    let [last, longest] = [performance.now(), 0];
+    const listen = (): void => {
+      const now = performance.now();
+      longest = Math.max(longest, now - last);
+      last = now;
+    };
+    const beat = setInterval(listen, BEAT);
+    const result = await turn().finally(() => {
+      clearInterval(beat);
+    });
+    listen();
+    if (longest < STOPPED) return result;
+    console.error(`stopped for ${(longest / 1000).toFixed(1)} s; this turn is measured again`);
+  }
+  throw new Error("stopped in every attempt: nothing can be measured");
 }
 
 /** The ratio is that of the medians. */
