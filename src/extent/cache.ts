@@ -53,7 +53,7 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
     const skip = offset - first * pageSize;
     const count = Math.ceil((skip + length) / pageSize);
     try {
-      const parts = await Promise.all(Array.from({ length: count }, (_, index) => page(first + index)));
+      const parts = await Promise.all(Array.from({ length: count }, async (_, index) => page(first + index)));
       const whole = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
       return whole.subarray(skip, skip + length);
     } catch {

@@ -42,14 +42,15 @@ export function serveDirectories(
     if (cookie === AFTER_DOT_DOT) return undefined;
     try {
       const attributes = tree.attributes(id);
-      return attributes instanceof Promise ? attributes.catch(lost) : attributes;
+      if (!(attributes instanceof Promise)) return attributes;
+      return attributes.catch((error: unknown) => {
+        complain(error);
+        return undefined;
+      });
     } catch (error) {
-      return lost(error);
+      complain(error);
+      return undefined;
     }
-  };
-  const lost = (error: unknown): undefined => {
-    complain(error);
-    return undefined;
   };
 
   const replyOf = async (id: NodeId, { entries, isEnd }: Choice, offset: number, plus: boolean) => {
