@@ -8,16 +8,20 @@ import type { BlockSource } from "../../extent/extent.js";
 import { readExtents } from "../../extent/read.js";
 import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
-import { body, HEADER_SIZE, reply } from "../protocol/reply.js";
-import { Opcode, OpenIn, ReadIn } from "../protocol/request.js";
+import { body, HEADER_SIZE, reply, writeI64le } from "../protocol/reply.js";
+import { LseekIn, Opcode, OpenIn, ReadIn } from "../protocol/request.js";
 import type { ReadBuffers } from "./buffers.js";
 import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
+import { findNext } from "./holes.js";
 import type { Threads } from "./threads.js";
 import { isPlain, WINDOW_SIZE, windowGiver } from "./windows.js";
 
 /** open(2)'s access mode bits; 0 is O_RDONLY. */
 const O_ACCMODE = 3;
+
+/** lseek(2). */
+const SEEK_DATA = 3;
 
 /** FOPEN_KEEP_CACHE: what the kernel has of the contents stays good. */
 const KEEP_CACHE = 1 << 1;
@@ -76,6 +80,17 @@ export function serveFiles(tree: NodeTree, buffers: ReadBuffers, threads: Thread
         buffers.give(out);
         throw error;
       }
+      return out;
+    },
+
+    [Opcode.lseek]: async (nodeId, request) => {
+      const { offset, whence } = LseekIn.view(request);
+      const source = await open(nodeId);
+      if (offset >= source.size) return Errno.ENXIO;
+      const found = await findNext(source, offset, whence === SEEK_DATA ? "data" : "hole");
+      if (found === source.size && whence === SEEK_DATA) return Errno.ENXIO;
+      const out = reply(8);
+      writeI64le(body(out), found, 0);
       return out;
     },
 

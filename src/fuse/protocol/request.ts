@@ -34,6 +34,7 @@ export const Opcode = {
   fallocate: 43,
   readdirplus: 44,
   rename2: 45,
+  lseek: 46,
   copyFileRange: 47,
   tmpfile: 51,
   statx: 52,
@@ -65,6 +66,9 @@ export const OpenIn = struct("fuse_open_in", 8, { flags: u32le(0) });
 
 /** `fuse_read_in`, for READ, READDIR and READDIRPLUS. */
 export const ReadIn = struct("fuse_read_in", 40, { handle: u64(0), offset: u64(8), size: u32le(16) });
+
+/** `fuse_lseek_in`: `whence` is SEEK_DATA (3) or SEEK_HOLE (4), the kernel does the others. */
+export const LseekIn = struct("fuse_lseek_in", 24, { offset: u64(8), whence: u32le(16) });
 
 /** `fuse_getxattr_in`, for GETXATTR (the name follows) and LISTXATTR. Size 0 asks how many bytes there are. */
 export const GetxattrIn = struct("fuse_getxattr_in", 8, { size: u32le(0) });

@@ -7,7 +7,7 @@ import type { Storage } from "../../../src/storage/storage.js";
 import { kernel, words32, words64, direntsOf, zeroEnded } from "../support/wire.js";
 import { FakeTree, patterned, type Node } from "../support/tree.js";
 
-const [OPEN, READ, READDIR, READDIRPLUS, LOOKUP, OPENDIR] = [14, 15, 28, 44, 1, 27];
+const [OPEN, READ, READDIR, READDIRPLUS, LOOKUP, OPENDIR, LSEEK] = [14, 15, 28, 44, 1, 27, 46];
 const WINDOW = 64 * 2 ** 20;
 
 const storage = (fd: number): Storage => ({
@@ -134,6 +134,38 @@ t.test(
     t.same(windows, []);
   },
 );
+
+t.test("holes are found, and the data between them", async (t) => {
+  const stored = (length: number): Extent => ({ kind: "stored", length, storage: storage(7), offset: 0 });
+  const zero = (length: number): Extent => ({ kind: "zero", length });
+  const { ask, id } = await opened(
+    listed(stored(100), zero(WINDOW), stored(1), zero(7), zero(2), { kind: "damaged", length: 5, error }),
+  );
+  const seek = async (offset: number | bigint, whence: number): Promise<number> => {
+    const { errno, body } = await ask(LSEEK, id, words64(0, offset), words32(whence, 0));
+    return errno === 0 ? Number(body.readBigUInt64LE(0)) : -errno;
+  };
+  const [DATA, HOLE, ENXIO] = [3, 4, 6];
+  const size = WINDOW + 115;
+  t.same(await Promise.all([0, 99, 100, 101].map((offset) => seek(offset, DATA))), [
+    0,
+    99,
+    WINDOW + 100,
+    WINDOW + 100,
+  ]);
+  t.same(await Promise.all([0, 99, 100, WINDOW].map((offset) => seek(offset, HOLE))), [
+    100,
+    100,
+    100,
+    WINDOW,
+  ]);
+  t.equal(await seek(WINDOW + 100, HOLE), WINDOW + 101);
+  t.equal(await seek(WINDOW + 101, DATA), WINDOW + 110, "damage is no hole");
+  t.equal(await seek(WINDOW + 111, HOLE), size, "the end is one");
+  for (const offset of [size, size + 1, 2n ** 62n]) t.equal(await seek(offset, DATA), -ENXIO);
+  const { ask: askEmpty, id: empty } = await opened(listed(stored(5), zero(5)));
+  t.equal((await askEmpty(LSEEK, empty, words64(0, 5), words32(DATA, 0))).errno, ENXIO);
+});
 
 t.test("the end of a listing is known before it is asked for", async (t) => {
   const tree = new FakeTree();
