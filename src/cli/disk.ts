@@ -1,6 +1,6 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
-import { openDisk, type Disk } from "../tree/disk.js";
+import type { Disk } from "../tree/disk.js";
 import { UsageError } from "./exit.js";
 import { commandLog, type Level } from "./log.js";
 
@@ -44,7 +44,8 @@ export const severalTimes = {
 
 /** Opens the disk, hands it to `work`, and closes it whatever happens. */
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
-  const log = commandLog(argv.logLevel ?? "warn");
+  const log = await commandLog(argv.logLevel ?? "warn");
+  const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(argv.image, { allowDirs: argv.allowDir });
   try {
     for (const warning of disk.warnings) log.warn(warning);
