@@ -9,7 +9,6 @@
  *
  * It reads in 128 KiB, looks every name up by itself, and does not mount where something is mounted already.
  */
-import { execFile } from "node:child_process";
 import { readFile, realpath } from "node:fs/promises";
 import { promisify } from "node:util";
 import type Fuse from "fuse-native";
@@ -18,6 +17,7 @@ import type { FuseBackend, FuseOptions } from "../backend.js";
 import { busy, fusermount, othersRefused } from "../fusermount.js";
 import { mountingProblem } from "../preconditions.js";
 import { operationsOf, type TreeOperations } from "./operations.js";
+import { runOrphan } from "./orphan.js";
 import { watchMount } from "./watch.js";
 
 export const fuseNativeBackend: FuseBackend = {
@@ -151,15 +151,14 @@ async function areOthersRefused({ allowOther, allowRoot }: FuseOptions): Promise
   return !/^user_allow_other\s*$/m.test(rules);
 }
 
+/** No child of ours may end when a mount does. */
 async function detach(target: string, lazy: boolean): Promise<void> {
   if (process.platform === "linux" && process.geteuid?.() !== 0) {
-    return fusermount(lazy ? ["-u", "-z", "--", target] : ["-u", "--", target]);
+    return fusermount(lazy ? ["-u", "-z", "--", target] : ["-u", "--", target], runOrphan);
   }
   const flag = process.platform === "linux" ? "-l" : "-f";
-  await promisify(execFile)("umount", lazy ? [flag, target] : [target]).catch((error: unknown) => {
-    const { message, stderr } = error as Error & { stderr?: string };
-    throw /busy/i.test(stderr ?? "")
-      ? busy(target)
-      : new HostError({ file: target, thing: stderr ?? message }, "EIO");
-  });
+  const { code, complaint } = await runOrphan("umount", lazy ? [flag, target] : [target]);
+  if (code === 0) return;
+  if (/busy/i.test(complaint)) throw busy(target);
+  throw new HostError({ file: target, thing: complaint || `umount ended with code ${code}` }, "EIO");
 }

@@ -4,7 +4,7 @@ import { stat, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { fromHost, HostError, isErrnoException } from "../../errors.js";
 import type { FuseOptions } from "../backend.js";
-import { busy, fusermount } from "../fusermount.js";
+import { asChild, busy, fusermount } from "../fusermount.js";
 import { MAX_READ } from "../protocol/init.js";
 import type { Addon } from "./addon.js";
 
@@ -44,7 +44,9 @@ export async function attach(addon: Addon, mountPoint: string, options: FuseOpti
 
 /** Unmounts; with `lazy`, even where files are open. */
 export async function detach(addon: Addon, mountPoint: string, lazy: boolean): Promise<void> {
-  if (!isRoot()) return fusermount(lazy ? ["-u", "-z", "--", mountPoint] : ["-u", "--", mountPoint]);
+  if (!isRoot()) {
+    return fusermount(lazy ? ["-u", "-z", "--", mountPoint] : ["-u", "--", mountPoint], asChild());
+  }
   await addon.unmount(mountPoint, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)).catch((error: unknown) => {
     throw isErrnoException(error) && error.code === "EBUSY" ? busy(mountPoint) : fromHost(error, mountPoint);
   });
@@ -93,7 +95,7 @@ async function attachAsRoot(addon: Addon, target: string, source: string, all: s
 async function attachAsUser(addon: Addon, target: string, all: string[]): Promise<number> {
   const ends = addon.socketPair();
   try {
-    await fusermount(["-o", all.join(","), "--", target], ends[1]);
+    await fusermount(["-o", all.join(","), "--", target], asChild(ends[1]));
     const fd = addon.receiveDescriptor(ends[0]);
     if (fd < 0)
       throw new HostError(
