@@ -12,6 +12,10 @@ t.test("its exit code and all that it says are known", async (t) => {
   });
   t.same(await runOrphan("true", []), { code: 0, complaint: "" });
   t.equal((await runOrphan("/no/such/program", [])).code, 127);
+  t.same(await runOrphan("sh", ["-c", "kill -9 $PPID"]), {
+    code: 1,
+    complaint: "sh or its shell was killed",
+  });
 });
 
 t.test("when it runs, this process has no child, and no handler for the end of one", async (t) => {
