@@ -3,17 +3,10 @@
  *
  * When a mount ends, libfuse 2.9.9 cancels its threads (fuse_session_loop_mt in fuse_loop_mt.c), and they do not
  * block SIGCHLD. One that is just being cancelled may be given the signal of the very `umount` that ended the
-<<<<<<< HEAD
- * mount. libuv's handler takes its lock by reading from a pipe (uv__signal_lock in src/unix/signal.c); after that
- * read glibc 2.36 waits for the cancellation, which cannot come before the handler returns
- * (__pthread_disable_asynccancel in nptl/cancellation.c). The thread keeps the lock for ever: the child is never
- * reaped, and the next signal stops the main thread too.
-=======
  * mount. libuv's handler begins by reading its lock from a pipe (uv__signal_lock in src/unix/signal.c), and a read
  * is where a thread is cancelled. Either it ends there, and the child is never reaped; or it has the lock already
  * and waits in glibc 2.36 for a cancellation that cannot come before the handler returns
  * (__pthread_disable_asynccancel in nptl/cancellation.c), and the next signal stops the main thread too.
->>>>>>> hang
  *
  * So no child of ours may end when a mount does. Here a shell starts the program in the background, and is gone
  * before the program begins. Then libuv has no child to wait for, and so no handler for the signal: it does no
@@ -43,12 +36,8 @@ export async function runOrphan(
     shell.once("close", resolve).once("error", reject);
   });
   const [code, ...complaint] = lines;
-<<<<<<< HEAD
-  return { code: Number(code ?? 1), complaint: complaint.join("\n").trim() };
-=======
   if (code === undefined) return { code: 1, complaint: `${file} or its shell was killed` };
   return { code: Number(code), complaint: complaint.join("\n").trim() };
->>>>>>> hang
 }
 
 /** The program waits for the end of descriptor 3. */
