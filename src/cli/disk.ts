@@ -1,9 +1,9 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
 import { parseZone } from "../bytes/zone.js";
-import { codePage, codePageNumbers } from "../filesystem/fat/codepage.js";
+import { CODE_PAGES, codePageNumber } from "../filesystem/fat/codepages.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
-import { openDisk, type Disk } from "../tree/disk.js";
+import type { Disk } from "../tree/disk.js";
 import { UsageError } from "./exit.js";
 import { commandLog, type Level } from "./log.js";
 
@@ -37,7 +37,7 @@ function fileSystemOptions<T>(command: Argv<T>): Argv<T> {
       type: "string",
       requiresArg: true,
       defaultDescription: "437",
-      coerce: known("codepage", (name) => codePage(name) !== undefined, codePageNumbers().join(", ")),
+      coerce: known("codepage", (name) => codePageNumber(name) !== undefined, CODE_PAGES.join(", ")),
       describe: "The code page of the guest's DOS or Windows, for short names on FAT",
     })
     .option("time-zone", {
@@ -93,7 +93,8 @@ export const severalTimes = {
 
 /** Opens the disk, hands it to `work`, and closes it whatever happens. */
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
-  const log = commandLog(argv.logLevel ?? "warn");
+  const log = await commandLog(argv.logLevel ?? "warn");
+  const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(argv.image, { allowDirs: argv.allowDir, fileSystems: fileSystemsOf(argv) });
   try {
     for (const warning of disk.warnings) log.warn(warning);

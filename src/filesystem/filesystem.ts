@@ -79,7 +79,8 @@ export interface FileSystemFacts {
  */
 export interface NodeTree {
   readonly root: NodeId;
-  attributes(id: NodeId): Promise<Attributes>;
+  /** At once where they are known already: they are asked for by the hundred thousand. */
+  attributes(id: NodeId): Attributes | Promise<Attributes>;
   /** The entry `name` of directory `id`. "." and ".." are not looked up. */
   lookup(id: NodeId, name: Buffer): Promise<NodeId | undefined>;
   /**

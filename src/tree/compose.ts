@@ -28,7 +28,7 @@ function dispatch(trees: readonly NodeTree[]): NodeTree {
   };
   return {
     root: 1,
-    async attributes(id) {
+    attributes(id) {
       const { tree, inner } = at(id);
       return tree.attributes(inner);
     },
@@ -41,7 +41,11 @@ function dispatch(trees: readonly NodeTree[]): NodeTree {
       const { tree, inner, slot } = at(id);
       const entries = await tree.list(inner, cookie);
       if (slot === 0) return entries;
-      return entries.map((entry) => ({ ...entry, id: join(slot, entry.id), inode: entry.inode ?? entry.id }));
+      return entries.map((entry) => {
+        const { name, id: inner, inode = inner, cookie } = entry;
+        const hung = { name, id: join(slot, inner), inode, cookie };
+        return entry.type === undefined ? hung : { ...hung, type: entry.type };
+      });
     },
     async readLink(id) {
       const { tree, inner } = at(id);
