@@ -18,7 +18,12 @@ export function unicodeUpCase(): UpCase {
   return known;
 }
 
-/** Puts `units`, UTF-16 little-endian, into upper case, in place. */
+/** Puts `units`, UTF-16 little-endian, into Unicode's upper case, in place. */
+export function unicodeFold(units: Buffer): Buffer {
+  return foldBy(unicodeUpCase())(units);
+}
+
+/** What puts units into the upper case of `table`, in place. */
 export function foldBy(table: UpCase): (units: Buffer) => Buffer {
   return (units) => {
     for (let at = 0; at + 1 < units.length; at += 2) {

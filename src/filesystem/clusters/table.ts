@@ -55,8 +55,7 @@ export function linkTable(
     let failure: unknown;
     for (const offset of offsets) {
       try {
-        if (offset + start + length > volume.size) throw cutShort(volume, offset + start, length);
-        return decode(await read(volume, offset + start, length), width, count);
+        return decode(await readTable(volume, offset + start, length), width, count);
       } catch (error) {
         if (!(error instanceof DiskError)) throw error;
         failure ??= error;
@@ -71,8 +70,13 @@ export function linkTable(
   };
 }
 
-function cutShort(volume: BlockSource, offset: number, length: number): CorruptError {
-  return new CorruptError({
+/**
+ * `length` bytes of a table.
+ * @throws {DiskError} where they cannot be had, or the volume ends before them.
+ */
+export async function readTable(volume: BlockSource, offset: number, length: number): Promise<Buffer> {
+  if (offset + length <= volume.size) return read(volume, offset, length);
+  throw new CorruptError({
     file: volume.name,
     offset,
     thing: `the end of ${length} bytes of the FAT`,

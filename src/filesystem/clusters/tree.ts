@@ -1,7 +1,8 @@
 /** A tree of files and directories, out of what a file system knows of its nodes. */
 import { LRUCache } from "lru-cache";
 import { CorruptError } from "../../errors.js";
-import type { Attributes, NodeId, NodeTree, Usage } from "../filesystem.js";
+import type { NodeId, NodeTree, Usage } from "../filesystem.js";
+import { attributesOf, type Times } from "./attributes.js";
 import type { Allocation } from "./chain.js";
 import { contentsOf } from "./contents.js";
 import { clusterDirectory, type Directory, type EntryParser } from "./directory.js";
@@ -16,8 +17,8 @@ export interface ClusterFormat<Node extends ClusterNode> {
   readonly newParser: () => EntryParser;
   /** @throws {CorruptError} where there is none. */
   readonly readNode: (id: NodeId) => Promise<Node>;
-  /** @param size bytes, of a directory that does not know it as well. */
-  attributesOf(node: Node, size: number): Attributes;
+  /** Absent of the root. */
+  timesOf(node: Node): Times | undefined;
   /** Of a root that is not in clusters. */
   readonly fixedRoot?: Directory;
   /** Clusters of the file system's own, which are in no directory. */
@@ -69,7 +70,8 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
     root: ROOT_ID,
     async attributes(id) {
       const node = await format.readNode(id);
-      return format.attributesOf(node, node.size ?? (await directoryOf(node).reach()).size);
+      const size = node.size ?? (await directoryOf(node).reach()).size;
+      return attributesOf(heap, node, size, format.timesOf(node));
     },
     lookup: async (id, name) => names.find(await directory(id), name),
     list: async (id, cookie) => names.list(await directory(id), cookie),

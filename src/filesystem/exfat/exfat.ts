@@ -8,8 +8,8 @@
  * Specification: Microsoft exFAT specification (2019).
  *
  * Not done: deleted entries are not shown; access control lists of Windows CE and vendors' own entries are passed
- * over; TexFAT's transactions are not finished, the FAT that is in use is read; volumes of more than 32 TiB are
- * refused, nor are clusters read that more than one file has, on volumes of up to 2^24 of them.
+ * over; of TexFAT, the FAT that is in use is read; volumes of more than 32 TiB are refused. Clusters that several
+ * files have are found on volumes of up to 2^24 of them only.
  */
 import type { BlockSource } from "../../extent/extent.js";
 import { foldBy } from "../clusters/case.js";
@@ -20,7 +20,7 @@ import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesys
 import { entryParser } from "./entryset.js";
 import { factsOf } from "./facts.js";
 import { openMedium } from "./medium.js";
-import { attributesOf, readNode } from "./node.js";
+import { readNode, timesOf } from "./node.js";
 import { findTables, reservedClusters, upCaseOf } from "./tables.js";
 import { usageOf } from "./usage.js";
 
@@ -38,7 +38,7 @@ async function open(volume: BlockSource, options: FileSystemOptions = {}): Promi
     fold: foldBy(upCase),
     newParser: () => entryParser(volume.name),
     readNode: (id) => readNode(medium, id),
-    attributesOf: (node, size) => attributesOf(medium, node, size),
+    timesOf: (node) => timesOf(medium, node),
     usage: () => usageOf(medium, tables),
     reserved: reservedClusters(medium, tables),
   });

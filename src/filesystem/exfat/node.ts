@@ -1,12 +1,13 @@
 /** Files and directories by number: the place of a node's first slot in the volume, in slots. */
-import { EPOCH, type Timestamp } from "../../bytes/time.js";
+import type { Timestamp } from "../../bytes/time.js";
 import { CorruptError } from "../../errors.js";
+import type { Times } from "../clusters/attributes.js";
 import { SLOT_SIZE } from "../clusters/directory.js";
 import { clusterOffset, FIRST_CLUSTER, holds } from "../clusters/heap.js";
 import { PAGE_CLUSTERS } from "../clusters/table.js";
 import { dosTime } from "../clusters/time.js";
 import { ROOT_ID, type ClusterNode } from "../clusters/node.js";
-import type { Attributes, NodeId } from "../filesystem.js";
+import type { NodeId } from "../filesystem.js";
 import { Attribute, EntryType, NO_FAT_CHAIN, StreamRecord, type FileRecord } from "./entry.js";
 import { entrySet, slotCount, type EntrySet } from "./entryset.js";
 import type { Medium } from "./medium.js";
@@ -99,35 +100,23 @@ async function setAt({ heap }: Medium, offset: number): Promise<EntrySet> {
   throw fail(complaint);
 }
 
-/** What stat(2) would say under Linux with its default options, and an owner who may do what the guest's could. */
-export function attributesOf({ heap, zone }: Medium, node: Node, size: number): Attributes {
-  const { file, isDirectory } = node;
-  const isReadOnly = file !== undefined && (file.attributes & Attribute.readOnly) !== 0;
+/** Absent of the root. */
+export function timesOf({ zone }: Medium, { file }: Node): Times | undefined {
+  if (file === undefined) return undefined;
   const time = (date: number, ofDay: number, tens: number, offset: number): Timestamp =>
-    dosTime(date, ofDay, tens, (local) => local - (quarters(offset) ?? local - zone.toUtc(local)));
-  const modified = file
-    ? time(file.modifiedDate, file.modifiedTime, file.modifiedTens, file.modifiedZone)
-    : EPOCH;
+    dosTime(date, ofDay, tens, (local) => {
+      const ahead = secondsAhead(offset);
+      return ahead === undefined ? zone.toUtc(local) : local - ahead;
+    });
   return {
-    type: isDirectory ? "directory" : "file",
-    inode: node.id,
-    // On a directory the attribute means that Windows' Explorer shows it in a way of its own.
-    permissions: isDirectory ? 0o755 : isReadOnly ? 0o444 : 0o644,
-    linkCount: 1,
-    uid: process.getuid?.() ?? 0,
-    gid: process.getgid?.() ?? 0,
-    size,
-    allocatedSectors: (Math.ceil(size / heap.clusterSize) * heap.clusterSize) / 512,
-    blockSize: heap.clusterSize,
-    accessed: file ? time(file.accessedDate, file.accessedTime, 0, file.accessedZone) : EPOCH,
-    modified,
-    changed: modified,
-    ...(file && { created: time(file.createdDate, file.createdTime, file.createdTens, file.createdZone) }),
+    accessed: time(file.accessedDate, file.accessedTime, 0, file.accessedZone),
+    modified: time(file.modifiedDate, file.modifiedTime, file.modifiedTens, file.modifiedZone),
+    created: time(file.createdDate, file.createdTime, file.createdTens, file.createdZone),
   };
 }
 
 /** Seconds ahead of UTC; undefined where it is not told. Source: Microsoft exFAT specification (2019), section 7.4.10. */
-function quarters(utcOffset: number): number | undefined {
+function secondsAhead(utcOffset: number): number | undefined {
   if ((utcOffset & OFFSET_VALID) === 0) return undefined;
   const signed = (utcOffset & 0x7f) - ((utcOffset & 0x40) << 1);
   return signed * 15 * 60;

@@ -9,10 +9,10 @@
  * (fatgen103, 2000); Linux's fs/fat/ of 6.12 where those are silent.
  *
  * Not done: deleted entries are not shown; extended attributes of OS/2 (EA DATA. SF), FAT+ and volumes compressed by
- * DoubleSpace are not read, nor are clusters that more than one file has, on volumes of up to 2^24 of them.
+ * DoubleSpace are not read. Clusters that several files have are found on volumes of up to 2^24 of them only.
  */
 import type { BlockSource } from "../../extent/extent.js";
-import { foldBy, unicodeUpCase } from "../clusters/case.js";
+import { unicodeFold } from "../clusters/case.js";
 import { chain } from "../clusters/chain.js";
 import { clusterDirectory, type Directory } from "../clusters/directory.js";
 import { ROOT_ID } from "../clusters/node.js";
@@ -21,7 +21,7 @@ import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesys
 import { factsOf, findLabel } from "./facts.js";
 import { openMedium, stateWarnings, type Medium } from "./medium.js";
 import { entryParser } from "./names.js";
-import { attributesOf, readNode } from "./node.js";
+import { readNode, timesOf } from "./node.js";
 import { usageOf } from "./usage.js";
 
 export const fatDriver: FileSystemDriver = { name: "fat", open };
@@ -33,10 +33,10 @@ async function open(volume: BlockSource, options: FileSystemOptions = {}): Promi
   const root = await rootOf(medium);
   const tree = clusterTree({
     heap,
-    fold: foldBy(unicodeUpCase()),
+    fold: unicodeFold,
     newParser: () => entryParser(volume.name, page),
     readNode: (id) => readNode(medium, id),
-    attributesOf: (node, size) => attributesOf(medium, node, size),
+    timesOf: (node) => timesOf(medium, node),
     usage: () => usageOf(medium),
     ...("offset" in medium.boot.geometry.root && { fixedRoot: root }),
   });

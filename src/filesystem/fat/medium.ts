@@ -2,9 +2,8 @@
 import type { Zone } from "../../bytes/zone.js";
 import { DiskError, UnsupportedError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
-import { read } from "../../extent/read.js";
 import { heapOn, type Heap } from "../clusters/heap.js";
-import { decode, linkTable } from "../clusters/table.js";
+import { decode, linkTable, readTable } from "../clusters/table.js";
 import { zoneOf } from "../clusters/time.js";
 import type { FileSystemOptions } from "../filesystem.js";
 import { BootSector16, BootSector32 } from "./boot.js";
@@ -72,7 +71,7 @@ export async function stateWarnings({ heap: { volume }, boot }: Medium): Promise
   let isDirty = extensionOf(boot) !== undefined && (state & IN_USE) !== 0;
   try {
     if (width !== 12) {
-      const bytes = await read(volume, fatOffsets[0]!, (width * 2) / 8);
+      const bytes = await readTable(volume, fatOffsets[0]!, (width * 2) / 8);
       const flags = width === 16 ? bytes.readUInt16LE(2) : bytes.readUInt32LE(4);
       isDirty ||= (flags & CLEAN[width]) === 0;
       if ((flags & NO_ERRORS[width]) === 0)
@@ -80,7 +79,7 @@ export async function stateWarnings({ heap: { volume }, boot }: Medium): Promise
     }
     if (fatSize <= COMPARED_BYTES) warnings.push(...(await differences(volume, boot)));
   } catch (error) {
-    if (!(error instanceof DiskError) && !(error instanceof RangeError)) throw error;
+    if (!(error instanceof DiskError)) throw error;
     warnings.push(`the FAT cannot be read: ${error.message}`);
   }
   if (isDirty) warnings.push("the file system was not unmounted cleanly");
@@ -92,7 +91,7 @@ async function differences(volume: BlockSource, { geometry }: Boot): Promise<str
   const count = clusterCount + 2;
   const links = await Promise.all(
     fatOffsets.map(async (offset) =>
-      decode(await read(volume, offset, Math.ceil((count * width) / 8)), width, count),
+      decode(await readTable(volume, offset, Math.ceil((count * width) / 8)), width, count),
     ),
   );
   const [first, ...others] = links;

@@ -1,10 +1,10 @@
 /** Files and directories by number: the place of a node's entry in the volume, in slots. */
-import { EPOCH, type Timestamp } from "../../bytes/time.js";
 import { CorruptError } from "../../errors.js";
+import type { Times } from "../clusters/attributes.js";
 import { SLOT_SIZE } from "../clusters/directory.js";
 import { dosTime } from "../clusters/time.js";
 import { ROOT_ID, type ClusterNode } from "../clusters/node.js";
-import type { Attributes, NodeId } from "../filesystem.js";
+import type { NodeId } from "../filesystem.js";
 import { Attribute, EntryRecord, slotKind } from "./entry.js";
 import type { Medium } from "./medium.js";
 
@@ -49,31 +49,14 @@ export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
   };
 }
 
-/** What stat(2) would say under Linux with its default options, and an owner who may do what the guest's could. */
-export function attributesOf({ heap, zone }: Medium, node: Node, size: number): Attributes {
-  const { record, isDirectory } = node;
-  const clusters = Math.ceil(size / heap.clusterSize);
-  const isReadOnly = record !== undefined && (record.attributes & Attribute.readOnly) !== 0;
-  const time = (date: number, ofDay: number, tens: number): Timestamp =>
-    dosTime(date, ofDay, tens, zone.toUtc);
-  const modified = record === undefined ? EPOCH : time(record.writtenDate, record.writtenTime, 0);
+/** Absent of the root. */
+export function timesOf({ zone }: Medium, { record }: Node): Times | undefined {
+  if (record === undefined) return undefined;
+  const { toUtc } = zone;
+  const { createdDate, createdTime, createdTens } = record;
   return {
-    type: isDirectory ? "directory" : "file",
-    inode: node.id,
-    // On a directory the attribute means that Windows' Explorer shows it in a way of its own.
-    permissions: isDirectory ? 0o755 : isReadOnly ? 0o444 : 0o644,
-    linkCount: 1,
-    uid: process.getuid?.() ?? 0,
-    gid: process.getgid?.() ?? 0,
-    size,
-    allocatedSectors: (clusters * heap.clusterSize) / 512,
-    blockSize: heap.clusterSize,
-    accessed: record === undefined ? EPOCH : time(record.accessedDate, 0, 0),
-    modified,
-    changed: modified,
-    ...(record !== undefined &&
-      record.createdDate !== 0 && {
-        created: time(record.createdDate, record.createdTime, record.createdTens),
-      }),
+    accessed: dosTime(record.accessedDate, 0, 0, toUtc),
+    modified: dosTime(record.writtenDate, record.writtenTime, 0, toUtc),
+    ...(createdDate !== 0 && { created: dosTime(createdDate, createdTime, createdTens, toUtc) }),
   };
 }

@@ -83,7 +83,7 @@ for (const layout of LAYOUTS) {
       writeFileSync(path, image.finish());
       t.match(tool("fsck.exfat", "-n", path), /clean\. directories 3, files \d+/);
 
-      await openAndCompare(path, async (fs) => {
+      await withExfat(path, async (fs) => {
         t.match(fs.facts, { type: "exfat", label: "A läbel", uuid: "1234-ABCD", warnings: [] });
         const ours: string[] = [];
         for await (const { path: way, id, attributes } of walk(fs)) {
@@ -123,7 +123,7 @@ for (const layout of LAYOUTS) {
   );
 }
 
-async function openAndCompare(path: string, use: (fs: FileSystem) => Promise<void>): Promise<void> {
+async function withExfat(path: string, use: (fs: FileSystem) => Promise<void>): Promise<void> {
   await withImage(path, use, {}, exfatDriver);
 }
 
@@ -157,7 +157,7 @@ t.test("mkfs.exfat's volumes of every sector and cluster size are opened, and em
     ] as const) {
       tool("sh", "-c", `rm -f ${path}; truncate -s ${size} ${path}`);
       tool("mkfs.exfat", ...options, path);
-      await openAndCompare(path, async (fs) => {
+      await withExfat(path, async (fs) => {
         t.same(await namesIn(fs), []);
         t.same(fs.facts.warnings, []);
         t.equal(fs.facts.label, options.includes("-L" as never) ? "läbel" : undefined);
