@@ -5,7 +5,7 @@ import { backendNames } from "../fuse/backend.js";
 import type { BackendChoice } from "../fuse/backends.js";
 import type { MountRequest } from "../mount/serve.js";
 import { startMount } from "../mount/start.js";
-import { diskOptions, notEmpty, severalTimes, type DiskArguments } from "./disk.js";
+import { diskOptions, fileSystemsOf, notEmpty, severalTimes, type DiskArguments } from "./disk.js";
 import { commandLog } from "./log.js";
 import { parseMountOptions } from "./mount-options.js";
 import { write } from "./output.js";
@@ -57,6 +57,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
       image: argv.image,
       mountPoint: argv.mountPoint,
       allowDirs: argv.allowDir,
+      fileSystems: fileSystemsOf(argv),
       allowOther: argv.allowOther || allowOther,
       allowRoot: argv.allowRoot || allowRoot,
       options: extra,

@@ -1,9 +1,11 @@
 /** Every file system we read, in probe order. */
 import type { BlockSource } from "../extent/extent.js";
 import { extDriver } from "./ext/ext.js";
+import { exfatDriver } from "./exfat/exfat.js";
+import { fatDriver } from "./fat/fat.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "./filesystem.js";
 
-const drivers: readonly FileSystemDriver[] = [extDriver];
+const drivers: readonly FileSystemDriver[] = [extDriver, fatDriver, exfatDriver];
 
 /**
  * The file system on `volume`, or `undefined` where none of ours is.
