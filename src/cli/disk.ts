@@ -1,5 +1,6 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
+import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import { openDisk, type Disk } from "../tree/disk.js";
 import { UsageError } from "./exit.js";
 import { commandLog, type Level } from "./log.js";
@@ -7,12 +8,14 @@ import { commandLog, type Level } from "./log.js";
 export interface DiskArguments {
   image: string;
   allowDir: string[];
+  ignoreCase: boolean;
+  systemFiles: boolean;
   logLevel: Level | undefined;
 }
 
 /** Adds IMAGE and the options of opening it. */
 export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "allow-dir": string[] }> {
-  return command
+  return fileSystemOptions(command)
     .positional("image", {
       type: "string",
       demandOption: true,
@@ -23,6 +26,26 @@ export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "all
       ...severalTimes,
       describe: "Also look for parent images in this folder, and let images name files in it",
     });
+}
+
+/** Adds the options of how guests' file systems are read. */
+function fileSystemOptions<T>(command: Argv<T>): Argv<T> {
+  return command
+    .option("ignore-case", {
+      type: "boolean",
+      default: false,
+      describe: "Find names whatever their case (NTFS)",
+    })
+    .option("system-files", {
+      type: "boolean",
+      default: false,
+      describe: "List the file system's own files, too (NTFS: $MFT and so on)",
+    });
+}
+
+/** How guests' file systems are to be read, by the arguments. */
+export function fileSystemsOf({ ignoreCase, systemFiles }: DiskArguments): FileSystemOptions {
+  return { ignoreCase, systemFiles };
 }
 
 /** An empty name comes from a variable that was not set; as a path it would mean the current folder. */
@@ -45,7 +68,7 @@ export const severalTimes = {
 /** Opens the disk, hands it to `work`, and closes it whatever happens. */
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
   const log = commandLog(argv.logLevel ?? "warn");
-  const disk = await openDisk(argv.image, { allowDirs: argv.allowDir });
+  const disk = await openDisk(argv.image, { allowDirs: argv.allowDir, fileSystems: fileSystemsOf(argv) });
   try {
     for (const warning of disk.warnings) log.warn(warning);
     await work(disk);
