@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "vdisk",
-      "sources": ["device.cc"],
+      "sources": ["addon.cc", "host.cc", "mounting.cc", "reading.cc", "session.cc", "device.cc", "extents.cc"],
       "cflags": ["-Wall", "-Wextra"],
       "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
       "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden"],

@@ -8,12 +8,23 @@ import { fileURLToPath } from "node:url";
 
 const folder = dirname(fileURLToPath(import.meta.url));
 
-if (process.platform === "linux") {
+if (process.platform === "linux" && !isPrebuilt()) {
   const problem = compile();
   if (problem !== undefined) {
     console.log(
       `vdisk: the native addon was not compiled (${problem}); mounts will be served by fuse-native`,
     );
+  }
+}
+
+/** Whether the package brings the addon for this machine, and it loads. */
+function isPrebuilt() {
+  if (!existsSync(join(folder, "prebuilds"))) return false;
+  try {
+    createRequire(import.meta.url)("node-gyp-build")(folder);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -11,11 +11,10 @@ import { join } from "node:path";
 import { readInto } from "../../src/extent/read.js";
 import { openChain } from "../../src/image/chain.js";
 import { random } from "../../test/image/random.js";
-import { writeVdi } from "../../test/image/vdi/builder.js";
+import { MIB, writeScattered } from "./scattered.js";
 
 const DEPTH = 64;
 const PASSES = 25;
-const MIB = 2 ** 20;
 const blockSize = Number(process.argv[2] ?? 1024) * 1024;
 const diskSize = Number(process.argv[3] ?? 512) * MIB;
 
@@ -34,27 +33,12 @@ try {
 }
 
 async function prepare(): Promise<[deep: string, flat: string]> {
-  const numbers = random(64);
-  const content = numbers.bytes(blockSize);
-  const owners = Array.from({ length: diskSize / blockSize }, () => numbers.below(DEPTH));
-  const all = owners.map((_, block) => block);
-  for (let level = 0; level <= DEPTH; level++) {
-    const stored = level === DEPTH ? all : numbers.shuffle(all.filter((block) => owners[block] === level));
-    await writeVdi(join(folder, `${level}.vdi`), {
-      diskSize,
-      blockSize,
-      blocks: new Map(stored.map((block) => [block, content])),
-      dataOffset: MIB,
-      type: level === 0 || level === DEPTH ? 1 : 4,
-      uuid: uuidOf(level),
-      ...(level > 0 && level < DEPTH && { parentUuid: uuidOf(level - 1) }),
-    });
-  }
-  return [join(folder, `${DEPTH - 1}.vdi`), join(folder, `${DEPTH}.vdi`)];
-}
-
-function uuidOf(level: number): string {
-  return `${String(level).padStart(8, "0")}-1111-2222-3333-444444444444`;
+  const content = random(DEPTH).bytes(blockSize);
+  const blocks = new Map(Array.from({ length: diskSize / blockSize }, (_, block) => [block, () => content]));
+  const images = Array.from({ length: DEPTH }, (_, level) => join(folder, `${level}.vdi`));
+  const flat = join(await mkdtemp(join(folder, "flat-")), "flat.vdi");
+  for (const paths of [images, [flat]]) await writeScattered(paths, { size: diskSize, blockSize, blocks });
+  return [images.at(-1)!, flat];
 }
 
 /** MiB a second of one pass over the disk. */

@@ -8,8 +8,8 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { random } from "../../test/image/random.js";
 import { writeVdi } from "../../test/image/vdi/builder.js";
+import { MIB as BLOCK_SIZE, uuidOf } from "./scattered.js";
 
-const BLOCK_SIZE = 2 ** 20;
 const [folder, ...states] = process.argv.slice(2) as [string, ...string[]];
 const numbers = random(3);
 const zeros = Buffer.alloc(BLOCK_SIZE);
@@ -44,8 +44,4 @@ function readBlock(file: number, block: number): Buffer {
   const bytes = Buffer.alloc(BLOCK_SIZE);
   readSync(file, bytes, 0, BLOCK_SIZE, block * BLOCK_SIZE);
   return bytes;
-}
-
-function uuidOf(level: number): string {
-  return `0000000${level}-1111-4222-8333-444444444444`;
 }

@@ -7,12 +7,12 @@ const CRC32C_TABLE = reflectedTable(0x82f63b78);
 const CRC16_TABLE = reflectedTable(0xa001);
 
 /**
- * CRC-32C of `bytes`, carried on from `seed`. Neither the seed nor the result is inverted here: that is how
+ * CRC-32C of `bytes`, or of those in `[from, to)`, carried on from `seed`. Neither the seed nor the result is inverted here: that is how
  * ext4's `crc32c_le` and its stored checksums have it.
  */
-export function crc32c(seed: number, bytes: Uint8Array): number {
+export function crc32c(seed: number, bytes: Uint8Array, from = 0, to = bytes.length): number {
   let crc = seed >>> 0;
-  for (let i = 0; i < bytes.length; i++) crc = CRC32C_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
+  for (let i = from; i < to; i++) crc = CRC32C_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
   return crc >>> 0;
 }
 

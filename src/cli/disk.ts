@@ -1,7 +1,7 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
-import { openDisk, type Disk } from "../tree/disk.js";
+import type { Disk } from "../tree/disk.js";
 import { UsageError } from "./exit.js";
 import { commandLog, type Level } from "./log.js";
 
@@ -67,7 +67,8 @@ export const severalTimes = {
 
 /** Opens the disk, hands it to `work`, and closes it whatever happens. */
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
-  const log = commandLog(argv.logLevel ?? "warn");
+  const log = await commandLog(argv.logLevel ?? "warn");
+  const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(argv.image, { allowDirs: argv.allowDir, fileSystems: fileSystemsOf(argv) });
   try {
     for (const warning of disk.warnings) log.warn(warning);

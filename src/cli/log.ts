@@ -1,13 +1,15 @@
 /** The log of a command: JSON lines on standard error, pretty on a terminal. */
-import { pino, type Logger } from "pino";
-import pretty from "pino-pretty";
+import type { Logger } from "pino";
 import { printSentence } from "../bytes/text.js";
 
 export const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type Level = (typeof levels)[number];
 
-export function commandLog(level: Level): Logger {
+/** What it needs is loaded only here: a command that mounts in the background is ready the sooner. */
+export async function commandLog(level: Level): Promise<Logger> {
+  const { pino } = await import("pino");
   if (process.stderr.isTTY) {
+    const { default: pretty } = await import("pino-pretty");
     const messageFormat = (line: Record<string, unknown>, key: string): string =>
       printSentence((line[key] as string | undefined) ?? "");
     const options = {

@@ -1,9 +1,9 @@
 /** `vdisk mount`: the disk as a device node, partitions and files, through FUSE. */
 import type { CommandModule } from "yargs";
 import { printSentence } from "../bytes/text.js";
-import { backends, type BackendChoice } from "../fuse/backends.js";
+import { backendNames } from "../fuse/backend.js";
+import type { BackendChoice } from "../fuse/backends.js";
 import type { MountRequest } from "../mount/serve.js";
-import { serveMount } from "../mount/serve.js";
 import { startMount } from "../mount/start.js";
 import { diskOptions, fileSystemsOf, notEmpty, severalTimes, type DiskArguments } from "./disk.js";
 import { commandLog } from "./log.js";
@@ -44,7 +44,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
         describe: "Further mount options, separated by commas",
       })
       .option("fuse-backend", {
-        choices: ["auto", ...backends.map(({ name }) => name)] as const,
+        choices: ["auto", ...backendNames] as const,
         default: "auto",
         describe: "How to reach the kernel",
       })
@@ -66,7 +66,8 @@ export const mountCommand: CommandModule<object, Arguments> = {
     };
     if (argv.foreground) {
       process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM")); // the terminal was closed
-      await serveMount(request, commandLog(argv.logLevel ?? "info"), () => undefined);
+      const { serveMount } = await import("../mount/serve.js");
+      await serveMount(request, await commandLog(argv.logLevel ?? "info"), () => undefined);
     } else {
       const { mountPoint, log } = await startMount(request);
       const sentence = `${argv.image} is mounted on ${mountPoint}; its log is ${log}`;

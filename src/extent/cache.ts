@@ -6,11 +6,11 @@ import { read } from "./read.js";
 
 export interface CachedReader {
   /**
-   * `length` bytes from `offset`. The buffer may be shared: it is not to be written to, and what must outlive
-   * the next read is to be copied.
+   * `length` bytes from `offset`, at once where they are kept. The buffer may be shared: it is not to be written to,
+   * and what must outlive the next read is to be copied.
    * @throws {CorruptError} when the range leaves the source: a pointer found on disk is wrong.
    */
-  read(offset: number, length: number): Promise<Buffer>;
+  read(offset: number, length: number): Buffer | Promise<Buffer>;
 }
 
 /** Bytes a page. Large enough that a table is read in few calls, small enough that a stray pointer costs little. */
@@ -43,13 +43,27 @@ const PAGES_LIMIT = 2 ** 33;
 export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)): CachedReader {
   const { pages, pageSize } = pool;
   const firstKey = readerCount++ * PAGES_LIMIT;
-  const page = async (index: number): Promise<Buffer> => {
+  const page = (index: number): Buffer | Promise<Buffer> => {
     const start = index * pageSize;
     return pages.get(firstKey + index, () => read(source, start, Math.min(pageSize, source.size - start)));
   };
 
+  const acrossPages = async (offset: number, length: number): Promise<Buffer> => {
+    const first = Math.floor(offset / pageSize);
+    const skip = offset - first * pageSize;
+    const count = Math.ceil((skip + length) / pageSize);
+    try {
+      const parts = await Promise.all(Array.from({ length: count }, async (_, index) => page(first + index)));
+      const whole = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+      return whole.subarray(skip, skip + length);
+    } catch {
+      // Damage elsewhere in the page must not take this range with it; if it is here, this says so.
+      return read(source, offset, length);
+    }
+  };
+
   return {
-    async read(offset, length) {
+    read(offset, length) {
       if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > source.size) {
         throw new CorruptError({
           file: source.name,
@@ -60,15 +74,8 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
       }
       const first = Math.floor(offset / pageSize);
       const skip = offset - first * pageSize;
-      try {
-        if (skip + length <= pageSize) return (await page(first)).subarray(skip, skip + length);
-        const count = Math.ceil((skip + length) / pageSize);
-        const parts = await Promise.all(Array.from({ length: count }, (_, index) => page(first + index)));
-        return Buffer.concat(parts).subarray(skip, skip + length);
-      } catch {
-        // Damage elsewhere in the page must not take this range with it; if it is here, this says so.
-        return read(source, offset, length);
-      }
+      const known = skip + length <= pageSize ? pages.peek(firstKey + first) : undefined;
+      return known?.subarray(skip, skip + length) ?? acrossPages(offset, length);
     },
   };
 }

@@ -5,6 +5,8 @@ import { LRUCache } from "lru-cache";
 export interface LoadingCache<K, V, C = undefined> {
   /** The value of `key`. Whoever asks while it is being loaded waits for the same load; a failed one is forgotten. */
   get(key: K, context: C): V | Promise<V>;
+  /** The value of `key`, where it is there. */
+  peek(key: K): V | undefined;
   /** Has `key` loaded anew when it is asked for again. */
   forget(key: K): void;
 }
@@ -26,6 +28,7 @@ export function loadingCache<K extends object | number, V extends object, C = un
   });
   return {
     get: (key, context) => values.get(key) ?? values.forceFetch(key, { context: { context } }),
+    peek: (key) => values.get(key),
     forget: (key) => {
       values.delete(key);
     },

@@ -1,4 +1,5 @@
 /** The one reader: bytes out of anything that can be mapped. */
+import { readStored, type StoredPart } from "../storage/stored.js";
 import type { BlockSource, Extent, PackedUnit } from "./extent.js";
 import { loadingCache } from "./loading.js";
 
@@ -25,27 +26,23 @@ export async function readInto(source: BlockSource, into: Uint8Array, offset: nu
   await readExtents(await source.map(offset, into.length), into);
 }
 
-/** Runs of one request that are read side by side: as many as Node has threads for it. */
-const PARALLEL_RUNS = 4;
-
 /** Fills `into` from a list of extents that is exactly as long. Nothing is being read any more once it settles. */
 export async function readExtents(extents: readonly Extent[], into: Uint8Array): Promise<void> {
   const length = extents.reduce((sum, extent) => sum + extent.length, 0);
   if (length !== into.length) {
     throw new RangeError(`${length} bytes are mapped where ${into.length} were asked for`);
   }
-  let index = 0;
+  if (extents.length === 1) return readExtent(extents[0]!, into);
+  const stored: StoredPart[] = [];
+  const others: Promise<void>[] = [];
   let at = 0;
-  const work = async (): Promise<void> => {
-    while (index < extents.length) {
-      const extent = extents[index++]!;
-      const part = into.subarray(at, (at += extent.length));
-      if (extent.kind === "zero") part.fill(0);
-      else await readExtent(extent, part);
-    }
-  };
-  if (extents.length === 1) return work();
-  const results = await Promise.allSettled(Array.from({ length: PARALLEL_RUNS }, work));
+  for (const extent of extents) {
+    const part = into.subarray(at, (at += extent.length));
+    if (extent.kind === "stored") stored.push({ ...extent, into: part });
+    else if (extent.kind === "zero") part.fill(0);
+    else others.push(readExtent(extent, part));
+  }
+  const results = await Promise.allSettled([readStored(stored, into), ...others]);
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 

@@ -43,6 +43,8 @@ export interface DirectoryEntry {
   readonly inode?: number;
   /** Where the directory itself tells it; otherwise ask for the attributes. */
   readonly type?: NodeType;
+  /** Where the listing has told them anyway; otherwise ask for them. */
+  readonly attributes?: Attributes;
   /** Where to go on after this entry: a number from 1 to 2^53 - 1 that keeps its meaning. */
   readonly cookie: number;
 }
@@ -79,7 +81,8 @@ export interface FileSystemFacts {
  */
 export interface NodeTree {
   readonly root: NodeId;
-  attributes(id: NodeId): Promise<Attributes>;
+  /** At once where they are known already: they are asked for by the hundred thousand. */
+  attributes(id: NodeId): Attributes | Promise<Attributes>;
   /** The entry `name` of directory `id`. "." and ".." are not looked up. */
   lookup(id: NodeId, name: Buffer): Promise<NodeId | undefined>;
   /**

@@ -21,8 +21,11 @@ export interface FuseMount {
   unmount(lazy: boolean): Promise<void>;
 }
 
+/** In the order in which "auto" tries them. */
+export const backendNames = ["native", "fuse-native"] as const;
+
 export interface FuseBackend {
-  readonly name: "native" | "fuse-native";
+  readonly name: (typeof backendNames)[number];
   /** Why it cannot serve on this machine; `undefined` where it can. */
   unavailable(): Promise<string | undefined>;
   /** Mounts `tree` on the directory `mountPoint`. Answers when the kernel has been greeted and requests are served. */

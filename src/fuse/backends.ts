@@ -4,7 +4,7 @@ import type { FuseBackend } from "./backend.js";
 import { fuseNativeBackend } from "./fuse-native/fuse-native.js";
 import { nativeBackend } from "./native/native.js";
 
-/** In the order in which "auto" tries them. */
+/** In the order of their names in backend.ts. */
 export const backends: readonly FuseBackend[] = [nativeBackend, fuseNativeBackend];
 
 export type BackendChoice = "auto" | FuseBackend["name"];

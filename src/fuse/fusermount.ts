@@ -23,18 +23,28 @@ export async function findFusermount(): Promise<string | undefined> {
   return undefined;
 }
 
+/** Runs a program to its end, and gives what it has complained of. */
+export type Run = (
+  file: string,
+  args: readonly string[],
+) => Promise<{ code: number | null; complaint: string }>;
+
 /**
  * Runs the helper with `args`, of which the last is the mount point.
- * @param socket where it is to send the descriptor that it opens; stays the caller's.
  * @throws {MissingError | DeniedError | HostError} with what the helper says, and the next step.
  */
-export async function fusermount(args: readonly string[], socket?: number): Promise<void> {
+export async function fusermount(args: readonly string[], run: Run): Promise<void> {
   const path = await findFusermount();
   if (path === undefined) throw new MissingError(NO_FUSERMOUNT);
-  const mountPoint = args.at(-1)!;
-  const { code, complaint } = await new Promise<{ code: number | null; complaint: string }>(
-    (resolve, reject) => {
-      const child = spawn(path, args, {
+  const { code, complaint } = await run(path, args);
+  if (code !== 0) throw explain(args.at(-1)!, complaint);
+}
+
+/** Runs it as a child. @param socket where it is to send the descriptor that it opens; stays the caller's. */
+export function asChild(socket?: number): Run {
+  return (file, args) =>
+    new Promise((resolve, reject) => {
+      const child = spawn(file, args, {
         // The messages are matched below.
         env: { ...process.env, LC_ALL: "C", ...(socket !== undefined && { _FUSE_COMMFD: "3" }) },
         stdio: ["ignore", "ignore", "pipe", ...(socket === undefined ? [] : [socket])],
@@ -45,9 +55,7 @@ export async function fusermount(args: readonly string[], socket?: number): Prom
       child.on("close", (code) => {
         resolve({ code, complaint: Buffer.concat(parts).toString().trim() });
       });
-    },
-  );
-  if (code !== 0) throw explain(mountPoint, complaint);
+    });
 }
 
 const NO_FUSERMOUNT = {

@@ -45,6 +45,9 @@ const OTHERS_LIMIT = 1000;
 /** Files called like images that are looked at: 250 snapshots of each of a hundred disks. */
 const IMAGES_LIMIT = 25_000;
 
+/** Files that are looked at side by side: as many as Node has threads for it. */
+const SIDE_BY_SIDE = 4;
+
 /** Files that a complaint lists. */
 const LISTED_LIMIT = 5;
 
@@ -152,10 +155,11 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
       wanted.modification !== undefined &&
       identity.modification === wanted.modification;
     let exact = candidatesFor(wanted.uuid).find(isExact);
-    for (const path of queue(wanted.uuid)) {
-      if (exact !== undefined) break;
-      const candidate = await look(path);
-      if (candidate !== undefined && isExact(candidate)) exact = candidate;
+    while (exact === undefined) {
+      const paths = firstOf(queue(wanted.uuid), SIDE_BY_SIDE);
+      if (paths.length === 0) break;
+      const looked = await Promise.all(paths.map(look));
+      exact = looked.find((candidate) => candidate !== undefined && isExact(candidate));
     }
     if (exact !== undefined) return exact.path;
     const [first, ...rest] = candidatesFor(wanted.uuid);
@@ -202,6 +206,16 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
       throw new CorruptError({ file: path, thing: "this image was replaced while it was being opened" });
     },
   };
+}
+
+/** The first `count` different values of `all`. */
+function firstOf<T>(all: Iterable<T>, count: number): T[] {
+  const first = new Set<T>();
+  for (const value of all) {
+    first.add(value);
+    if (first.size === count) break;
+  }
+  return [...first];
 }
 
 function listed(texts: readonly string[]): string {

@@ -9,8 +9,12 @@ import { checkMountPoint } from "./place.js";
 import type { MountRequest } from "./serve.js";
 import { stateFiles, type MountRecord } from "./state.js";
 
-/** MiB of V8's young generation, each half: with the usual 16 the process grew by a tenth more, and was no faster. */
-const YOUNG_SPACE = ["--max-semi-space-size=4"];
+/**
+ * What V8 may take, in MiB. A tenth of that is in use; but told so much less than its usual 4 GiB, it collects
+ * garbage sooner: a walk through 135,000 files took 70 MB less, and a tenth more time. The young generation's
+ * halves: with the usual 16 the process grew by a tenth more, and was no faster.
+ */
+const HEAP = ["--max-old-space-size=1024", "--max-semi-space-size=4"];
 
 /**
  * Mounts in a process of its own, which goes on when this one ends.
@@ -26,7 +30,7 @@ export async function startMount(request: MountRequest): Promise<MountRecord> {
   });
   const child = fork(fileURLToPath(new URL("./daemon.js", import.meta.url)), [JSON.stringify(request)], {
     detached: true,
-    execArgv: YOUNG_SPACE,
+    execArgv: HEAP,
     stdio: ["ignore", logFile.fd, logFile.fd, "ipc"],
   });
   try {

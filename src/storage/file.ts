@@ -1,8 +1,9 @@
 /** Files and block devices of the host, opened for reading only. */
 import { constants, type Stats } from "node:fs";
-import { open, readFile, stat, type FileHandle } from "node:fs/promises";
+import { open, stat, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CorruptError, fromHost, UnsupportedError } from "../errors.js";
+import { loadAddon } from "./addon.js";
 import type { Storage } from "./storage.js";
 
 /**
@@ -18,7 +19,7 @@ export async function openFile(path: string, name = path): Promise<Storage> {
   try {
     const stats = await handle.stat();
     refuseOthers(stats, name); // the name may have been swapped
-    const size = stats.isBlockDevice() ? await deviceSize(handle, stats.rdev) : stats.size;
+    const size = stats.isBlockDevice() ? await deviceSize(handle) : stats.size;
     return new FileStorage(resolve(path), name, size, handle);
   } catch (error) {
     await handle.close();
@@ -44,7 +45,7 @@ class FileStorage implements Storage {
   }
 
   async read(into: Uint8Array, offset: number): Promise<void> {
-    let done = 0;
+    let done = into.length <= SMALL_READ ? readCached(this.fd, into, offset) : 0;
     while (done < into.length) {
       const { bytesRead } = await this.#handle
         .read(into, done, into.length - done, offset + done)
@@ -66,6 +67,18 @@ class FileStorage implements Storage {
   async close(): Promise<void> {
     await this.#handle.close();
   }
+}
+
+/**
+ * Bytes of reads that are tried on the spot: what the host has in memory is copied sooner than a thread is woken,
+ * and metadata is read in small pieces, one after the other.
+ */
+const SMALL_READ = 64 * 2 ** 10;
+
+/** How many bytes of `into` could be had without waiting, from the first on. */
+function readCached(fd: number, into: Uint8Array, offset: number): number {
+  const addon = loadAddon();
+  return typeof addon === "string" ? 0 : Math.max(0, addon.readCached(fd, into, offset));
 }
 
 /**
@@ -97,22 +110,20 @@ function refuseOthers(stats: Stats, name: string): void {
   throw new UnsupportedError({ file: name, thing: "this", found: kindOf(stats), expected });
 }
 
-/** A block device's size: stat says 0. Linux tells in sysfs; elsewhere the last readable byte is searched for. */
-async function deviceSize(handle: FileHandle, rdev: number): Promise<number> {
-  const major = ((rdev >>> 8) & 0xfff) | (Math.floor(rdev / 2 ** 32) & ~0xfff);
-  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
-  const sectors = await readFile(`/sys/dev/block/${major}:${minor}/size`, "latin1").catch(() => undefined);
-  return sectors === undefined ? searchEnd(handle) : Number(sectors) * SYSFS_SECTOR;
+/** A block device's size: stat says 0. Without the addon, the last readable byte is searched for. */
+async function deviceSize(handle: FileHandle): Promise<number> {
+  const addon = loadAddon();
+  return typeof addon === "string" ? searchEnd(handle) : addon.blockDeviceSize(handle.fd);
 }
 
-/** sysfs counts a device's size in 512-byte units, whatever its sectors are (Documentation/ABI/stable/sysfs-block). */
-const SYSFS_SECTOR = 512;
+/** Bytes that every device's size is a multiple of. */
+const SECTOR = 512;
 
 async function searchEnd(handle: FileHandle): Promise<number> {
-  const probe = Buffer.alloc(SYSFS_SECTOR);
+  const probe = Buffer.alloc(SECTOR);
   const reads = async (sector: number): Promise<boolean> => {
-    const result = await handle.read(probe, 0, SYSFS_SECTOR, sector * SYSFS_SECTOR).catch(() => undefined);
-    return result?.bytesRead === SYSFS_SECTOR;
+    const result = await handle.read(probe, 0, SECTOR, sector * SECTOR).catch(() => undefined);
+    return result?.bytesRead === SECTOR;
   };
   let ended = 1;
   while (await reads(ended)) ended *= 2;
@@ -122,7 +133,7 @@ async function searchEnd(handle: FileHandle): Promise<number> {
     if (await reads(middle)) readable = middle;
     else ended = middle;
   }
-  return (await reads(0)) ? ended * SYSFS_SECTOR : 0;
+  return (await reads(0)) ? ended * SECTOR : 0;
 }
 
 function kindOf(stats: Stats): string {

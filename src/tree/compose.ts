@@ -28,7 +28,7 @@ function dispatch(trees: readonly NodeTree[]): NodeTree {
   };
   return {
     root: 1,
-    async attributes(id) {
+    attributes(id) {
       const { tree, inner } = at(id);
       return tree.attributes(inner);
     },
@@ -41,7 +41,14 @@ function dispatch(trees: readonly NodeTree[]): NodeTree {
       const { tree, inner, slot } = at(id);
       const entries = await tree.list(inner, cookie);
       if (slot === 0) return entries;
-      return entries.map((entry) => ({ ...entry, id: join(slot, entry.id), inode: entry.inode ?? entry.id }));
+      return entries.map((entry) => {
+        const { name, id: inner, inode = inner, cookie } = entry;
+        const id = join(slot, inner);
+        const { type, attributes } = entry;
+        if (type !== undefined && attributes !== undefined)
+          return { name, id, inode, type, attributes, cookie };
+        return type === undefined ? { name, id, inode, cookie } : { name, id, inode, type, cookie };
+      });
     },
     async readLink(id) {
       const { tree, inner } = at(id);

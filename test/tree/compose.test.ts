@@ -86,7 +86,7 @@ t.test(
 
 t.test("a node that is not there is a MissingError", async (t) => {
   const missing: NodeTree["root"][] = [0, 99, 3 * NODE_ID_LIMIT + 2, NODE_ID_LIMIT + 99];
-  for (const id of missing) await t.rejects(tree.attributes(id), { code: "MISSING" });
+  for (const id of missing) await t.rejects(async () => tree.attributes(id), { code: "MISSING" });
 });
 
 t.test("a file that takes nothing on the host is shown to take nothing", async (t) => {

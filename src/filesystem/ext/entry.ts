@@ -85,7 +85,12 @@ export function readEntries(
           "without a slash or a zero in it, and not empty",
         );
       const type = hasTypes ? TYPES[bytes[at + EntryRecord.fields.type.offset]! & 0xf] : undefined;
-      visit({ inode, name, ...(type && { type }), position: position + at, next: position + at + length });
+      const next = position + at + length;
+      visit(
+        type === undefined
+          ? { inode, name, position: position + at, next }
+          : { inode, name, type, position: position + at, next },
+      );
     }
     at += length;
   }

@@ -55,34 +55,49 @@ const LINK_LIMIT = 4096;
 function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   const names = namesOf(medium);
   const groups = new LRUCache<number, Group>({ max: GROUP_CACHE_COUNT });
-  const inodes = new LRUCache<number, Inode>({
-    maxSize: INODE_CACHE_BYTES,
-    sizeCalculation: ({ bytes }) => bytes.length + INODE_OVERHEAD,
-  });
+  const inodeBytes = medium.geometry.inodeSize + INODE_OVERHEAD;
+  const inodes = new LRUCache<number, Inode>({ max: Math.ceil(INODE_CACHE_BYTES / inodeBytes) });
   const damaged = new LRUCache<number, DiskError>({ max: DAMAGED_COUNT });
   const own = ownInodes(medium);
   let usage: Promise<Usage> | undefined;
 
-  /** Inode `number`, whatever it is for. */
-  async function anyInode(number: number): Promise<Inode> {
+  /** Inode `number`, whatever it is for; at once where its bytes are kept. */
+  function anyInode(number: number): Inode | Promise<Inode> {
     const known = inodes.get(number);
     if (known !== undefined) return known;
-    const { inodeCount, inodeSize } = medium.geometry;
+    const { inodeCount } = medium.geometry;
     if (!Number.isInteger(number) || number < 1 || number > inodeCount)
       throw numberError(medium, number, `from 1 to ${inodeCount}`);
+    const group = groups.get(groupOf(medium, number));
+    return group === undefined ? inodeOfNewGroup(number) : inodeIn(group, number);
+  }
+
+  async function inodeOfNewGroup(number: number): Promise<Inode> {
     const index = groupOf(medium, number);
-    let group = groups.get(index);
-    if (group === undefined) groups.set(index, (group = await readGroup(medium, index)));
+    const group = await readGroup(medium, index);
+    groups.set(index, group);
+    return inodeIn(group, number);
+  }
+
+  function inodeIn(group: Group, number: number): Inode | Promise<Inode> {
     const offset = inodeOffset(medium, number, group);
-    const inode = decodeInode(medium, number, await medium.metadata.read(offset, inodeSize), offset);
-    inodes.set(number, inode);
-    return inode;
+    const decode = (bytes: Buffer): Inode => {
+      const inode = decodeInode(medium, number, bytes, offset);
+      inodes.set(number, inode);
+      return inode;
+    };
+    const bytes = medium.metadata.read(offset, medium.geometry.inodeSize);
+    return bytes instanceof Promise ? bytes.then(decode) : decode(bytes);
   }
 
   /** Inode `number`, which a directory names. */
-  async function inodeOf(number: number): Promise<Inode> {
+  function inodeOf(number: number): Inode | Promise<Inode> {
     if (own(number)) throw numberError(medium, number, "one that is not the file system's own");
-    const inode = await anyInode(number);
+    const inode = anyInode(number);
+    return inode instanceof Promise ? inode.then(checkKind) : checkKind(inode);
+  }
+
+  function checkKind(inode: Inode): Inode {
     if ((inode.flags & InodeFlag.attributeValue) !== 0)
       throw kindError(medium, inode, "an extended attribute's value", "a file");
     return inode;
@@ -114,8 +129,9 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   return {
     root: ROOT_INODE,
     facts: factsOf(medium, warnings),
-    async attributes(id) {
-      return (await inodeOf(id)).attributes;
+    attributes(id) {
+      const inode = inodeOf(id);
+      return inode instanceof Promise ? inode.then(({ attributes }) => attributes) : inode.attributes;
     },
     async lookup(id, name) {
       return names.find(await inodeOfType(id, "directory"), name);
@@ -126,7 +142,11 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       for await (const part of partsOf(medium, inode, cookie)) {
         const damage = entriesOf(medium, inode, part, ({ inode: number, name, type, position, next }) => {
           if (position < cookie) return;
-          entries.push({ name: Buffer.from(name), id: number, ...(type && { type }), cookie: next });
+          entries.push(
+            type === undefined
+              ? { name, id: number, cookie: next }
+              : { name, id: number, type, cookie: next },
+          );
         });
         if (damage !== undefined) damaged.set(id, damage);
         if (entries.length >= BATCH_SIZE) break;
@@ -156,7 +176,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       return contents(await inodeOfType(id, "file"));
     },
     async extendedAttributes(id) {
-      return readAttributes(medium, await inodeOf(id), { inode: anyInode, contents });
+      return readAttributes(medium, await inodeOf(id), { inode: async (other) => anyInode(other), contents });
     },
     async usage() {
       usage ??= journalSize()

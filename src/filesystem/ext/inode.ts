@@ -180,13 +180,11 @@ const TYPES: Readonly<Record<number, NodeType>> = {
 function checksumFits(bytes: Buffer, seed: number, extraSize: number): boolean {
   const low = InodeRecord.fields.checksumLow.offset;
   const high = LargeInodeRecord.fields.checksumHigh.offset;
-  let crc = crc32c(crc32c(seed, bytes.subarray(0, low)), NO_CHECKSUM);
+  let crc = crc32c(crc32c(seed, bytes, 0, low), NO_CHECKSUM);
   const hasHigh = bytes.length > OLD_INODE_SIZE && OLD_INODE_SIZE + extraSize >= high + 2;
-  if (!hasHigh) return (crc32c(crc, bytes.subarray(low + 2)) & 0xffff) === bytes.readUInt16LE(low);
-  crc = crc32c(crc32c(crc, bytes.subarray(low + 2, high)), NO_CHECKSUM);
-  return (
-    crc32c(crc, bytes.subarray(high + 2)) === bytes.readUInt16LE(low) + bytes.readUInt16LE(high) * 2 ** 16
-  );
+  if (!hasHigh) return (crc32c(crc, bytes, low + 2) & 0xffff) === bytes.readUInt16LE(low);
+  crc = crc32c(crc32c(crc, bytes, low + 2, high), NO_CHECKSUM);
+  return crc32c(crc, bytes, high + 2) === bytes.readUInt16LE(low) + bytes.readUInt16LE(high) * 2 ** 16;
 }
 
 /** What the checksum's own two bytes count as. */

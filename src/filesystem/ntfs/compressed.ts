@@ -3,8 +3,7 @@
  * fewer, and a hole behind them, is packed with LZNT1; one that is all hole is zeros.
  */
 import { unpackLznt1 } from "../../bytes/compression/lznt1.js";
-import type { Extent, PackedUnit } from "../../extent/extent.js";
-import { readExtents } from "../../extent/read.js";
+import type { PackedUnit } from "../../extent/extent.js";
 import type { Run } from "../../extent/runs.js";
 import { attributeError, type AttributeRecord, type NonResident } from "./attribute.js";
 import { appendClusters, trim } from "./clusters.js";
@@ -120,10 +119,10 @@ function unitOf(medium: Medium, packed: readonly (Run & { kind: "at" })[], size:
   return {
     size,
     async unpack() {
-      const extents: Extent[] = [];
-      for (const { offset, length } of packed) extents.push(...(await volume.map(offset, length)));
-      const bytes = Buffer.allocUnsafe(extents.reduce((sum, { length }) => sum + length, 0));
-      await readExtents(extents, bytes);
+      // Neighbours lie side by side, and are read next: what is read with one is kept for them.
+      const parts: Buffer[] = [];
+      for (const { offset, length } of packed) parts.push(await medium.packed.read(offset, length));
+      const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
       return unpackLznt1(bytes, size, { file: volume.name, offset: packed[0]!.offset });
     },
   };

@@ -59,8 +59,8 @@ export const ntfsBackupDriver: FileSystemDriver = {
   },
 };
 
-/** Attributes that are kept: as many as a listing of a large directory asks for after it was read. */
-const ATTRIBUTES_COUNT = 2 ** 14;
+/** Attributes that are kept, of those that are asked for one by one. */
+const ATTRIBUTES_COUNT = 2 ** 12;
 
 async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | undefined> {
   if (opened === undefined) return undefined;
@@ -75,9 +75,11 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   const known = new LRUCache<number, Attributes>({ max: ATTRIBUTES_COUNT });
   let usage: Promise<Usage> | undefined;
 
-  async function attributesAt(number: number): Promise<Attributes> {
-    const kept = known.get(number);
-    if (kept !== undefined) return kept;
+  function attributesAt(number: number): Attributes | Promise<Attributes> {
+    return known.get(number) ?? readAttributes(number);
+  }
+
+  async function readAttributes(number: number): Promise<Attributes> {
     const loading = medium.mft.record(number);
     const record = baseRecord(medium, loading instanceof Promise ? await loading : loading);
     const attributes =
@@ -96,6 +98,11 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     const stream = (await streamsOf(medium, file))[place.index];
     if (stream === undefined) throw kindError(medium, file, "without that stream", "a file with it");
     return { file, stream };
+  }
+
+  async function attributesOfStream(id: NodeId): Promise<Attributes> {
+    const { file, stream } = await nodeAt(id);
+    return streamAttributes(medium, await attributesAt(file.record.number), stream!.first, id);
   }
 
   /** The node of the file that a directory has at `reference`. */
@@ -124,7 +131,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   }
 
   /**
-   * Entries as they are listed, their attributes kept for who asks next. The records are read in their own order,
+   * Entries as they are listed, with their attributes. The records are read in their own order,
    * so that even those of a directory whose names are in quite another one are read once.
    */
   async function entriesOf(names: readonly Name[]): Promise<DirectoryEntry[]> {
@@ -140,9 +147,10 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
         if (sequence !== 0 && sequence !== record.sequence) id = ids.stale(number);
         else if (record.baseNumber === 0) attributes = quietAttributes(record);
       }
-      if (attributes !== undefined) known.set(number, attributes);
-      const type = attributes?.type;
-      entries[order[at]!] = { name, id, inode: number, cookie, ...(type && { type }) };
+      entries[order[at]!] =
+        attributes === undefined
+          ? { name, id, inode: number, cookie }
+          : { name, id, inode: number, type: attributes.type, attributes, cookie };
     });
     return entries;
   }
@@ -166,12 +174,9 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   return {
     root: ROOT_NUMBER,
     facts: factsOf(medium, state, warnings),
-    async attributes(id) {
+    attributes(id) {
       const place = ids.placeOf(id);
-      if (place.kind === "file") return attributesAt(place.number);
-      const { file, stream } = await nodeAt(id);
-      const owner = await attributesAt(file.record.number);
-      return streamAttributes(medium, owner, stream!.first, id);
+      return place.kind === "file" ? attributesAt(place.number) : attributesOfStream(id);
     },
     async lookup(id, name) {
       const units = utf16FromName(name);

@@ -40,7 +40,7 @@ const ALGORITHMS: Readonly<Record<number, Algorithm>> = {
 };
 
 /** Unpacked bytes that are read and unpacked together: a request for each small chunk would take longer than its bytes. */
-const GROUP_SIZE = 64 * 2 ** 10;
+const GROUP_SIZE = 128 * 2 ** 10;
 
 /**
  * The contents, `size` bytes, of file `number`, whose reparse point is `reparse` and whose packed stream is `packed`.

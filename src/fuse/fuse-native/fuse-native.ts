@@ -9,8 +9,7 @@
  *
  * It reads in 128 KiB, looks every name up by itself, and does not mount where something is mounted already.
  */
-import { execFile } from "node:child_process";
-import { access, readFile, realpath, stat } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
 import { promisify } from "node:util";
 import type Fuse from "fuse-native";
 import { fromHost, HostError, UnsupportedError } from "../../errors.js";
@@ -18,6 +17,8 @@ import type { FuseBackend, FuseOptions } from "../backend.js";
 import { busy, fusermount, othersRefused } from "../fusermount.js";
 import { mountingProblem } from "../preconditions.js";
 import { operationsOf, type TreeOperations } from "./operations.js";
+import { runOrphan } from "./orphan.js";
+import { watchMount } from "./watch.js";
 
 export const fuseNativeBackend: FuseBackend = {
   name: "fuse-native",
@@ -42,11 +43,10 @@ export const fuseNativeBackend: FuseBackend = {
       if (error.message !== IN_USE) await detach(target, true).catch(() => undefined);
       throw (await areOthersRefused(options)) ? othersRefused(target) : refused(target, error);
     }
-    const { dev } = await stat(target).catch(async (error: unknown) => {
+    const { gone, look } = await watchMount(target).catch(async (error: unknown) => {
       await detach(target, true).catch(() => undefined); // the error that comes first counts
       throw fromHost(error, target);
     });
-    const { gone, look } = watchFor(target, dev);
     const ended = gone.then(() => promisify(fuse.unmount.bind(fuse))());
     let isDetached = false; // what is mounted there from now on is not ours
     void ended.then(() => {
@@ -151,45 +151,14 @@ async function areOthersRefused({ allowOther, allowRoot }: FuseOptions): Promise
   return !/^user_allow_other\s*$/m.test(rules);
 }
 
-/** Milliseconds between two looks whether the mount is still there. The package does not tell. */
-const LOOK_INTERVAL = 200;
-
-/** `gone` settles when device `dev`, mounted on `target`, is no more; `look` looks at once. */
-function watchFor(target: string, dev: number): { gone: Promise<void>; look: () => Promise<void> } {
-  // The kernel's entry for the mount lasts as long as its files are open; elsewhere the mount point must do.
-  const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
-  const isThere = (): Promise<boolean> =>
-    process.platform === "linux"
-      ? access(`/sys/class/bdi/0:${minor}`).then(
-          () => true,
-          () => false,
-        )
-      : stat(target).then(
-          (stats) => stats.dev === dev,
-          () => false,
-        );
-  let settle!: () => void;
-  const gone = new Promise<void>((resolve) => {
-    settle = resolve;
-  });
-  const look = async (): Promise<void> => {
-    if (await isThere()) return;
-    clearInterval(timer);
-    settle();
-  };
-  const timer = setInterval(() => void look(), LOOK_INTERVAL);
-  return { gone, look };
-}
-
+/** No child of ours may end when a mount does. */
 async function detach(target: string, lazy: boolean): Promise<void> {
   if (process.platform === "linux" && process.geteuid?.() !== 0) {
-    return fusermount(lazy ? ["-u", "-z", "--", target] : ["-u", "--", target]);
+    return fusermount(lazy ? ["-u", "-z", "--", target] : ["-u", "--", target], runOrphan);
   }
   const flag = process.platform === "linux" ? "-l" : "-f";
-  await promisify(execFile)("umount", lazy ? [flag, target] : [target]).catch((error: unknown) => {
-    const { message, stderr } = error as Error & { stderr?: string };
-    throw /busy/i.test(stderr ?? "")
-      ? busy(target)
-      : new HostError({ file: target, thing: stderr ?? message }, "EIO");
-  });
+  const { code, complaint } = await runOrphan("umount", lazy ? [flag, target] : [target]);
+  if (code === 0) return;
+  if (/busy/i.test(complaint)) throw busy(target);
+  throw new HostError({ file: target, thing: complaint || `umount ended with code ${code}` }, "EIO");
 }

@@ -4,8 +4,8 @@ import { MAX_READ } from "../protocol/init.js";
 
 /** Reads below this are taken from Node's own pool or heap. */
 const SMALL = 32 * 2 ** 10;
-/** Bytes that are kept ready: as many as the kernel reads ahead with at once. */
-const KEPT = 16;
+/** Buffers that are kept ready. Most reads do not come here. */
+const KEPT = 2;
 
 export class ReadBuffers {
   readonly #free: Buffer[] = [];

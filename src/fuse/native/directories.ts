@@ -1,113 +1,110 @@
-/** Directories: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. */
-import { LRUCache } from "lru-cache";
+/** Directories: OPENDIR, READDIR, READDIRPLUS. */
 import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { AFTER_DOT, AFTER_DOT_DOT, direntSize, writeDirent } from "../protocol/directory.js";
-import { body, HEADER_SIZE, reply } from "../protocol/reply.js";
+import { body, HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
+import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
-
-/** Listings under way that are remembered: where a batch of the tree's did not fit into one reply. */
-const LISTINGS_KEPT = 64;
+import { entryChooser, type Choice } from "./listing.js";
+import type { Threads } from "./threads.js";
 
 /** FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR: the kernel may keep the entries, and what it has of them stays good. */
 const CACHE_DIR = (1 << 1) | (1 << 3);
 
+/** Bytes that the C library lists directories with: as many as a listing is prepared for. */
+const USUAL_ROOM = 32 * 2 ** 10;
+
+/** What a listing ends with. */
+const NOTHING = reply(0);
+
+export interface Directories {
+  readonly handlers: Handlers;
+  /** Lists directory `id` from its start, for the threads to answer with. */
+  prepare(id: NodeId): Promise<void>;
+}
+
 /** @param stateless whether the kernel does without OPENDIR once it has been refused. */
-export function directoryHandlers(
+export function serveDirectories(
   tree: NodeTree,
   complain: (error: unknown) => number,
   stateless: () => boolean,
-): Handlers {
-  const choose = chooser(tree);
+  threads: Threads,
+  ahead: Ahead,
+): Directories {
+  const choose = entryChooser(tree);
 
   /** Damage at one entry must not hide its neighbours: it is listed without attributes, and asking is EIO. */
-  const attributesOf = async ({ id, cookie }: DirectoryEntry): Promise<Attributes | undefined> => {
+  const attributesOf = ({
+    id,
+    cookie,
+    attributes: told,
+  }: DirectoryEntry): Attributes | undefined | Promise<Attributes | undefined> => {
+    if (told !== undefined) return told;
     if (cookie === AFTER_DOT_DOT) return undefined;
     try {
-      return await tree.attributes(id);
+      const attributes = tree.attributes(id);
+      if (!(attributes instanceof Promise)) return attributes;
+      return attributes.catch((error: unknown) => {
+        complain(error);
+        return undefined;
+      });
     } catch (error) {
       complain(error);
       return undefined;
     }
   };
 
-  const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
-    const { offset, size } = ReadIn.view(request);
-    const entries = await choose(id, offset, size, plus);
-    if (entries === undefined) return Errno.EINVAL;
-    const attributes = await Promise.all(entries.map(attributesOf));
+  const replyOf = async (id: NodeId, { entries, isEnd }: Choice, offset: number, plus: boolean) => {
+    const attributes = await together(entries.map(attributesOf));
     const out = reply(entries.reduce((sum, { name }) => sum + direntSize(name, plus), 0));
     let at = 0;
     entries.forEach((entry, index) => {
       at = writeDirent(body(out), at, entry, attributes[index], plus);
     });
+    // Every listing ends with a question whose answer is known by now.
+    const last = entries.at(-1);
+    if (isEnd && last !== undefined)
+      threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
+    const kin = entries.flatMap(({ id, type, cookie }, index) =>
+      cookie === AFTER_DOT || cookie === AFTER_DOT_DOT ? [] : [{ id, type: attributes[index]?.type ?? type }],
+    );
+    ahead.learn(id, kin, offset === 0);
     return out;
   };
+
+  const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
+    const { offset, size } = ReadIn.view(request);
+    const choice = await choose(id, offset, size, plus);
+    if (choice === undefined) return Errno.EINVAL;
+    const out = await replyOf(id, choice, offset, plus);
+    if (offset === 0) ahead.listed(id);
+    return out;
+  };
+
   return {
-    [Opcode.opendir]: () => {
-      if (stateless()) return Errno.ENOSYS;
-      const out = reply(16);
-      out.writeUInt32LE(CACHE_DIR, HEADER_SIZE + 8);
-      return out;
+    handlers: {
+      [Opcode.opendir]: () => {
+        if (stateless()) return Errno.ENOSYS;
+        const out = reply(16);
+        out.writeUInt32LE(CACHE_DIR, HEADER_SIZE + 8);
+        return out;
+      },
+      [Opcode.readdir]: (nodeId, request) => list(nodeId, request, false),
+      [Opcode.readdirplus]: (nodeId, request) => list(nodeId, request, true),
     },
-    [Opcode.readdir]: (nodeId, request) => list(nodeId, request, false),
-    [Opcode.readdirplus]: (nodeId, request) => list(nodeId, request, true),
-    [Opcode.releasedir]: () => reply(0),
-  };
-}
-
-interface Batch {
-  readonly entries: readonly DirectoryEntry[];
-  /** Index of the first that is still to be listed. */
-  readonly from: number;
-}
-
-/**
- * Finds the entries after `cookie` that fit into `room` bytes: none at the directory's end, `undefined` where
- * there is no room for even one.
- */
-function chooser(
-  tree: NodeTree,
-): (id: NodeId, cookie: number, room: number, plus: boolean) => Promise<DirectoryEntry[] | undefined> {
-  const left = new LRUCache<string, Batch>({ max: LISTINGS_KEPT });
-
-  const batchAfter = async (id: NodeId, cookie: number): Promise<Batch> => {
-    if (cookie === 0) return { entries: dots(id), from: 0 };
-    if (cookie === AFTER_DOT) return { entries: dots(id), from: 1 };
-    if (cookie === AFTER_DOT_DOT) return { entries: await tree.list(id, 0), from: 0 };
-    return left.get(`${id} ${cookie}`) ?? { entries: await tree.list(id, cookie), from: 0 };
-  };
-
-  return async (id, cookie, room, plus) => {
-    const chosen: DirectoryEntry[] = [];
-    for (;;) {
-      let batch: Batch;
-      try {
-        batch = await batchAfter(id, chosen.at(-1)?.cookie ?? cookie);
-      } catch (error) {
-        // What came before the damage is listed; the next request meets the damage first.
-        if (chosen.length > 0) return chosen;
-        throw error;
+    async prepare(id) {
+      const choice = await choose(id, 0, USUAL_ROOM, true);
+      threads.offer(Opcode.readdirplus, id, 0, await replyOf(id, choice!, 0, true));
+      for (const entry of choice!.entries) {
+        if (entry.type !== "symlink") continue;
+        threads.offer(Opcode.readlink, entry.id, 0, replyWith(await tree.readLink(entry.id)));
       }
-      const { entries, from } = batch;
-      if (entries.length === from) return chosen;
-      for (let at = from; at < entries.length; at++) {
-        room -= direntSize(entries[at]!.name, plus);
-        if (room < 0) {
-          const last = chosen.at(-1);
-          if (last !== undefined && at > from) left.set(`${id} ${last.cookie}`, { entries, from: at });
-          return last && chosen;
-        }
-        chosen.push(entries[at]!);
-      }
-    }
+    },
   };
 }
 
-function dots(id: NodeId): DirectoryEntry[] {
-  return [
-    { name: Buffer.from("."), id, type: "directory", cookie: AFTER_DOT },
-    { name: Buffer.from(".."), id, type: "directory", cookie: AFTER_DOT_DOT },
-  ];
+/** All of `values`, waiting only where one has to be waited for. */
+async function together<T>(values: (T | Promise<T>)[]): Promise<T[]> {
+  return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as T[]);
 }

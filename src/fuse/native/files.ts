@@ -1,55 +1,105 @@
-/** Regular files: OPEN, READ, RELEASE. */
+/**
+ * Regular files: OPEN, READ. The threads of the addon answer READ from the windows that they were given; what comes
+ * here is what they have no window for, or what only TypeScript can read or explain: packed and damaged extents,
+ * and whatever went wrong.
+ */
+import { LRUCache } from "lru-cache";
 import type { BlockSource } from "../../extent/extent.js";
-import { readInto } from "../../extent/read.js";
-import type { NodeTree } from "../../filesystem/filesystem.js";
+import { readExtents } from "../../extent/read.js";
+import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { body, HEADER_SIZE, reply, writeI64le } from "../protocol/reply.js";
-import { Opcode, OpenIn, ReadIn, ReleaseIn } from "../protocol/request.js";
+import { LseekIn, Opcode, OpenIn, ReadIn } from "../protocol/request.js";
 import type { ReadBuffers } from "./buffers.js";
+import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
+import { findNext } from "./holes.js";
+import type { Threads } from "./threads.js";
+import { isPlain, WINDOW_SIZE, windowGiver } from "./windows.js";
 
 /** open(2)'s access mode bits; 0 is O_RDONLY. */
 const O_ACCMODE = 3;
 
+/** lseek(2). */
+const SEEK_DATA = 3;
+
 /** FOPEN_KEEP_CACHE: what the kernel has of the contents stays good. */
 const KEEP_CACHE = 1 << 1;
 
-export function fileHandlers(tree: NodeTree, buffers: ReadBuffers): Handlers {
-  const open = new Map<number, BlockSource>();
-  let lastHandle = 0;
-  return {
+/** Sources that are remembered. A file is opened anew when it has lost its place: nothing depends on it. */
+const SOURCES_KEPT = 512;
+
+export interface Files {
+  readonly handlers: Handlers;
+  /** Opens file `id`, for the threads to answer with. */
+  prepare(id: NodeId): Promise<void>;
+}
+
+export function serveFiles(tree: NodeTree, buffers: ReadBuffers, threads: Threads, ahead: Ahead): Files {
+  const windows = windowGiver(threads);
+  const sources = new LRUCache<NodeId, BlockSource>({ max: SOURCES_KEPT });
+  const open = async (id: NodeId): Promise<BlockSource> => {
+    const known = sources.get(id);
+    if (known !== undefined) return known;
+    const source = await tree.open(id);
+    sources.set(id, source);
+    return source;
+  };
+
+  const openReply = async (id: NodeId): Promise<Buffer> => {
+    await windows.give(id, await open(id), 0);
+    const out = reply(16);
+    body(out).writeUInt32LE(KEEP_CACHE, 8);
+    return out;
+  };
+
+  const handlers: Handlers = {
     [Opcode.open]: async (nodeId, request) => {
       if ((OpenIn.view(request).flags & O_ACCMODE) !== 0) return Errno.EROFS;
-      const source = await tree.open(nodeId);
-      open.set(++lastHandle, source);
-      const out = reply(16);
-      writeI64le(body(out), lastHandle, 0);
-      body(out).writeUInt32LE(KEEP_CACHE, 8);
+      const out = await openReply(nodeId);
+      ahead.opened(nodeId);
       return out;
     },
 
-    [Opcode.read]: async (_, request) => {
-      const { handle, offset, size } = ReadIn.view(request);
-      const source = open.get(handle);
-      if (source === undefined) return Errno.EBADF;
+    [Opcode.read]: async (nodeId, request) => {
+      const { offset, size } = ReadIn.view(request);
+      const source = await open(nodeId);
       const length = Math.max(0, Math.min(size, source.size - offset));
       const out = buffers.take(length);
       if (length === 0) return out;
       try {
-        await readInto(source, out.subarray(HEADER_SIZE), offset);
+        const extents = await source.map(offset, length);
+        await readExtents(extents, out.subarray(HEADER_SIZE));
+        if (extents.every(isPlain)) {
+          const last = Math.floor((offset + length - 1) / WINDOW_SIZE);
+          for (let index = Math.floor(offset / WINDOW_SIZE); index <= last; index++)
+            void windows.give(nodeId, source, index);
+        }
       } catch (error) {
-        // readInto has waited for all of its parts: none of them writes to the buffer any more.
+        // readExtents has waited for all of its parts: none of them writes to the buffer any more.
         buffers.give(out);
         throw error;
       }
       return out;
     },
 
-    [Opcode.release]: (_, request) => {
-      open.delete(ReleaseIn.view(request).handle);
-      return reply(0);
+    [Opcode.lseek]: async (nodeId, request) => {
+      const { offset, whence } = LseekIn.view(request);
+      const source = await open(nodeId);
+      if (offset >= source.size) return Errno.ENXIO;
+      const found = await findNext(source, offset, whence === SEEK_DATA ? "data" : "hole");
+      if (found === source.size && whence === SEEK_DATA) return Errno.ENXIO;
+      const out = reply(8);
+      writeI64le(body(out), found, 0);
+      return out;
     },
 
     [Opcode.ioctl]: () => Errno.ENOTTY,
+  };
+  return {
+    handlers,
+    async prepare(id) {
+      threads.offer(Opcode.open, id, 0, await openReply(id));
+    },
   };
 }

@@ -4,9 +4,6 @@ import type { NodeId } from "../../filesystem/filesystem.js";
 /** What a request comes to: a reply whose header is still to be written, or an errno. */
 export type Outcome = Buffer | number;
 
-/** In an errno's place: no answer is due. */
-export const NO_REPLY = -1;
-
 /** `body` is what follows the header. It is borrowed, and gone at the handler's first `await`. */
 export type Handler = (nodeId: NodeId, body: Buffer) => Promise<Outcome> | Outcome;
 

@@ -3,10 +3,10 @@ import { close, constants, open } from "node:fs";
 import { stat, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { fromHost, HostError, isErrnoException } from "../../errors.js";
+import type { Addon } from "../../storage/addon.js";
 import type { FuseOptions } from "../backend.js";
-import { busy, fusermount } from "../fusermount.js";
+import { asChild, busy, fusermount } from "../fusermount.js";
 import { MAX_READ } from "../protocol/init.js";
-import type { Addon } from "./addon.js";
 
 /** MS_* of sys/mount.h by option, for mount(2). Options that are not here are the file system's. */
 const MOUNT_FLAGS: Readonly<Record<string, number>> = {
@@ -30,7 +30,7 @@ const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /**
  * Mounts on `mountPoint`.
- * @returns the connection: a non-blocking descriptor, the caller's to close. Without anyone who reads from it,
+ * @returns the connection: a descriptor, the caller's to close. Without anyone who reads from it,
  * whoever touches the mount waits.
  * @throws {DiskError} with the next step.
  */
@@ -44,7 +44,9 @@ export async function attach(addon: Addon, mountPoint: string, options: FuseOpti
 
 /** Unmounts; with `lazy`, even where files are open. */
 export async function detach(addon: Addon, mountPoint: string, lazy: boolean): Promise<void> {
-  if (!isRoot()) return fusermount(lazy ? ["-u", "-z", "--", mountPoint] : ["-u", "--", mountPoint]);
+  if (!isRoot()) {
+    return fusermount(lazy ? ["-u", "-z", "--", mountPoint] : ["-u", "--", mountPoint], asChild());
+  }
   await addon.unmount(mountPoint, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)).catch((error: unknown) => {
     throw isErrnoException(error) && error.code === "EBUSY" ? busy(mountPoint) : fromHost(error, mountPoint);
   });
@@ -67,11 +69,9 @@ export async function raiseReadAhead(mountPoint: string): Promise<void> {
 
 async function attachAsRoot(addon: Addon, target: string, source: string, all: string[]): Promise<number> {
   const flags = all.reduce((sum, option) => sum | (MOUNT_FLAGS[option] ?? 0), 0);
-  const fd = await promisify(open)("/dev/fuse", constants.O_RDWR | constants.O_NONBLOCK).catch(
-    (error: unknown) => {
-      throw fromHost(error, "/dev/fuse");
-    },
-  );
+  const fd = await promisify(open)("/dev/fuse", constants.O_RDWR).catch((error: unknown) => {
+    throw fromHost(error, "/dev/fuse");
+  });
   const data = [
     `fd=${fd}`,
     "rootmode=40000",
@@ -93,7 +93,7 @@ async function attachAsRoot(addon: Addon, target: string, source: string, all: s
 async function attachAsUser(addon: Addon, target: string, all: string[]): Promise<number> {
   const ends = addon.socketPair();
   try {
-    await fusermount(["-o", all.join(","), "--", target], ends[1]);
+    await fusermount(["-o", all.join(","), "--", target], asChild(ends[1]));
     const fd = addon.receiveDescriptor(ends[0]);
     if (fd < 0)
       throw new HostError(

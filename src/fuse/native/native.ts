@@ -9,12 +9,13 @@
  */
 import { realpath } from "node:fs/promises";
 import { fromHost, HostError, UnsupportedError } from "../../errors.js";
+import { loadAddon } from "../../storage/addon.js";
 import type { FuseBackend } from "../backend.js";
 import { mountingProblem } from "../preconditions.js";
-import { loadAddon } from "./addon.js";
 import { attach, detach, raiseReadAhead } from "./kernel-mount.js";
-import { serve } from "./server.js";
+import { serve, type Server } from "./server.js";
 import { runSession } from "./session.js";
+import type { Threads } from "./threads.js";
 
 export const nativeBackend: FuseBackend = {
   name: "native",
@@ -38,13 +39,13 @@ export const nativeBackend: FuseBackend = {
       greeted = resolve;
     });
     const onlyFor = options.allowRoot && !options.allowOther ? process.getuid!() : undefined;
-    const server = serve(tree, options.log, greeted, onlyFor);
+    const makeServer = (threads: Threads): Server => serve(tree, options.log, greeted, threads, onlyFor);
     const fd = await attach(addon, target, options);
     const giveUp = async (error: unknown): Promise<never> => {
       await detach(addon, target, true).catch(() => undefined); // the error that comes first counts
       throw fromHost(error, target);
     };
-    const ended = runSession(addon, fd, server, options.log).catch(giveUp);
+    const ended = runSession(addon, fd, makeServer, options.log).catch(giveUp);
     const unserved = await Promise.race([greeting, ended.then(() => endedEarly(target))]);
     if (unserved !== undefined) return giveUp(unserved);
     await raiseReadAhead(target).catch(giveUp);

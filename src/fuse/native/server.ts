@@ -1,6 +1,6 @@
 /**
  * Requests in, replies out: a tree served in the kernel's protocol, without a kernel. Nodes are the tree's own
- * NodeIds, so there is nothing to forget; all that is remembered is the open files and where listings stand.
+ * NodeIds, and what is asked about them does not depend on what was asked before: there is nothing to forget.
  */
 import type { Logger } from "pino";
 import { UnsupportedError } from "../../errors.js";
@@ -9,19 +9,23 @@ import { complainer, Errno } from "../errno.js";
 import { absentReply, attributesReply, entryReply, statxReply, usageReply } from "../protocol/attributes.js";
 import { greet, InitFlag } from "../protocol/init.js";
 import { reply, replyWith, seal } from "../protocol/reply.js";
-import { InitIn, nameAt, Opcode, RequestHeader } from "../protocol/request.js";
+import { InitIn, nameAt, Opcode, ReadIn, RequestHeader } from "../protocol/request.js";
 import { ReadBuffers } from "./buffers.js";
-import { directoryHandlers } from "./directories.js";
+import { lookAhead } from "./ahead.js";
+import { serveDirectories } from "./directories.js";
 import { extendedAttributeHandlers } from "./extended-attributes.js";
-import { fileHandlers } from "./files.js";
-import { type Handlers, NO_REPLY, type Outcome } from "./handler.js";
+import { serveFiles } from "./files.js";
+import type { Handlers, Outcome } from "./handler.js";
+import type { Threads } from "./threads.js";
 
 export interface Server {
   /**
-   * The reply to one request, ready to be written; `undefined` where none is due. `request` is the caller's
-   * again as soon as this returns, before the promise settles. Never rejects.
+   * The reply to one request, ready to be written. `request` is the caller's again as soon as this returns, before
+   * the promise settles. Never rejects.
    */
-  answer(request: Buffer): Promise<Buffer | undefined>;
+  answer(request: Buffer): Promise<Buffer>;
+  /** Is told of a request that was answered from an offer; it is borrowed. */
+  answered(request: Buffer): void;
   /** Takes back a reply that has been written. */
   recycle(reply: Buffer): void;
 }
@@ -31,6 +35,7 @@ const ROOT = 1;
 
 /**
  * @param greeted told once: nothing, or why this kernel cannot be served.
+ * @param threads is handed what can be answered without asking here.
  * @param onlyFor the user who, with root, is alone let in; `undefined` leaves it to the kernel.
  * @throws {RangeError} when the root is not node 1: a bug of the tree's.
  */
@@ -38,19 +43,28 @@ export function serve(
   tree: NodeTree,
   log: Logger,
   greeted: (problem?: UnsupportedError) => void,
+  threads: Threads,
   onlyFor?: number,
 ): Server {
   if (tree.root !== ROOT) throw new RangeError(`the root is node ${tree.root}, but must be ${ROOT}`);
   const complain = complainer(log);
   const buffers = new ReadBuffers();
   let flags = 0;
+  // The threads do not look at who asks.
+  const open = onlyFor === undefined ? threads : { ...threads, offer: () => undefined };
+  const ahead = lookAhead(
+    (id) => directories.prepare(id),
+    (id) => files.prepare(id),
+  );
+  const files = serveFiles(tree, buffers, open, ahead);
+  // Whoever may not come in is turned away at OPENDIR.
+  const stateless = (): boolean => onlyFor === undefined && (flags & InitFlag.noOpendir) !== 0;
+  const directories = serveDirectories(tree, complain, stateless, open, ahead);
   const handlers: Handlers = {
     ...readOnlyHandlers,
-    ...silentHandlers,
     ...nodeHandlers(tree),
-    ...fileHandlers(tree, buffers),
-    // Whoever may not come in is turned away at OPENDIR.
-    ...directoryHandlers(tree, complain, () => onlyFor === undefined && (flags & InitFlag.noOpendir) !== 0),
+    ...files.handlers,
+    ...directories.handlers,
     ...extendedAttributeHandlers(tree),
     [Opcode.init]: (_, body) => {
       const request = InitIn.view(body);
@@ -80,9 +94,12 @@ export function serve(
       const header = RequestHeader.view(request);
       const unique = Buffer.from(header.unique);
       const outcome = await handle(header, request.subarray(RequestHeader.size, header.length));
-      if (typeof outcome === "number")
-        return outcome === NO_REPLY ? undefined : seal(reply(0), unique, outcome);
-      return seal(outcome, unique);
+      return typeof outcome === "number" ? seal(reply(0), unique, outcome) : seal(outcome, unique);
+    },
+    answered(request) {
+      const { opcode, nodeId, length } = RequestHeader.view(request);
+      if (opcode === Opcode.open) ahead.opened(nodeId);
+      else if (ReadIn.view(request.subarray(RequestHeader.size, length)).offset === 0) ahead.listed(nodeId);
     },
     recycle: (reply) => {
       buffers.give(reply);
@@ -94,14 +111,9 @@ export function serve(
 const ANYONE = new Set<number>([
   Opcode.init,
   Opcode.destroy,
-  Opcode.forget,
-  Opcode.batchForget,
-  Opcode.interrupt,
   Opcode.read,
-  Opcode.release,
   Opcode.readdir,
   Opcode.readdirplus,
-  Opcode.releasedir,
 ]);
 
 function nodeHandlers(tree: NodeTree): Handlers {
@@ -140,14 +152,6 @@ const readOnlyHandlers: Handlers = Object.fromEntries(
     Opcode.copyFileRange,
     Opcode.tmpfile,
   ].map((opcode) => [opcode, () => Errno.EROFS]),
-);
-
-/**
- * INTERRUPT is no reason to give up: most signals do not end their process, and programs do not expect EINTR
- * when they read a file.
- */
-const silentHandlers: Handlers = Object.fromEntries(
-  [Opcode.forget, Opcode.batchForget, Opcode.interrupt].map((opcode) => [opcode, () => NO_REPLY]),
 );
 
 function tooOld(version: string): UnsupportedError {

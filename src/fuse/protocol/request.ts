@@ -4,9 +4,9 @@
  */
 import { readU64le, span, struct, u32le, type ViewOf } from "../../bytes/struct.js";
 
+/** What the addon's threads answer by themselves (READ too, most of the time) is not here. */
 export const Opcode = {
   lookup: 1,
-  forget: 2,
   getattr: 3,
   setattr: 4,
   readlink: 5,
@@ -21,7 +21,6 @@ export const Opcode = {
   read: 15,
   write: 16,
   statfs: 17,
-  release: 18,
   setxattr: 21,
   getxattr: 22,
   listxattr: 23,
@@ -29,15 +28,13 @@ export const Opcode = {
   init: 26,
   opendir: 27,
   readdir: 28,
-  releasedir: 29,
   create: 35,
-  interrupt: 36,
   destroy: 38,
   ioctl: 39,
-  batchForget: 42,
   fallocate: 43,
   readdirplus: 44,
   rename2: 45,
+  lseek: 46,
   copyFileRange: 47,
   tmpfile: 51,
   statx: 52,
@@ -70,8 +67,8 @@ export const OpenIn = struct("fuse_open_in", 8, { flags: u32le(0) });
 /** `fuse_read_in`, for READ, READDIR and READDIRPLUS. */
 export const ReadIn = struct("fuse_read_in", 40, { handle: u64(0), offset: u64(8), size: u32le(16) });
 
-/** `fuse_release_in`. */
-export const ReleaseIn = struct("fuse_release_in", 24, { handle: u64(0) });
+/** `fuse_lseek_in`: `whence` is SEEK_DATA (3) or SEEK_HOLE (4), the kernel does the others. */
+export const LseekIn = struct("fuse_lseek_in", 24, { offset: u64(8), whence: u32le(16) });
 
 /** `fuse_getxattr_in`, for GETXATTR (the name follows) and LISTXATTR. Size 0 asks how many bytes there are. */
 export const GetxattrIn = struct("fuse_getxattr_in", 8, { size: u32le(0) });

@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join, resolve, win32 } from "node:path";
 import { DiskError, UnsupportedError } from "../../errors.js";
 import type { FindImages, RegisteredImage } from "../../image/registry.js";
 import { openFile } from "../../storage/file.js";
-import { parseMachineFile, type HardDisk } from "./vbox.js";
+import type { HardDisk } from "./vbox.js";
 
 /** Bytes. A machine with 250 snapshots, each of which repeats its hardware, takes 4 MB. */
 const SIZE_LIMIT = 16 * 2 ** 20;
@@ -42,6 +42,7 @@ export const findVirtualBoxImages: FindImages = async ({ path, uuid }) => {
           throw new UnsupportedError({ file, thing, found, expected: `at most ${MARKUP_LIMIT}` });
         }
         room -= markup;
+        const { parseMachineFile } = await import("./vbox.js"); // most images have no such file: it is loaded late
         const { hardDisks } = parseMachineFile(text, file);
         const found: RegisteredImage[] = [];
         for (const disk of hardDisks) found.push(...(await locate(disk, folder)));

@@ -65,7 +65,7 @@ export async function* walk(
   seen.add(id);
   for (const entry of await listAll(fs, id)) {
     const below = `${path}/${entry.name.toString("hex")}`;
-    const attributes = await fs.attributes(entry.id).catch(ignored);
+    const attributes = await (async () => fs.attributes(entry.id))().catch(ignored);
     if (attributes === undefined) continue;
     yield { path: below, id: entry.id, attributes, entry };
     if (attributes.type === "directory" && !seen.has(entry.id))
@@ -274,7 +274,7 @@ export async function readWhatIsReadable(
     seen.add(id);
     nodes++;
     await attempt(() => fs.extendedAttributes(id));
-    const attributes = await attempt(() => fs.attributes(id));
+    const attributes = await attempt(async () => fs.attributes(id));
     if (attributes?.type === "symlink") await attempt(() => fs.readLink(id));
     if (attributes?.type === "file") {
       const source = await attempt(() => fs.open(id));

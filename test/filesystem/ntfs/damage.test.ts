@@ -204,7 +204,11 @@ t.test("a record that is zeroed, or all ones, takes its file; the others are rea
       const copy = Buffer.from(image);
       copy.fill(fill, mft + id * RECORD_SIZE, mft + (id + 1) * RECORD_SIZE);
       const damaged = (await openNtfs(memorySource(copy, "image")))!;
-      await t.rejects(damaged.attributes(id), { name: "CorruptError" }, `${name} filled with ${fill}`);
+      await t.rejects(
+        async () => damaged.attributes(id),
+        { name: "CorruptError" },
+        `${name} filled with ${fill}`,
+      );
       t.equal(
         await damaged.lookup(damaged.root, Buffer.from("f600")),
         await fs.lookup(fs.root, Buffer.from("f600")),

@@ -282,8 +282,8 @@ t.test("an entry whose file's record was used anew is damaged; the others are re
     entries.map(({ name }) => name.toString()),
     ["f", "g"],
   );
-  await t.rejects(fs.attributes(entries[0]!.id), CorruptError);
-  await t.rejects(fs.attributes(await find(fs, "f")), CorruptError);
+  await t.rejects(async () => fs.attributes(entries[0]!.id), CorruptError);
+  await t.rejects(async () => fs.attributes(await find(fs, "f")), CorruptError);
   t.equal(await textOf(fs, "g"), "there");
 });
 

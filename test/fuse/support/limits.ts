@@ -9,7 +9,7 @@ export interface Limits {
   target(target: Buffer): Buffer;
   inode(inode: number): number;
   readonly birth: boolean;
-  /** Threads that 50 mounts may leave behind. */
+  /** Threads that 200 mounts may leave behind. */
   readonly leftThreads: number;
 }
 

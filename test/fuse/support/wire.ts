@@ -5,6 +5,7 @@
 import { pino } from "pino";
 import type { NodeTree } from "../../../src/filesystem/filesystem.js";
 import { serve, type Server } from "../../../src/fuse/native/server.js";
+import type { Threads } from "../../../src/fuse/native/threads.js";
 
 export const words32 = (...values: number[]): Buffer => Buffer.from(Uint32Array.from(values).buffer);
 export const words64 = (...values: (number | bigint)[]): Buffer =>
@@ -17,12 +18,30 @@ export interface Reply {
   readonly body: Buffer;
 }
 
+export interface HandedWindow {
+  readonly node: number;
+  readonly index: number;
+  /** Descriptor or kind, offset, length: three numbers a run. */
+  readonly runs: number[];
+  readonly bytes: Buffer;
+}
+
+export interface Offer {
+  readonly opcode: number;
+  readonly node: number;
+  readonly offset: number;
+  readonly body: Buffer;
+}
+
 export interface Kernel {
   readonly server: Server;
   /** What the log was told. */
   readonly said: string[];
-  /** The reply to one request; `undefined` where none came. */
-  readonly ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<Reply | undefined>;
+  /** What the threads were handed. */
+  readonly windows: HandedWindow[];
+  readonly offers: Offer[];
+  /** The reply to one request. */
+  readonly ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<Reply>;
 }
 
 const UNIQUE = 0xfedc_ba98_7654_3210n;
@@ -34,7 +53,17 @@ export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: numb
     { base: null },
     { write: (line: string) => said.push((JSON.parse(line) as { msg: string }).msg) },
   );
-  const server = serve(tree, log, () => undefined, onlyFor);
+  const windows: HandedWindow[] = [];
+  const offers: Offer[] = [];
+  const threads: Threads = {
+    putWindow: (node, index, runs, bytes) => {
+      windows.push({ node, index, runs: [...runs], bytes });
+    },
+    offer: (opcode, node, offset, reply) => {
+      offers.push({ opcode, node, offset, body: Buffer.from(reply.subarray(16)) });
+    },
+  };
+  const server = serve(tree, log, () => undefined, threads, onlyFor);
   const ask: Kernel["ask"] = async (opcode, node, ...parts) => {
     const body = Buffer.concat(parts);
     const header = [words32(40 + body.length, opcode), words64(UNIQUE, node), words32(1000, 1000, 4242, 0)];
@@ -43,13 +72,12 @@ export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: numb
     const answered = server.answer(request);
     request.fill(0xaa);
     const reply = await answered;
-    if (reply === undefined) return undefined;
     if (reply.readUInt32LE(0) !== reply.length) throw new Error("the reply's length is wrong");
     if (reply.readBigUInt64LE(8) !== UNIQUE) throw new Error("the reply is to another request");
     return { errno: -reply.readInt32LE(4), body: reply.subarray(16) };
   };
   await ask(26, 0, words32(7, 39, 131_072, flags), Buffer.alloc(48));
-  return { server, said, ask };
+  return { server, said, windows, offers, ask };
 }
 
 /** `fuse_attr` at `at`. */

@@ -1,0 +1,94 @@
+// /dev/fuse attached to a directory: by mount(2), or by fusermount3, which passes a descriptor.
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "napi.h"
+
+namespace vdisk {
+
+namespace {
+
+// umount(2) waits for pages that are still being read, which may be for our own main thread to do: it must not be
+// the one that waits.
+struct MountWork : Work {
+  using Work::Work;
+  int64_t run() override {
+    const int done = type.empty() ? umount2(target.c_str(), flags)
+                                  : mount(source.c_str(), target.c_str(), type.c_str(),
+                                          static_cast<unsigned long>(flags), data.c_str());
+    return done == 0 ? 0 : -errno;
+  }
+  std::string source, target, type, data;
+  int flags = 0;
+};
+
+// mount(source, target, type, flags, data): Promise<0>
+napi_value mountFuse(napi_env env, napi_callback_info info) {
+  const Arguments<5> given(env, info);
+  auto* work = new MountWork("mount");
+  work->source = given.text(0);
+  work->target = given.text(1);
+  work->type = given.text(2);
+  work->flags = static_cast<int>(given.number(3));
+  work->data = given.text(4);
+  return queue(env, work);
+}
+
+// unmount(target, flags): Promise<0>
+napi_value unmount(napi_env env, napi_callback_info info) {
+  const Arguments<2> given(env, info);
+  auto* work = new MountWork("umount");
+  work->target = given.text(0);
+  work->flags = static_cast<int>(given.number(1));
+  return queue(env, work);
+}
+
+// socketPair(): two descriptors, both the caller's; throws
+napi_value socketPair(napi_env env, napi_callback_info) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    must(napi_throw(env, toError(env, errno, "socketpair")));
+    return nullptr;
+  }
+  napi_value pair;
+  must(napi_create_array_with_length(env, 2, &pair));
+  for (uint32_t index = 0; index < 2; index++) must(napi_set_element(env, pair, index, toValue(env, ends[index])));
+  return pair;
+}
+
+// receiveDescriptor(socket): what has already been sent, the caller's; or minus an errno. Never waits.
+napi_value receiveDescriptor(napi_env env, napi_callback_info info) {
+  const Arguments<1> given(env, info);
+  char byte;
+  iovec part{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  if (recvmsg(given.descriptor(0), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0) return toValue(env, -errno);
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return toValue(env, -ENOMSG);
+  int fd;
+  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return toValue(env, fd);
+}
+
+}  // namespace
+
+void defineMounting(napi_env env, napi_value exports) {
+  const Function functions[] = {
+      {"mount", mountFuse},
+      {"unmount", unmount},
+      {"socketPair", socketPair},
+      {"receiveDescriptor", receiveDescriptor},
+  };
+  define(env, exports, functions);
+}
+
+}  // namespace vdisk

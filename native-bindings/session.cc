@@ -1,0 +1,178 @@
+// A Device between the kernel and TypeScript: its queue emptied by libuv's loop on the main thread.
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "napi.h"
+
+namespace vdisk {
+
+namespace {
+
+// Requests handed over in one turn of the event loop, so that replies are not kept waiting by a flood.
+constexpr int kTurn = 16;
+
+struct Session {  // owned by itself, until `onEnd` or `onExit`
+  napi_env env;
+  napi_ref callback;
+  napi_ref room;  // a Buffer, into which requests are put
+  char* bytes;
+  size_t size;
+  uv_async_t async;
+  napi_async_cleanup_hook_handle cleanup;
+  Device* device;
+};
+
+void call(Session* session, int64_t first, int64_t second, bool third) {
+  const napi_env env = session->env;
+  napi_value callback, global;
+  must(napi_get_reference_value(env, session->callback, &callback));
+  must(napi_get_global(env, &global));
+  napi_value flag;
+  must(napi_get_boolean(env, third, &flag));
+  const napi_value arguments[] = {toValue(env, first), toValue(env, second), flag};
+  if (napi_make_callback(env, nullptr, global, callback, 3, arguments, nullptr) != napi_pending_exception) return;
+  napi_value error;
+  must(napi_get_and_clear_last_exception(env, &error));
+  must(napi_fatal_exception(env, error));
+}
+
+void onEnd(Session* session, int error) {
+  must(napi_remove_async_cleanup_hook(session->cleanup));
+  delete session->device;
+  session->device = nullptr;
+  call(session, -1, error, false);
+  must(napi_delete_reference(session->env, session->callback));
+  must(napi_delete_reference(session->env, session->room));
+  uv_close(reinterpret_cast<uv_handle_t*>(&session->async),
+           [](uv_handle_t* handle) { delete static_cast<Session*>(handle->data); });
+}
+
+void onWake(uv_async_t* async) {
+  auto* session = static_cast<Session*>(async->data);
+  napi_handle_scope scope;
+  must(napi_open_handle_scope(session->env, &scope));
+  int error;
+  const bool isOver = session->device->ended(error);  // before the queue is looked at, which is then complete
+  Request request;
+  int taken = 0;
+  for (; taken < kTurn && session->device->take(request); taken++) {
+    must(request.bytes.size() <= session->size, "a request larger than its room");
+    std::memcpy(session->bytes, request.bytes.data(), request.bytes.size());
+    call(session, static_cast<int64_t>(request.lane), static_cast<int64_t>(request.bytes.size()), request.isAnswered);
+  }
+  if (taken == kTurn) uv_async_send(&session->async);
+  else if (isOver) onEnd(session, error);
+  must(napi_close_handle_scope(session->env, scope));
+}
+
+// The environment ends while the threads still wait for the kernel: they are left to the end of the process.
+void onExit(napi_async_cleanup_hook_handle, void* pointer) {
+  auto* session = static_cast<Session*>(pointer);
+  session->device->silence();
+  uv_close(reinterpret_cast<uv_handle_t*>(&session->async), [](uv_handle_t* handle) {
+    auto* session = static_cast<Session*>(handle->data);
+    napi_remove_async_cleanup_hook(session->cleanup);
+    delete session;
+  });
+}
+
+// serve(descriptors, windowSize, room, callback): the session, until the callback has been called with -1
+napi_value serve(napi_env env, napi_callback_info info) {
+  const Arguments<4> given(env, info);
+  size_t count;
+  const double* numbers = given.numbers(0, count);
+  auto* session = new Session{};
+  session->env = env;
+  session->bytes = given.buffer(2, session->size);
+  must(napi_create_reference(env, given.values[2], 1, &session->room));
+  must(napi_create_reference(env, given.values[3], 1, &session->callback));
+  uv_loop_t* loop;
+  must(napi_get_uv_event_loop(env, &loop));
+  must(uv_async_init(loop, &session->async, onWake) == 0, "no event loop");
+  session->async.data = session;
+  must(napi_add_async_cleanup_hook(env, onExit, session, &session->cleanup));
+  std::vector<int> descriptors;
+  for (size_t at = 0; at < count; at++) descriptors.push_back(static_cast<int>(numbers[at]));
+  const auto wake = [](void* context) { uv_async_send(static_cast<uv_async_t*>(context)); };
+  session->device = new Device(std::move(descriptors), given.number(1), wake, &session->async);
+  napi_value handle;
+  must(napi_create_external(env, session, nullptr, nullptr, &handle));
+  return handle;
+}
+
+// cloneDevice(fd): another descriptor of the same connection, the caller's; throws
+napi_value cloneDevice(napi_env env, napi_callback_info info) {
+  const Arguments<1> given(env, info);
+  uint32_t connection = static_cast<uint32_t>(given.descriptor(0));
+  int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+  if (fd >= 0 && ioctl(fd, FUSE_DEV_IOC_CLONE, &connection) != 0) {
+    close(fd);
+    fd = -1;
+  }
+  // Where fusermount3 had to open the device for us, the threads share its list of requests under way.
+  if (fd < 0) fd = fcntl(given.descriptor(0), F_DUPFD_CLOEXEC, 0);
+  if (fd >= 0) return toValue(env, fd);
+  must(napi_throw(env, toError(env, errno, "dup")));
+  return nullptr;
+}
+
+// reply(session, lane, bytes): 0, or minus an errno
+napi_value reply(napi_env env, napi_callback_info info) {
+  const Arguments<3> given(env, info);
+  size_t length;
+  const char* bytes = given.buffer(2, length);
+  const auto lane = static_cast<size_t>(given.number(1));
+  return toValue(env, -given.external<Session>(0)->device->reply(lane, bytes, length));
+}
+
+// putWindow(session, node, index, runs, bytes): `runs` has three numbers for each: descriptor or kind, offset, length
+napi_value putWindow(napi_env env, napi_callback_info info) {
+  const Arguments<5> given(env, info);
+  size_t count, length;
+  const double* numbers = given.numbers(3, count);
+  const char* bytes = given.buffer(4, length);
+  auto window = std::make_shared<Window>();
+  window->runs.reserve(count / 3);
+  window->starts.reserve(count / 3);
+  for (size_t at = 0; at < count; at += 3) {
+    const Run run{static_cast<int64_t>(numbers[at + 2]), static_cast<int64_t>(numbers[at + 1]),
+                  static_cast<int>(numbers[at])};
+    must(run.fd != kInline || run.offset + run.length <= static_cast<int64_t>(length), "a run past its bytes");
+    window->append(run);
+  }
+  window->bytes.assign(bytes, bytes + length);
+  given.external<Session>(0)->device->putWindow(static_cast<uint64_t>(given.number(1)),
+                                                static_cast<uint64_t>(given.number(2)), std::move(window));
+  return nullptr;
+}
+
+// offer(session, opcode, node, offset, reply)
+napi_value offer(napi_env env, napi_callback_info info) {
+  const Arguments<5> given(env, info);
+  size_t length;
+  const char* bytes = given.buffer(4, length);
+  given.external<Session>(0)->device->offer(static_cast<uint32_t>(given.number(1)),
+                                            static_cast<uint64_t>(given.number(2)),
+                                            static_cast<uint64_t>(given.number(3)), {bytes, bytes + length});
+  return nullptr;
+}
+
+}  // namespace
+
+void defineSession(napi_env env, napi_value exports) {
+  const Function functions[] = {
+      {"serve", serve},
+      {"cloneDevice", cloneDevice},
+      {"reply", reply},
+      {"putWindow", putWindow},
+      {"offer", offer},
+  };
+  define(env, exports, functions);
+}
+
+}  // namespace vdisk

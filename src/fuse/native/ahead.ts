@@ -1,0 +1,171 @@
+/**
+ * Looking ahead for whoever walks the tree (find, tar, cp -r): the directories that come next are listed, and the
+ * next files of a directory opened, before they are asked for. Nobody waits for it.
+ */
+import { setImmediate } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
+import type { NodeId, NodeType } from "../../filesystem/filesystem.js";
+
+/** Directories that are listed ahead at most, and files that are opened. */
+const DIRECTORIES_AHEAD = 32;
+const FILES_AHEAD = 8;
+
+/** Entries of listings that are remembered, over all directories. */
+const ENTRIES_KEPT = 50_000;
+
+/** Listings in which a file that is opened is looked for. */
+const LISTINGS_SEARCHED = 64;
+
+/** Directories that are climbed out of at once: damaged ones may lie in a circle. */
+const CLIMB_LIMIT = 1000;
+
+export interface Ahead {
+  /** Some more of what directory `id` holds; `isFirst` where that is the first of it. */
+  learn(id: NodeId, entries: readonly Kin[], isFirst: boolean): void;
+  /** Someone has listed directory `id`. */
+  listed(id: NodeId): void;
+  /** Someone has opened file `id`. */
+  opened(id: NodeId): void;
+}
+
+interface Kin {
+  readonly id: NodeId;
+  readonly type: NodeType | undefined;
+}
+
+/** Where a node stands among its kind in its directory. */
+interface Place {
+  readonly parent: NodeId;
+  readonly index: number;
+}
+
+interface Listing {
+  readonly directories: NodeId[];
+  readonly files: NodeId[];
+}
+
+/** The preparations may fail: who then asks hears why. */
+export function lookAhead(
+  prepareListing: (id: NodeId) => Promise<void>,
+  prepareFile: (id: NodeId) => Promise<void>,
+): Ahead {
+  const places = new Map<NodeId, Place>(); // of directories
+  const listings = new LRUCache<NodeId, Listing>({
+    maxSize: ENTRIES_KEPT,
+    sizeCalculation: ({ directories, files }) => 1 + directories.length + files.length,
+    dispose: ({ directories }, parent, reason) => {
+      if (reason === "set") return;
+      for (const id of directories) if (places.get(id)?.parent === parent) places.delete(id);
+    },
+  });
+
+  /** The directory that a walk enters after `id`: its first child, else the next beside it or above. */
+  const directoryAfter = (id: NodeId): NodeId | undefined => {
+    const child = listings.peek(id)?.directories[0];
+    if (child !== undefined) return child;
+    let at = id;
+    for (let climbed = 0; climbed < CLIMB_LIMIT; climbed++) {
+      const place = places.get(at);
+      if (place === undefined) return undefined;
+      const sibling = listings.peek(place.parent)?.directories[place.index + 1];
+      if (sibling !== undefined) return sibling;
+      at = place.parent;
+    }
+    return undefined;
+  };
+
+  let front: NodeId | undefined; // the directory up to which all are prepared
+  const prepared = new Set<NodeId>();
+  const directories = takingTurns(async () => {
+    if (front === undefined || prepared.size >= DIRECTORIES_AHEAD) return false;
+    front = directoryAfter(front);
+    if (front === undefined || prepared.has(front)) return false; // the end; or damaged ones lie in a circle
+    prepared.add(front);
+    await prepareListing(front);
+    return true;
+  });
+
+  /** Where file `id` is, in one of the directories that were listed last. */
+  const placeOfFile = (id: NodeId): Place | undefined => {
+    let looked = 0;
+    for (const [parent, { files }] of listings.entries()) {
+      const index = files.indexOf(id);
+      if (index >= 0) return { parent, index };
+      if (++looked === LISTINGS_SEARCHED) return undefined;
+    }
+    return undefined;
+  };
+
+  let isRow = false; // whether files are opened in the order in which they are listed
+  let lastOpened: Place | undefined;
+  let preparedFiles = 0; // the index in that directory up to which all are prepared
+  const files = takingTurns(async () => {
+    if (lastOpened === undefined || preparedFiles > lastOpened.index + FILES_AHEAD) return false;
+    const file = listings.get(lastOpened.parent)?.files[preparedFiles++];
+    if (file === undefined) return false;
+    await prepareFile(file);
+    return true;
+  });
+
+  return {
+    learn(id, entries, isFirst) {
+      const known = isFirst ? undefined : listings.get(id);
+      const listing = known ?? { directories: [], files: [] };
+      for (const entry of entries) {
+        if (entry.type === "file") listing.files.push(entry.id);
+        if (entry.type !== "directory") continue;
+        places.set(entry.id, { parent: id, index: listing.directories.length });
+        listing.directories.push(entry.id);
+      }
+      listings.set(id, listing);
+    },
+
+    listed(id) {
+      if (!prepared.delete(id)) {
+        // Not foreseen. A directory whose parent was listed before is the beginning of a walk.
+        prepared.clear();
+        front = places.has(id) ? id : undefined;
+      }
+      directories();
+      if (isRow) {
+        lastOpened = { parent: id, index: -1 };
+        preparedFiles = 0;
+        files();
+      }
+    },
+
+    opened(id) {
+      const expected = lastOpened && listings.peek(lastOpened.parent)?.files.indexOf(id, lastOpened.index);
+      const place =
+        expected !== undefined && expected >= 0
+          ? { parent: lastOpened!.parent, index: expected }
+          : placeOfFile(id);
+      if (place === undefined) return;
+      // A row goes on in the next directory, and in the one above when that is done.
+      const isSameDirectory = lastOpened?.parent === place.parent;
+      const steps = place.index - (lastOpened?.index ?? 0);
+      if (isSameDirectory) isRow = steps > 0 && steps <= FILES_AHEAD;
+      preparedFiles = Math.max(isSameDirectory && isRow ? preparedFiles : 0, place.index + 1);
+      lastOpened = place;
+      if (isRow) files();
+    },
+  };
+}
+
+/** Has `step` run again and again, others' work between, until it gives `false` or fails. */
+function takingTurns(step: () => Promise<boolean>): () => void {
+  let isRunning = false;
+  const run = async (): Promise<void> => {
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      do await setImmediate();
+      while (await step());
+    } catch {
+      return; // who asks for it hears why
+    } finally {
+      isRunning = false;
+    }
+  };
+  return () => void run();
+}

@@ -1,0 +1,103 @@
+/** The compiled addon of native-bindings: what vdisk needs of the host and Node lacks. Linux. */
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+/** Offsets and lengths are bytes; `fd` is an open file's descriptor, which stays its owner's. */
+export interface Addon {
+  // host.cc
+  /** The size of a block device. @throws {NodeJS.ErrnoException} */
+  blockDeviceSize(fd: number): number;
+  /** Where the next data, or the next hole, begins, from `offset` on (lseek(2)); rejects with ENXIO where there is none. */
+  seekData(fd: number, offset: number): Promise<number>;
+  seekHole(fd: number, offset: number): Promise<number>;
+  /** How many bytes were copied; 0 at the file's end. */
+  copyFileRange(
+    from: number,
+    fromOffset: number,
+    to: number,
+    toOffset: number,
+    length: number,
+  ): Promise<number>;
+  /** Takes an open-file-description lock (fcntl(2)), until `fd` is closed; `false` where another has it. Never waits. */
+  lock(fd: number, exclusive: boolean, offset: number, length: number): boolean;
+  /** Whether another's lock would keep us from such a lock. */
+  isLocked(fd: number, exclusive: boolean, offset: number, length: number): boolean;
+
+  // mounting.cc
+  /** mount(2). @throws {NodeJS.ErrnoException} as the promise's rejection. */
+  mount(source: string, target: string, type: string, flags: number, data: string): Promise<unknown>;
+  /** umount2(2), likewise. */
+  unmount(target: string, flags: number): Promise<unknown>;
+  /** Two connected sockets, the caller's to close. */
+  socketPair(): [number, number];
+  /** The descriptor that was sent through `socket`, the caller's to close; or the errno, negative. */
+  receiveDescriptor(socket: number): number;
+
+  // reading.cc
+  /**
+   * How many bytes of `into` were filled, from the first on, of those that the host has in memory; or the errno,
+   * negative. Never waits for a disk.
+   */
+  readCached(fd: number, into: Uint8Array, offset: number): number;
+  /**
+   * Fills parts of `into`, in one call off the main thread. `runs` has four numbers for each: descriptor, offset in
+   * the file, offset in `into`, length. Gives 0 where a file ends before, or the host fails.
+   */
+  readRuns(runs: Float64Array, into: Uint8Array): Promise<0 | 1>;
+
+  // session.cc
+  /** Another descriptor of the connection `fd`, the caller's to close. @throws {NodeJS.ErrnoException} */
+  cloneDevice(fd: number): number;
+  /**
+   * Serves the connection with a thread for each of `descriptors`, which it takes over. What the threads cannot
+   * answer by themselves is put into `room`, and `callback` is told on which lane it came, how many bytes it
+   * is, and whether it has been answered already, from an offer.
+   * When the mount has ended, it is told -1 and an errno, 0 if all was well; then the session is gone.
+   */
+  serve(
+    descriptors: Float64Array,
+    windowSize: number,
+    room: Buffer,
+    callback: (lane: number, length: number, isAnswered: boolean) => void,
+  ): Session;
+  /** Sends a reply on the lane of its request; 0, or the errno, negative. */
+  reply(session: Session, lane: number, reply: Uint8Array): number;
+  /**
+   * Lets the threads read the window `index` of `node`. `runs` has three numbers for each: descriptor (or one of
+   * extents.h's kinds), offset, length. A window that is shorter than the others ends its source.
+   */
+  putWindow(session: Session, node: number, index: number, runs: Float64Array, bytes: Buffer): void;
+  /**
+   * Lets the threads answer the next `opcode` (OPEN, READLINK, READDIR, READDIRPLUS) about `node`, a listing from `offset` on,
+   * with `reply`, which has room for its header. Once.
+   */
+  offer(session: Session, opcode: number, node: number, offset: number, reply: Buffer): void;
+}
+
+/** Opaque. */
+export interface Session {
+  readonly session: unique symbol;
+}
+
+/** As far from src/storage as from dist/storage. */
+const FOLDER = fileURLToPath(new URL("../../native-bindings", import.meta.url));
+
+/** The addon; or, as text, why there is none. Looked for once. */
+export function loadAddon(): Addon | string {
+  return (loaded ??= load());
+}
+
+let loaded: Addon | string | undefined;
+
+function load(): Addon | string {
+  if (process.platform !== "linux") return `the native addon is for Linux, and this is ${process.platform}`;
+  const require = createRequire(import.meta.url);
+  try {
+    return (require("node-gyp-build") as (folder: string) => Addon)(FOLDER);
+  } catch (error) {
+    const [message] = (error as Error).message.split("\n");
+    if (message?.startsWith("No native build was found"))
+      return `the native addon is not compiled ("npm run install" in vdisk's folder would do it, with a C++ compiler)`;
+    return `the native addon cannot be loaded: ${message}`;
+  }
+}

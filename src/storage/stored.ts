@@ -1,0 +1,39 @@
+/** Many parts of files in one call, where the addon is there to do it. */
+import { loadAddon } from "./addon.js";
+import type { Storage } from "./storage.js";
+
+export interface StoredPart {
+  readonly storage: Storage;
+  /** Bytes into `storage`. */
+  readonly offset: number;
+  /** Where its bytes go: as many as it has room for. */
+  readonly into: Uint8Array;
+}
+
+/** Parts that are read side by side where there is no addon: as many as Node has threads for it. */
+const PARALLEL_PARTS = 4;
+
+/**
+ * Fills all `parts`, which are views of `whole`. Nothing is being read any more once it settles.
+ * @throws {DiskError} as `Storage.read`.
+ */
+export async function readStored(parts: readonly StoredPart[], whole: Uint8Array): Promise<void> {
+  const addon = loadAddon();
+  if (parts.length > 1 && typeof addon === "object" && parts.every(({ storage }) => storage.fd >= 0)) {
+    const runs = new Float64Array(parts.length * 4);
+    parts.forEach(({ storage, offset, into }, index) => {
+      runs.set([storage.fd, offset, into.byteOffset - whole.byteOffset, into.length], index * 4);
+    });
+    if (await addon.readRuns(runs, whole)) return;
+    // One by one, they say what is wrong.
+  }
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < parts.length) {
+      const { storage, offset, into } = parts[next++]!;
+      await storage.read(into, offset);
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: PARALLEL_PARTS }, work));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}

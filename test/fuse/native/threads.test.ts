@@ -1,0 +1,272 @@
+/** What the threads are handed: windows of files, and answers to what will be asked next. */
+import { setTimeout } from "node:timers/promises";
+import t from "tap";
+import { CorruptError } from "../../../src/errors.js";
+import type { BlockSource, Extent } from "../../../src/extent/extent.js";
+import type { Storage } from "../../../src/storage/storage.js";
+import { kernel, words32, words64, direntsOf, zeroEnded } from "../support/wire.js";
+import { FakeTree, patterned, type Node } from "../support/tree.js";
+
+const [OPEN, READ, READDIR, READDIRPLUS, LOOKUP, OPENDIR, LSEEK] = [14, 15, 28, 44, 1, 27, 46];
+const WINDOW = 64 * 2 ** 20;
+
+const storage = (fd: number): Storage => ({
+  path: "/fake",
+  name: "fake",
+  size: 2 ** 40,
+  fd,
+  read: async (into) => {
+    into.fill(fd);
+  },
+  close: async () => undefined,
+});
+
+/** A source of these extents, as long as all of them. */
+function listed(...extents: Extent[]): BlockSource {
+  const size = extents.reduce((sum, { length }) => sum + length, 0);
+  return { name: "listed", size, map: async (offset, length) => cut(extents, offset, length) };
+}
+
+function cut(extents: Extent[], offset: number, length: number): Extent[] {
+  const parts: Extent[] = [];
+  let at = 0;
+  for (const extent of extents) {
+    const from = Math.max(at, offset);
+    const to = Math.min(at + extent.length, offset + length);
+    const skip = from - at;
+    if (from < to) {
+      if (extent.kind === "stored")
+        parts.push({ ...extent, offset: extent.offset + skip, length: to - from });
+      else if (extent.kind === "packed")
+        parts.push({ ...extent, skip: extent.skip + skip, length: to - from });
+      else parts.push({ ...extent, length: to - from });
+    }
+    at += extent.length;
+  }
+  return parts;
+}
+
+const unit = (size: number) => ({ size, unpack: async () => Buffer.alloc(size, "u") });
+const error = new CorruptError({ file: "fake", thing: "damage" });
+
+async function opened(source: BlockSource) {
+  const tree = new FakeTree();
+  const { id } = tree.file(tree.top, "file", source);
+  const served = await kernel(tree);
+  const read = async (offset: number, size: number) =>
+    served.ask(READ, id, words64(0, offset), words32(size, 0), Buffer.alloc(16));
+  return { ...served, id, read, opened: await served.ask(OPEN, id, words32(0, 0)) };
+}
+
+t.test("a file is handed over when it is opened, each kind of run by its number", async (t) => {
+  const { windows, id } = await opened(
+    listed(
+      { kind: "stored", length: 5000, storage: storage(7), offset: 2 ** 39 + 1 },
+      { kind: "zero", length: 3 },
+      { kind: "packed", length: 100, unit: unit(4096), skip: 50 },
+      { kind: "packed", length: 100, unit: unit(4097), skip: 50 },
+      { kind: "damaged", length: 9, error },
+      { kind: "stored", length: 1, storage: storage(-1), offset: 0 },
+      { kind: "packed", length: 2, unit: unit(2), skip: 0 },
+    ),
+  );
+  const runs = [
+    ...[7, 2 ** 39 + 1, 5000], // stored: the descriptor
+    ...[-1, 0, 3], // zeros
+    ...[-3, 0, 100], // inline
+    ...[-2, 0, 100, -2, 0, 9, -2, 0, 1], // elsewhere: unpacked too large, damaged, no descriptor
+    ...[-3, 100, 2],
+  ];
+  t.same(windows, [{ node: id, index: 0, runs, bytes: Buffer.alloc(102, "u") }]);
+});
+
+t.test("a large file is handed over window by window, when it is read there", async (t) => {
+  const size = 2 * WINDOW + 1000;
+  const { windows, read } = await opened(
+    listed({ kind: "stored", length: size, storage: storage(7), offset: 0 }),
+  );
+  t.same(
+    windows.map(({ index, runs }) => [index, runs]),
+    [[0, [7, 0, WINDOW]]],
+  );
+  t.equal((await read(2 * WINDOW - 10, 4096)).body.length, 1010);
+  await setTimeout();
+  t.same(
+    windows.map(({ index, runs }) => [index, runs]),
+    [
+      [0, [7, 0, WINDOW]],
+      [1, [7, WINDOW, WINDOW]],
+      [2, [7, 2 * WINDOW, 1000]],
+    ],
+  );
+  t.equal((await read(size, 10)).body.length, 0);
+});
+
+t.test("what only TypeScript can read is not handed over again and again", async (t) => {
+  const { windows, read } = await opened(
+    listed(
+      { kind: "packed", length: 5000, unit: unit(5000), skip: 0 },
+      { kind: "damaged", length: 10, error },
+    ),
+  );
+  t.same((await read(10, 100)).body, Buffer.alloc(100, "u"));
+  t.equal((await read(5000, 10)).errno, 5);
+  t.equal(windows.length, 1);
+});
+
+t.test(
+  "a window that cannot be mapped keeps neither the opening nor its neighbours from being read",
+  async (t) => {
+    const whole = patterned(2 * WINDOW);
+    const {
+      windows,
+      read,
+      opened: reply,
+    } = await opened({
+      ...whole,
+      map: async (offset, length) => {
+        if (length === WINDOW) throw error;
+        return whole.map(offset, length);
+      },
+    });
+    t.equal(reply.errno, 0);
+    t.equal((await read(WINDOW, 100)).errno, 0);
+    t.same(windows, []);
+  },
+);
+
+t.test("holes are found, and the data between them", async (t) => {
+  const stored = (length: number): Extent => ({ kind: "stored", length, storage: storage(7), offset: 0 });
+  const zero = (length: number): Extent => ({ kind: "zero", length });
+  const { ask, id } = await opened(
+    listed(stored(100), zero(WINDOW), stored(1), zero(7), zero(2), { kind: "damaged", length: 5, error }),
+  );
+  const seek = async (offset: number | bigint, whence: number): Promise<number> => {
+    const { errno, body } = await ask(LSEEK, id, words64(0, offset), words32(whence, 0));
+    return errno === 0 ? Number(body.readBigUInt64LE(0)) : -errno;
+  };
+  const [DATA, HOLE, ENXIO] = [3, 4, 6];
+  const size = WINDOW + 115;
+  t.same(await Promise.all([0, 99, 100, 101].map((offset) => seek(offset, DATA))), [
+    0,
+    99,
+    WINDOW + 100,
+    WINDOW + 100,
+  ]);
+  t.same(await Promise.all([0, 99, 100, WINDOW].map((offset) => seek(offset, HOLE))), [
+    100,
+    100,
+    100,
+    WINDOW,
+  ]);
+  t.equal(await seek(WINDOW + 100, HOLE), WINDOW + 101);
+  t.equal(await seek(WINDOW + 101, DATA), WINDOW + 110, "damage is no hole");
+  t.equal(await seek(WINDOW + 111, HOLE), size, "the end is one");
+  for (const offset of [size, size + 1, 2n ** 62n]) t.equal(await seek(offset, DATA), -ENXIO);
+  const { ask: askEmpty, id: empty } = await opened(listed(stored(5), zero(5)));
+  t.equal((await askEmpty(LSEEK, empty, words64(0, 5), words32(DATA, 0))).errno, ENXIO);
+});
+
+t.test("the end of a listing is known before it is asked for", async (t) => {
+  const tree = new FakeTree();
+  for (let index = 0; index < 500; index++) tree.file(tree.top, `n${index}`, patterned(1));
+  for (const opcode of [READDIR, READDIRPLUS]) {
+    const { ask, offers } = await kernel(tree);
+    for (let offset = 0n; ;) {
+      const { body } = await ask(opcode, 1, words64(0, offset), words32(8192, 0), Buffer.alloc(16));
+      const last = direntsOf(body, opcode === READDIRPLUS).at(-1);
+      if (last === undefined) break;
+      offset = last.off;
+      if (offset < 500n) t.same(offers, [], "not while there is more");
+      else t.same(offers, [{ opcode, node: 1, offset: 500, body: Buffer.alloc(0) }]);
+    }
+  }
+});
+
+/** A tree of directories a/b/c… with files in each. */
+function deep(): { tree: FakeTree; directories: Node[]; files: Node[] } {
+  const tree = new FakeTree();
+  const directories: Node[] = [];
+  const files: Node[] = [];
+  const fill = (parent: Node, depth: number): void => {
+    for (let index = 0; index < 12; index++) files.push(tree.file(parent, `f${index}`, patterned(10)));
+    if (depth < 3)
+      for (const name of "abc") {
+        const child = tree.directory(parent, name);
+        directories.push(child);
+        fill(child, depth + 1);
+      }
+  };
+  fill(tree.top, 0);
+  return { tree, directories, files };
+}
+
+/** Waits until `count` are there, and a little longer, for those that should not be. */
+async function settled(count: () => number, wanted: number): Promise<void> {
+  for (let waited = 0; count() < wanted && waited < 10_000; waited += 10) await setTimeout(10);
+  await setTimeout(20);
+}
+
+const listing = (ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<unknown>, id: number) =>
+  ask(READDIRPLUS, id, words64(0, 0), words32(32_768, 0), Buffer.alloc(16));
+
+t.test("whoever walks finds the next directories listed already, in the order of a walk", async (t) => {
+  const { tree, directories } = deep();
+  const { ask, offers, server } = await kernel(tree);
+  await listing(ask, 1);
+  await setTimeout(20);
+  const ahead = (): number[] => offers.filter(({ offset }) => offset === 0).map(({ node }) => node);
+  t.same(ahead(), [], "a look at one directory is no walk");
+  await listing(ask, directories[0]!.id);
+  await settled(() => ahead().length, 32);
+  const order = directories.map(({ id }) => id);
+  t.same(ahead(), order.slice(1, 33));
+  const first = offers.find(({ node, offset }) => node === order[1] && offset === 0)!;
+  const asked = (await listing(ask, order[1]!)) as { body: Buffer };
+  t.same(first.body, asked.body, "what is offered is what would have been answered");
+  for (const id of order.slice(2, 12)) {
+    server.answered(
+      Buffer.concat([words32(80, READDIRPLUS), words64(1, id), words32(0, 0, 0, 0), Buffer.alloc(40)]),
+    );
+  }
+  await settled(() => ahead().length, order.length - 1);
+  t.same(ahead(), order.slice(1), "it goes on as it is taken up, to the end");
+});
+
+t.test("whoever opens one file after another finds the next ones opened", async (t) => {
+  const { tree, files } = deep();
+  const top = files.slice(0, 12).map(({ id }) => id);
+  const offered = async (own: boolean) => {
+    const { ask, offers } = await kernel(tree, 0x7fff_ffff, own ? 1000 : undefined);
+    await listing(ask, 1);
+    await ask(OPEN, top[0]!, words32(0, 0));
+    await setTimeout(20);
+    t.same(
+      offers.filter(({ opcode }) => opcode === OPEN),
+      [],
+      "one file is no row",
+    );
+    await ask(OPEN, top[1]!, words32(0, 0));
+    await settled(() => offers.filter(({ opcode }) => opcode === OPEN).length, own ? 0 : 8);
+    return offers.filter(({ opcode }) => opcode === OPEN);
+  };
+  const offers = await offered(false);
+  t.same(
+    offers.map(({ node }) => node),
+    top.slice(2, 10),
+  );
+  t.equal(offers[0]!.body.readUInt32LE(8), 2, "FOPEN_KEEP_CACHE");
+  t.same(await offered(true), [], "nobody's file is opened before it is known who comes");
+});
+
+t.test("directories that lie in a circle end the look ahead, not the server", async (t) => {
+  const tree = new FakeTree();
+  const one = tree.directory(tree.top, "one");
+  const two = tree.directory(one, "two");
+  tree.add(two, "one", one);
+  const { ask } = await kernel(tree);
+  for (const id of [1, one.id, two.id, one.id]) await listing(ask, id);
+  await setTimeout(50);
+  t.equal((await ask(LOOKUP, 1, zeroEnded("one"))).errno, 0);
+  t.equal((await ask(OPENDIR, 1, words32(0, 0))).errno, 38);
+});
