@@ -1,7 +1,7 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
 import { parseZone } from "../bytes/zone.js";
-import { codePage, codePageNumbers } from "../filesystem/fat/codepage.js";
+import { CODE_PAGES, codePageNumber } from "../filesystem/fat/codepages.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Disk } from "../tree/disk.js";
 import { UsageError } from "./exit.js";
@@ -39,7 +39,7 @@ function fileSystemOptions<T>(command: Argv<T>): Argv<T> {
       type: "string",
       requiresArg: true,
       defaultDescription: "437",
-      coerce: known("codepage", (name) => codePage(name) !== undefined, codePageNumbers().join(", ")),
+      coerce: known("codepage", (name) => codePageNumber(name) !== undefined, CODE_PAGES.join(", ")),
       describe: "The code page of the guest's DOS or Windows, for short names on FAT",
     })
     .option("time-zone", {

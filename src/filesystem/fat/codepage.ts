@@ -4,14 +4,7 @@
  */
 import iconv from "iconv-lite";
 import { nameFromUtf16 } from "../../bytes/utf16.js";
-
-export const DEFAULT_CODE_PAGE = "437";
-
-/** Code pages that DOS or Windows used for short names; each has ASCII for its lower half. */
-const KNOWN = [
-  ...[437, 720, 737, 775, 808, 850, 852, 855, 856, 858, 860, 861, 862, 863, 864, 865, 866, 869, 874],
-  ...[932, 936, 949, 950, 1125, 1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258],
-].map(String);
+import { codePageNumber } from "./codepages.js";
 
 export interface CodePage {
   /** "437" */
@@ -20,15 +13,10 @@ export interface CodePage {
   name(bytes: Buffer, isLower: boolean): Buffer;
 }
 
-/** All that `codePage` knows. */
-export function codePageNumbers(): readonly string[] {
-  return KNOWN.filter((number) => iconv.encodingExists(`cp${number}`));
-}
-
 /** The code page that "850", "cp850" or "CP850" means; `undefined` where none is known. */
 export function codePage(name: string): CodePage | undefined {
-  const number = /^(?:cp)?(\d+)$/i.exec(name)?.[1];
-  if (number === undefined || !codePageNumbers().includes(number)) return undefined;
+  const number = codePageNumber(name);
+  if (number === undefined) return undefined;
   const decode = (bytes: Buffer): string => iconv.decode(bytes, `cp${number}`, { stripBOM: false });
   return {
     number,

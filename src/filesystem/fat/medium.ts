@@ -8,7 +8,8 @@ import { decode, linkTable } from "../clusters/table.js";
 import { zoneOf } from "../clusters/time.js";
 import type { FileSystemOptions } from "../filesystem.js";
 import { BootSector16, BootSector32 } from "./boot.js";
-import { codePage, codePageNumbers, DEFAULT_CODE_PAGE, type CodePage } from "./codepage.js";
+import { codePage, type CodePage } from "./codepage.js";
+import { CODE_PAGES, DEFAULT_CODE_PAGE } from "./codepages.js";
 import { findBoot, type Boot } from "./probe.js";
 
 export interface Medium {
@@ -32,7 +33,7 @@ export async function openMedium(
   const page = codePage(options.codePage ?? DEFAULT_CODE_PAGE);
   const zone = zoneOf(options, volume.name);
   if (page === undefined) {
-    const expected = `one of ${codePageNumbers().join(", ")}`;
+    const expected = `one of ${CODE_PAGES.join(", ")}`;
     throw new UnsupportedError({
       file: volume.name,
       thing: "the code page",
