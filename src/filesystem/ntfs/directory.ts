@@ -46,7 +46,7 @@ const NAMES_INDEX = "$I30";
  * Names that make a batch: listing stops after the block that reaches them. Many, since the records of a batch are
  * read in their own order, and a large directory's are all over the file table.
  */
-const BATCH_SIZE = 8192;
+const BATCH_SIZE = 2048;
 
 /** Cookies of names in blocks begin here; below are those in the root. Roots are smaller than records: 64 KiB. */
 const FIRST_BLOCK_COOKIE = 2 ** 20;
@@ -160,7 +160,8 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
           index,
           (key) => compareNames(upCase, nameIn(key) ?? key, units),
           ({ node, at }) => {
-            const name = nameIn(keyOf(node, at))!;
+            const name = nameIn(keyOf(node, at));
+            if (name === undefined) return false;
             if (name.equals(units)) exact = { ...referenceAt(node, at), units };
             else similar ??= { ...referenceAt(node, at), units: Buffer.from(name) };
             return exact !== undefined;
@@ -185,10 +186,12 @@ function referenceAt({ bytes }: IndexNode, at: number): Reference {
 
 /** The name of the entry at `at`, where it is one to be listed. @throws {CorruptError} where it has none. */
 function shownName(medium: Medium, node: IndexNode, at: number): Buffer | undefined {
-  const key = keyOf(node, at);
-  const units = nameIn(key);
-  if (units === undefined || units.length === 0) {
-    const found = `a key of ${key.length} bytes`;
+  const { bytes } = node;
+  const keyLength = bytes.readUInt16LE(at + IndexEntry.fields.keyLength.offset);
+  const start = at + IndexEntry.size + FileName.size;
+  const length = 2 * (bytes[start - FileName.size + FileName.fields.nameLength.offset] ?? 0);
+  if (length === 0 || FileName.size + length > keyLength) {
+    const found = `a key of ${keyLength} bytes`;
     throw new CorruptError({
       file: node.file,
       thing: `the entry at ${at} of ${node.name}`,
@@ -196,12 +199,12 @@ function shownName(medium: Medium, node: IndexNode, at: number): Buffer | undefi
       expected: "a name",
     });
   }
-  if (key[FileName.fields.namespace.offset] === Namespace.dos) return undefined;
+  if (bytes[at + IndexEntry.size + FileName.fields.namespace.offset] === Namespace.dos) return undefined;
   const { number } = referenceAt(node, at);
   // The root names itself "."; the file system's own files come before all others.
   if (number === ROOT_NUMBER || (number < FIRST_USER_NUMBER && medium.options.systemFiles !== true))
     return undefined;
-  return nameFromUtf16(units);
+  return nameFromUtf16(bytes.subarray(start, start + length));
 }
 
 /** The records before this one are the file system's own. Source: ntfs-3g layout.h, FILE_first_user; Windows keeps 24. */

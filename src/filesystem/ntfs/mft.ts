@@ -18,16 +18,16 @@ export interface Mft {
    */
   record(number: number): FileRecord | Promise<FileRecord>;
   /**
-   * Calls `visit` with the records `numbers`, in ascending order, or with what is wrong with them. It is for many
-   * that are wanted once: neighbours are read together, and nothing of them is kept. Borrowed until `visit` returns.
+   * Calls `visit` with the bytes of the records `numbers`, which ascend, their fixups applied, or with what is wrong
+   * with them. It is for many that are wanted once: neighbours are read together, and nothing of them is kept. The
+   * bytes, which may be of no record at all, are borrowed until `visit` returns.
    */
-  sweep(
-    numbers: readonly number[],
-    visit: (index: number, record: FileRecord | DiskError) => void,
-  ): Promise<void>;
+  sweep(numbers: readonly number[], visit: Visit): Promise<void>;
   /** The absolute byte where record `number` lies, for complaints; 0 where that is not known. */
   offsetOf(number: number): number;
 }
+
+type Visit = (index: number, bytes: Buffer | DiskError) => void;
 
 /** Where the table lies, and what stands in for its damaged records. */
 export interface MftPlace {
@@ -128,7 +128,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
     numbers: readonly number[],
     from: number,
     to: number,
-    visit: (index: number, record: FileRecord | DiskError) => void,
+    visit: Visit,
   ): Promise<void> {
     const first = numbers[from]!;
     const bytes = spare.pop() ?? Buffer.allocUnsafe(SWEEP_SIZE);
@@ -144,12 +144,12 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
       const number = numbers[index]!;
       const start = (number - first) * recordSize;
       try {
-        if (!isRead || number < MIRRORED_COUNT) visit(index, await record(number));
-        else
-          visit(
-            index,
-            parse(part.subarray(start, start + recordSize), number, number === numbers[index - 1]),
-          );
+        if (!isRead || number < MIRRORED_COUNT) visit(index, (await record(number)).bytes);
+        else {
+          const bytes = part.subarray(start, start + recordSize);
+          if (number !== numbers[index - 1]) fixRecord(bytes, number, geometry, file, place.offsetOf(number));
+          visit(index, bytes);
+        }
       } catch (error) {
         if (!(error instanceof DiskError)) throw error;
         visit(index, error);
@@ -174,7 +174,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
       }
       for (let index = inside; index < numbers.length; index++) {
         try {
-          visit(index, await record(numbers[index]!));
+          visit(index, (await record(numbers[index]!)).bytes);
         } catch (error) {
           if (!(error instanceof DiskError)) throw error;
           visit(index, error);

@@ -25,20 +25,20 @@ import type {
   NodeId,
   Usage,
 } from "../filesystem.js";
-import type { FileRecord } from "./attribute.js";
 import { contentsOf } from "./contents.js";
 import { dataOf } from "./data.js";
 import { directoriesOf, ROOT_NUMBER, type Name, type Reference } from "./directory.js";
 import { factsOf } from "./facts.js";
-import { baseRecord, fileAt, type Attribute } from "./file.js";
+import { fileAt, type Attribute } from "./file.js";
 import { nodeIds } from "./ids.js";
 import { linksOf } from "./links.js";
 import type { Medium, NtfsFile } from "./medium.js";
 import { openMedium, openMediumByBackup, type Opened } from "./open.js";
+import { quickAttributes, sequenceIn } from "./quick.js";
 import { descriptorsOf } from "./security.js";
 import { specialOf } from "./special.js";
 import { StandardInformation, standardInformation } from "./standard.js";
-import { attributesOf, plainAttributes, streamAttributes } from "./stat.js";
+import { attributesOf, streamAttributes } from "./stat.js";
 import { stateOf } from "./state.js";
 import { readUpCase } from "./upcase.js";
 import { usageOf } from "./usage.js";
@@ -81,9 +81,10 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
 
   async function readAttributes(number: number): Promise<Attributes> {
     const loading = medium.mft.record(number);
-    const record = baseRecord(medium, loading instanceof Promise ? await loading : loading);
+    const record = loading instanceof Promise ? await loading : loading;
     const attributes =
-      plainAttributes(medium, record) ?? (await attributesOf(medium, await fileAt(medium, number), links));
+      quickAttributes(medium, record.bytes, number) ??
+      (await attributesOf(medium, await fileAt(medium, number), links));
     known.set(number, attributes);
     return attributes;
   }
@@ -138,14 +139,15 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     const order = names.map((_, index) => index).sort((a, b) => names[a]!.number - names[b]!.number);
     const entries = new Array<DirectoryEntry>(names.length);
     const numbers = order.map((index) => names[index]!.number);
-    await medium.mft.sweep(numbers, (at, record) => {
+    await medium.mft.sweep(numbers, (at, bytes) => {
       const { name, number, sequence, cookie } = names[order[at]!]!;
       let id = number < medium.mft.count ? ids.file(number) : ids.stale(NOWHERE);
       let attributes: Attributes | undefined;
       // What is wrong with a record is told when the entry itself is asked for.
-      if (!(record instanceof DiskError)) {
-        if (sequence !== 0 && sequence !== record.sequence) id = ids.stale(number);
-        else if (record.baseNumber === 0) attributes = quietAttributes(record);
+      if (!(bytes instanceof DiskError)) {
+        const used = sequenceIn(bytes);
+        if (used !== undefined && used !== sequence && sequence !== 0) id = ids.stale(number);
+        else attributes = quickAttributes(medium, bytes, number);
       }
       entries[order[at]!] =
         attributes === undefined
@@ -153,15 +155,6 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
           : { name, id, inode: number, type: attributes.type, attributes, cookie };
     });
     return entries;
-  }
-
-  function quietAttributes(record: FileRecord): Attributes | undefined {
-    try {
-      return plainAttributes(medium, record);
-    } catch (error) {
-      if (error instanceof DiskError) return undefined;
-      throw error;
-    }
   }
 
   async function sourceOf(id: NodeId): Promise<BlockSource> {

@@ -22,7 +22,7 @@ const TORN_MAGIC = 0x44414142; // "BAAD": the guest's driver found its update se
 export const RecordFlag = { inUse: 1, directory: 2 } as const;
 
 /** Ends the attributes. */
-const END = 0xffffffff;
+export const END_OF_ATTRIBUTES = 0xffffffff;
 
 /**
  * Record `number` in `bytes`, whose fixups are applied, and which lie at `offset` of `file`.
@@ -91,7 +91,7 @@ function readAttributes(
       return complaint(file, offset + at, number, found, "the end's mark");
     }
     const type = bytes.readUInt32LE(at);
-    if (type === END) return undefined;
+    if (type === END_OF_ATTRIBUTES) return undefined;
     const length = at + AttributeHeader.size <= usedSize ? bytes.readUInt32LE(at + fields.length.offset) : 0;
     if (length < SMALLEST_ATTRIBUTE || length % 8 !== 0 || at + length > usedSize) {
       const expected = `a multiple of 8 from ${SMALLEST_ATTRIBUTE} up to ${usedSize - at}`;
