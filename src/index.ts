@@ -29,6 +29,7 @@ export type {
   DirectoryEntry,
   FileSystem,
   FileSystemFacts,
+  FileSystemOptions,
   NodeId,
   NodeTree,
   NodeType,

@@ -5,7 +5,7 @@ import { backendNames } from "../fuse/backend.js";
 import type { BackendChoice } from "../fuse/backends.js";
 import type { MountRequest } from "../mount/serve.js";
 import { startMount } from "../mount/start.js";
-import { diskOptions, notEmpty, severalTimes, type DiskArguments } from "./disk.js";
+import { diskOptions, fileSystemsOf, notEmpty, severalTimes, type DiskArguments } from "./disk.js";
 import { commandLog } from "./log.js";
 import { parseMountOptions } from "./mount-options.js";
 import { write } from "./output.js";
@@ -52,11 +52,12 @@ export const mountCommand: CommandModule<object, Arguments> = {
         "The mount's log is named when it is mounted. End the mount with: vdisk unmount MOUNT-POINT",
       ) as never,
   handler: async (argv) => {
-    const { allowOther, allowRoot, extra } = parseMountOptions(argv.options);
+    const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);
     const request: MountRequest = {
       image: argv.image,
       mountPoint: argv.mountPoint,
       allowDirs: argv.allowDir,
+      fileSystems: fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase }),
       allowOther: argv.allowOther || allowOther,
       allowRoot: argv.allowRoot || allowRoot,
       options: extra,

@@ -1,6 +1,7 @@
 /** A mount's life, from the image to the end: the same in the foreground and in a daemon. */
 import type { Logger } from "pino";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
+import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import { openDisk } from "../tree/disk.js";
 import { checkMountPoint } from "./place.js";
 import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } from "./state.js";
@@ -9,6 +10,8 @@ export interface MountRequest {
   readonly image: string;
   readonly mountPoint: string;
   readonly allowDirs: readonly string[];
+  /** How guests' file systems are to be read. */
+  readonly fileSystems: FileSystemOptions;
   readonly allowOther: boolean;
   readonly allowRoot: boolean;
   /** Further mount options, as after `-o`, one each. */
@@ -29,7 +32,10 @@ export async function serveMount(
 ): Promise<void> {
   const mountPoint = await checkMountPoint(request.mountPoint);
   const { backend, why } = await selectBackend(request.backend);
-  const disk = await openDisk(request.image, { allowDirs: request.allowDirs });
+  const disk = await openDisk(request.image, {
+    allowDirs: request.allowDirs,
+    fileSystems: request.fileSystems,
+  });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
     const files = await stateFiles(mountPoint);
