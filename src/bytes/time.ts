@@ -13,3 +13,21 @@ export function formatTimestamp({ seconds, nanoseconds }: Timestamp): string {
   const text = Number.isNaN(date.getTime()) ? `@${seconds}` : date.toISOString().replace(/\.\d{3}Z$/, "");
   return `${text}.${String(nanoseconds).padStart(9, "0")}Z`;
 }
+
+const TICKS_PER_SECOND = 10_000_000;
+
+/** Seconds from 1601 to 1970. Source: [MS-DTYP] 2.3.3, FILETIME. */
+const FILETIME_EPOCH = 11_644_473_600;
+
+/** Windows' FILETIME, a signed 64-bit count of 100 ns since 1601 in UTC, from its two halves: exact. */
+export function fromFiletime(low: number, high: number): Timestamp {
+  // 2^32 ticks are 429 s and 4,967,296 ticks; the upper half is split again, lest a product pass 2^53.
+  const signed = high | 0;
+  const parts = Math.trunc(signed / TICKS_PER_SECOND);
+  const rest = (signed % TICKS_PER_SECOND) * 4_967_296 + low;
+  const seconds = Math.floor(rest / TICKS_PER_SECOND);
+  return {
+    seconds: signed * 429 + parts * 4_967_296 + seconds - FILETIME_EPOCH,
+    nanoseconds: (rest - seconds * TICKS_PER_SECOND) * 100,
+  };
+}

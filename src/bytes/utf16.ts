@@ -14,6 +14,8 @@ const DOT = 0x2e;
 
 /** The name in `units`, UTF-16 little-endian, an even number of bytes. A buffer of the caller's own. */
 export function nameFromUtf16(units: Buffer): Buffer {
+  const plain = plainName(units);
+  if (plain !== undefined) return plain;
   const length = units.length / 2;
   const isDots =
     (length === 1 || length === 2) && units.every((byte, index) => byte === (index % 2 ? 0 : DOT));
@@ -39,6 +41,19 @@ export function nameFromUtf16(units: Buffer): Buffer {
     }
   }
   return Buffer.from(bytes);
+}
+
+/** The name where it is nothing but ASCII, and means nothing to a host: almost all are. */
+function plainName(units: Buffer): Buffer | undefined {
+  const length = units.length / 2;
+  if (units[0] === DOT) return undefined;
+  const bytes = Buffer.allocUnsafe(length);
+  for (let at = 0; at < length; at++) {
+    const unit = units[2 * at]!;
+    if (units[2 * at + 1] !== 0 || unit >= 0x80 || unit === SLASH || unit === 0) return undefined;
+    bytes[at] = unit;
+  }
+  return bytes;
 }
 
 /**

@@ -12,6 +12,8 @@ export interface DiskArguments {
   allowDir: string[];
   codepage: string | undefined;
   timeZone: string | undefined;
+  ignoreCase: boolean;
+  systemFiles: boolean;
   logLevel: Level | undefined;
 }
 
@@ -50,12 +52,29 @@ function fileSystemOptions<T>(command: Argv<T>): Argv<T> {
         "a name such as Europe/Berlin, or +02:00",
       ),
       describe: "What the guest's clock showed, for times on FAT and exFAT",
+    })
+    .option("ignore-case", {
+      type: "boolean",
+      default: false,
+      describe: "Find names whatever their case (NTFS)",
+    })
+    .option("system-files", {
+      type: "boolean",
+      default: false,
+      describe: "List the file system's own files, too (NTFS: $MFT and so on)",
     });
 }
 
 /** How guests' file systems are to be read, by the arguments. */
-export function fileSystemsOf({ codepage, timeZone }: DiskArguments): FileSystemOptions {
+export function fileSystemsOf({
+  codepage,
+  timeZone,
+  ignoreCase,
+  systemFiles,
+}: DiskArguments): FileSystemOptions {
   return {
+    ignoreCase,
+    systemFiles,
     ...(codepage !== undefined && { codePage: codepage }),
     ...(timeZone !== undefined && { timeZone }),
   };

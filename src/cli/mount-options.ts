@@ -4,9 +4,14 @@ import { UsageError } from "./exit.js";
 export interface MountOptions {
   readonly allowOther: boolean;
   readonly allowRoot: boolean;
+  /** As ntfs-3g has it: for us, not for the kernel. */
+  readonly ignoreCase: boolean;
   /** For the kernel, one each. */
   readonly extra: readonly string[];
 }
+
+/** What is no option of the kernel's, or is asked for in another way, too. */
+const OURS = ["allow_other", "allow_root", "ignore_case"];
 
 /**
  * Options that the host's fuse knows and that take nothing back of what a mount promises. Others are refused here:
@@ -23,7 +28,7 @@ const KNOWN_WITH_VALUE = ["context", "fscontext", "defcontext", "rootcontext", "
  */
 export function parseMountOptions(lists: readonly string[]): MountOptions {
   const options = lists.flatMap((list) => list.split(",")).filter((option) => option !== "");
-  const extra = options.filter((option) => option !== "allow_other" && option !== "allow_root");
+  const extra = options.filter((option) => !OURS.includes(option));
   for (const option of extra) {
     const [name, ...value] = option.split("=");
     const known = value.length > 0 ? KNOWN_WITH_VALUE : KNOWN;
@@ -31,11 +36,17 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     throw new UsageError(
       option === "rw"
         ? "-o rw: a mount of vdisk is read-only"
-        : `-o ${option}: this is no option of a mount; those are allow_other, allow_root, ${[
+        : `-o ${option}: this is no option of a mount; those are ${[
+            ...OURS,
             ...KNOWN,
             ...KNOWN_WITH_VALUE.map((known) => `${known}=…`),
           ].join(", ")}`,
     );
   }
-  return { allowOther: options.includes("allow_other"), allowRoot: options.includes("allow_root"), extra };
+  return {
+    allowOther: options.includes("allow_other"),
+    allowRoot: options.includes("allow_root"),
+    ignoreCase: options.includes("ignore_case"),
+    extra,
+  };
 }

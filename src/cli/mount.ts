@@ -52,12 +52,12 @@ export const mountCommand: CommandModule<object, Arguments> = {
         "The mount's log is named when it is mounted. End the mount with: vdisk unmount MOUNT-POINT",
       ) as never,
   handler: async (argv) => {
-    const { allowOther, allowRoot, extra } = parseMountOptions(argv.options);
+    const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);
     const request: MountRequest = {
       image: argv.image,
       mountPoint: argv.mountPoint,
       allowDirs: argv.allowDir,
-      fileSystems: fileSystemsOf(argv),
+      fileSystems: fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase }),
       allowOther: argv.allowOther || allowOther,
       allowRoot: argv.allowRoot || allowRoot,
       options: extra,

@@ -43,6 +43,8 @@ export interface DirectoryEntry {
   readonly inode?: number;
   /** Where the directory itself tells it; otherwise ask for the attributes. */
   readonly type?: NodeType;
+  /** Where the listing has told them anyway; otherwise ask for them. */
+  readonly attributes?: Attributes;
   /** Where to go on after this entry: a number from 1 to 2^53 - 1 that keeps its meaning. */
   readonly cookie: number;
 }
@@ -97,6 +99,11 @@ export interface NodeTree {
    * is bytes, one a character (Buffer's "latin1"): it need not be text.
    */
   extendedAttributes(id: NodeId): Promise<ReadonlyMap<string, Buffer>>;
+  /**
+   * One extended attribute; also such as are there for those who know their names, but not listed. A tree without
+   * this has none of those.
+   */
+  extendedAttribute?(id: NodeId, name: string): Promise<Buffer | undefined>;
   /** Of the file system that `id` lies in. */
   usage(id: NodeId): Promise<Usage>;
 }
@@ -126,4 +133,14 @@ export interface FileSystemDriver {
    * @throws {DiskError} where there is one, but it is damaged beyond use or has features that we do not read.
    */
   open(volume: BlockSource, options?: FileSystemOptions): Promise<FileSystem | undefined>;
+}
+
+/** The extended attribute `name` of node `id`, listed or not. */
+export async function extendedAttribute(
+  tree: NodeTree,
+  id: NodeId,
+  name: string,
+): Promise<Buffer | undefined> {
+  if (tree.extendedAttribute !== undefined) return tree.extendedAttribute(id, name);
+  return (await tree.extendedAttributes(id)).get(name);
 }

@@ -3,9 +3,20 @@ import type { BlockSource } from "../extent/extent.js";
 import { extDriver } from "./ext/ext.js";
 import { exfatDriver } from "./exfat/exfat.js";
 import { fatDriver } from "./fat/fat.js";
+import { ntfsBackupDriver, ntfsDriver } from "./ntfs/ntfs.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "./filesystem.js";
 
-const drivers: readonly FileSystemDriver[] = [extDriver, fatDriver, exfatDriver];
+/**
+ * NTFS comes first: who makes an ext clears the boot sector, so that one of NTFS means a later NTFS; its other driver
+ * comes last, since it is content with what an old NTFS left behind.
+ */
+const drivers: readonly FileSystemDriver[] = [
+  ntfsDriver,
+  extDriver,
+  fatDriver,
+  exfatDriver,
+  ntfsBackupDriver,
+];
 
 /**
  * The file system on `volume`, or `undefined` where none of ours is.

@@ -3,7 +3,7 @@
  * be remembered about a node, and its number never changes.
  */
 import { MissingError } from "../errors.js";
-import { NODE_ID_LIMIT, type NodeId, type NodeTree } from "../filesystem/filesystem.js";
+import { extendedAttribute, NODE_ID_LIMIT, type NodeId, type NodeTree } from "../filesystem/filesystem.js";
 import { fixtureTree, type DirectoryFixture, type FixtureOwner } from "./fixtures.js";
 
 /** The tree of `root`, with the trees that are hung up in it. Its root is node 1, as FUSE wants it. */
@@ -43,8 +43,11 @@ function dispatch(trees: readonly NodeTree[]): NodeTree {
       if (slot === 0) return entries;
       return entries.map((entry) => {
         const { name, id: inner, inode = inner, cookie } = entry;
-        const hung = { name, id: join(slot, inner), inode, cookie };
-        return entry.type === undefined ? hung : { ...hung, type: entry.type };
+        const id = join(slot, inner);
+        const { type, attributes } = entry;
+        if (type !== undefined && attributes !== undefined)
+          return { name, id, inode, type, attributes, cookie };
+        return type === undefined ? { name, id, inode, cookie } : { name, id, inode, type, cookie };
       });
     },
     async readLink(id) {
@@ -58,6 +61,10 @@ function dispatch(trees: readonly NodeTree[]): NodeTree {
     async extendedAttributes(id) {
       const { tree, inner } = at(id);
       return tree.extendedAttributes(inner);
+    },
+    async extendedAttribute(id, name) {
+      const { tree, inner } = at(id);
+      return extendedAttribute(tree, inner, name);
     },
     async usage(id) {
       const { tree, inner } = at(id);

@@ -37,7 +37,7 @@ export async function listDirectory(tree: NodeTree, id: NodeId): Promise<Listing
 /** What is known of an entry. */
 export async function inspect(tree: NodeTree, entry: DirectoryEntry): Promise<Listed> {
   try {
-    const attributes = await tree.attributes(entry.id);
+    const attributes = entry.attributes ?? (await tree.attributes(entry.id));
     if (attributes.type !== "symlink") return { entry, attributes };
     try {
       return { entry, attributes, target: await tree.readLink(entry.id) };

@@ -5,7 +5,14 @@ import type { Logger } from "pino";
 import type { Timestamp } from "../../bytes/time.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { readInto } from "../../extent/read.js";
-import type { Attributes, DirectoryEntry, NodeId, NodeTree, Usage } from "../../filesystem/filesystem.js";
+import {
+  extendedAttribute,
+  type Attributes,
+  type DirectoryEntry,
+  type NodeId,
+  type NodeTree,
+  type Usage,
+} from "../../filesystem/filesystem.js";
 import { complainer, Errno } from "../errno.js";
 import { deviceNumber, direntType, modeOf } from "../protocol/attributes.js";
 import { hiddenName, showName, showTarget } from "./names.js";
@@ -129,8 +136,10 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     listxattr: () => undefined,
     attribute(path, name, into, done) {
       answerCount(done, async () => {
-        const attributes = await tree.extendedAttributes(await resolve(path));
-        const value = [...attributes].find(([key]) => shownAttribute(key) === name)?.[1];
+        const id = await resolve(path);
+        const attributes = await tree.extendedAttributes(id);
+        const listed = [...attributes].find(([key]) => shownAttribute(key) === name)?.[1];
+        const value = listed ?? (await extendedAttribute(tree, id, name));
         if (value === undefined) throw new Refusal(Errno.ENODATA);
         return put(value, into);
       });

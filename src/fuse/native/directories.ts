@@ -38,7 +38,9 @@ export function serveDirectories(
   const attributesOf = ({
     id,
     cookie,
+    attributes: told,
   }: DirectoryEntry): Attributes | undefined | Promise<Attributes | undefined> => {
+    if (told !== undefined) return told;
     if (cookie === AFTER_DOT_DOT) return undefined;
     try {
       const attributes = tree.attributes(id);

@@ -1,5 +1,5 @@
 /** Extended attributes: GETXATTR, LISTXATTR. Both are asked with size 0 first, for the size alone. */
-import type { NodeTree } from "../../filesystem/filesystem.js";
+import { extendedAttribute, type NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
 import { GetxattrIn, nameAt, Opcode } from "../protocol/request.js";
@@ -10,7 +10,7 @@ export function extendedAttributeHandlers(tree: NodeTree): Handlers {
     [Opcode.getxattr]: async (nodeId, request) => {
       const { size } = GetxattrIn.view(request);
       const name = nameAt(request, GetxattrIn.size).toString("latin1");
-      const value = (await tree.extendedAttributes(nodeId)).get(name);
+      const value = await extendedAttribute(tree, nodeId, name);
       return value === undefined ? Errno.ENODATA : sized(value, size);
     },
     [Opcode.listxattr]: async (nodeId, request) => {

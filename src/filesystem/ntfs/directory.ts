@@ -1,0 +1,220 @@
+/**
+ * Directories: all of their names, and one of them. Listing goes through the blocks as they lie, not through the
+ * tree: each is read once, a place in one is a cookie that keeps its meaning, and damage takes no more than a block.
+ */
+import { LRUCache } from "lru-cache";
+import { nameFromUtf16 } from "../../bytes/utf16.js";
+import { CorruptError, DiskError } from "../../errors.js";
+import { openIndex, type Index } from "./btree.js";
+import { fileAt } from "./file.js";
+import { compareNames, FileName, nameIn, Namespace, type UpCase } from "./filename.js";
+import type { Medium } from "./medium.js";
+import { childOf, IndexEntry, isLast, keyOf, nextEntry, type IndexNode } from "./node.js";
+import { search } from "./search.js";
+
+/** What a directory says of a file. */
+export interface Reference {
+  readonly number: number;
+  /** How often the file's record had been used; 0: not told. */
+  readonly sequence: number;
+}
+
+/** The file that was looked for, under the name that it has, in UTF-16. */
+export interface Match extends Reference {
+  readonly units: Buffer;
+}
+
+export interface Name extends Reference {
+  readonly name: Buffer;
+  /** Where to go on after this name. */
+  readonly cookie: number;
+}
+
+export interface Directories {
+  /** Names of directory `number` after `cookie`, a batch of them; none at its end. Short names are left out. */
+  list(number: number, cookie: number): Promise<Name[]>;
+  /** The file with the name `units`, in UTF-16, in directory `number`; short names are found too. */
+  find(number: number, units: Buffer, ignoreCase: boolean): Promise<Match | undefined>;
+}
+
+export const ROOT_NUMBER = 5;
+
+/** The index of a directory's names. */
+const NAMES_INDEX = "$I30";
+
+/**
+ * Names that make a batch: listing stops after the block that reaches them. Many, since the records of a batch are
+ * read in their own order, and a large directory's are all over the file table.
+ */
+const BATCH_SIZE = 2048;
+
+/** Cookies of names in blocks begin here; below are those in the root. Roots are smaller than records: 64 KiB. */
+const FIRST_BLOCK_COOKIE = 2 ** 20;
+
+/** Directories whose indexes are held: each about as much as its record, and a part of its bitmap. */
+const INDEX_COUNT = 256;
+
+/** Directories whose damage is remembered while they are being listed. */
+const DAMAGED_COUNT = 1000;
+
+export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
+  const indexes = new LRUCache<number, Index>({ max: INDEX_COUNT });
+  const damaged = new LRUCache<number, DiskError>({ max: DAMAGED_COUNT });
+
+  async function indexAt(number: number): Promise<Index> {
+    const known = indexes.get(number);
+    if (known !== undefined) return known;
+    const directory = await fileAt(medium, number);
+    const { isDirectory, offset } = directory.record;
+    const index = isDirectory ? await openIndex(medium, directory, NAMES_INDEX) : undefined;
+    if (index === undefined) {
+      const found = isDirectory ? "without an index of names" : "not a directory";
+      const thing = `file record ${number}`;
+      throw new CorruptError({ file: medium.volume.name, offset, thing, found, expected: "a directory" });
+    }
+    indexes.set(number, index);
+    return index;
+  }
+
+  /**
+   * Calls `visit` for the entries of `node`, with where the next one begins.
+   * @returns what is wrong with the next entry, where something is.
+   */
+  async function entriesOf(
+    index: Index,
+    node: IndexNode,
+    visit: (at: number, next: number) => void,
+  ): Promise<DiskError | undefined> {
+    let lost: DiskError | undefined;
+    try {
+      for (let at = node.first; ;) {
+        const next = nextEntry(node, at);
+        const child = childOf(node, at, next);
+        // A child that the bitmap has as free would be missed without a word.
+        if (child !== undefined && !(await index.isInUse(index.numberOf(child))))
+          lost ??= freeError(node, at);
+        if (isLast(node, at)) return lost;
+        visit(at, next);
+        at = next;
+      }
+    } catch (error) {
+      if (error instanceof DiskError) return error;
+      throw error;
+    }
+  }
+
+  /** Finds a name by reading all of the directory: the way through its tree is damaged. */
+  async function scan(index: Index, units: Buffer, ignoreCase: boolean): Promise<Match | undefined> {
+    const best: { exact?: Match; similar?: Match; damage?: DiskError } = {};
+    const inNode = async (node: IndexNode | DiskError): Promise<boolean> => {
+      const error =
+        node instanceof DiskError
+          ? node
+          : await entriesOf(index, node, (at) => {
+              const name = nameIn(keyOf(node, at));
+              if (name === undefined) return;
+              if (name.equals(units)) best.exact ??= { ...referenceAt(node, at), units };
+              else if (ignoreCase && compareNames(upCase, name, units) === 0)
+                best.similar ??= { ...referenceAt(node, at), units: Buffer.from(name) };
+            });
+      if (error !== undefined) best.damage ??= error;
+      return best.exact !== undefined;
+    };
+    if (await inNode(index.root)) return best.exact;
+    for await (const { node } of index.blocksFrom(0)) if (await inNode(node)) return best.exact;
+    if (best.similar === undefined && best.damage !== undefined) throw best.damage;
+    return best.similar;
+  }
+
+  return {
+    async list(number, cookie) {
+      const index = await indexAt(number);
+      const names: Name[] = [];
+      const add = async (node: IndexNode, origin: number): Promise<void> => {
+        const error = await entriesOf(index, node, (at, next) => {
+          if (origin + next <= cookie) return;
+          const name = shownName(medium, node, at);
+          if (name !== undefined) names.push({ ...referenceAt(node, at), name, cookie: origin + next });
+        });
+        if (error !== undefined) damaged.set(number, error);
+      };
+      if (cookie < FIRST_BLOCK_COOKIE) await add(index.root, 0);
+      const first = Math.max(0, Math.floor((cookie - FIRST_BLOCK_COOKIE) / index.blockSize));
+      for await (const block of index.blocksFrom(first)) {
+        if (names.length >= BATCH_SIZE) break;
+        if (block.node instanceof DiskError) damaged.set(number, block.node);
+        else await add(block.node, FIRST_BLOCK_COOKIE + block.number * index.blockSize);
+      }
+      // The names behind the damage come first: only the end says that some are missing.
+      const damage = damaged.get(number);
+      if (names.length === 0 && damage !== undefined) throw damage;
+      return names;
+    },
+
+    async find(number, units, ignoreCase) {
+      const index = await indexAt(number);
+      let exact: Match | undefined;
+      let similar: Match | undefined;
+      try {
+        await search(
+          index,
+          (key) => compareNames(upCase, nameIn(key) ?? key, units),
+          ({ node, at }) => {
+            const name = nameIn(keyOf(node, at));
+            if (name === undefined) return false;
+            if (name.equals(units)) exact = { ...referenceAt(node, at), units };
+            else similar ??= { ...referenceAt(node, at), units: Buffer.from(name) };
+            return exact !== undefined;
+          },
+        );
+      } catch (error) {
+        if (!(error instanceof CorruptError)) throw error;
+        return scan(index, units, ignoreCase);
+      }
+      return exact ?? (ignoreCase ? similar : undefined);
+    },
+  };
+}
+
+function referenceAt({ bytes }: IndexNode, at: number): Reference {
+  const { fields } = IndexEntry;
+  return {
+    number: bytes.readUIntLE(at + fields.fileLow.offset, 6),
+    sequence: bytes.readUInt16LE(at + fields.sequence.offset),
+  };
+}
+
+/** The name of the entry at `at`, where it is one to be listed. @throws {CorruptError} where it has none. */
+function shownName(medium: Medium, node: IndexNode, at: number): Buffer | undefined {
+  const { bytes } = node;
+  const keyLength = bytes.readUInt16LE(at + IndexEntry.fields.keyLength.offset);
+  const start = at + IndexEntry.size + FileName.size;
+  const length = 2 * (bytes[start - FileName.size + FileName.fields.nameLength.offset] ?? 0);
+  if (length === 0 || FileName.size + length > keyLength) {
+    const found = `a key of ${keyLength} bytes`;
+    throw new CorruptError({
+      file: node.file,
+      thing: `the entry at ${at} of ${node.name}`,
+      found,
+      expected: "a name",
+    });
+  }
+  if (bytes[at + IndexEntry.size + FileName.fields.namespace.offset] === Namespace.dos) return undefined;
+  const { number } = referenceAt(node, at);
+  // The root names itself "."; the file system's own files come before all others.
+  if (number === ROOT_NUMBER || (number < FIRST_USER_NUMBER && medium.options.systemFiles !== true))
+    return undefined;
+  return nameFromUtf16(bytes.subarray(start, start + length));
+}
+
+/** The records before this one are the file system's own. Source: ntfs-3g layout.h, FILE_first_user; Windows keeps 24. */
+const FIRST_USER_NUMBER = 24;
+
+function freeError(node: IndexNode, at: number): CorruptError {
+  return new CorruptError({
+    file: node.file,
+    thing: `the child of the entry at ${at} of ${node.name}`,
+    found: "free in the index's bitmap",
+    expected: "in use; the names in it are not listed",
+  });
+}

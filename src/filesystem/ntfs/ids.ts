@@ -1,0 +1,40 @@
+/**
+ * Node numbers. A file's is that of its record. Named streams, which are looked up as "file:stream", are numbered
+ * behind all records, a whole range for the first stream of each file, then one for the second; the last range is
+ * for names that lead to a record which belongs to another file by now.
+ */
+import { NODE_ID_LIMIT, type NodeId } from "../filesystem.js";
+
+export type Place =
+  | { readonly kind: "file"; readonly number: number }
+  /** `index` counts the named streams of the file. */
+  | { readonly kind: "stream"; readonly number: number; readonly index: number }
+  | { readonly kind: "stale"; readonly number: number };
+
+export interface NodeIds {
+  file(number: number): NodeId;
+  stale(number: number): NodeId;
+  /** Undefined where there are too many streams to be numbered. */
+  stream(number: number, index: number): NodeId | undefined;
+  placeOf(id: NodeId): Place;
+}
+
+/** For a table of `recordCount` records. Record 0 cannot be node 0: its place is behind the last record. */
+export function nodeIds(recordCount: number): NodeIds {
+  const range = recordCount + 1;
+  const staleRange = Math.floor(NODE_ID_LIMIT / range) - 1;
+  const file = (number: number): NodeId => (number === 0 ? recordCount : number);
+  return {
+    file,
+    stale: (number) => staleRange * range + file(number),
+    stream: (number, index) => (index + 1 < staleRange ? (index + 1) * range + file(number) : undefined),
+    placeOf(id) {
+      const rangeIndex = Math.floor(id / range);
+      const rest = id % range;
+      const number = rest === recordCount ? 0 : rest;
+      if (rangeIndex === 0) return { kind: "file", number };
+      if (rangeIndex === staleRange) return { kind: "stale", number };
+      return { kind: "stream", number, index: rangeIndex - 1 };
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/** What every part of the reader needs: the volume, its geometry, its file table, and what was read before. */
+import { LRUCache } from "lru-cache";
+import { cachedReader, pagePool, type CachedReader, type PagePool } from "../../extent/cache.js";
+import type { BlockSource, PackedUnit } from "../../extent/extent.js";
+import type { FileSystemOptions } from "../filesystem.js";
+import type { FileRecord } from "./attribute.js";
+import type { AttributeList } from "./attributelist.js";
+import type { Geometry } from "./boot.js";
+import type { Mft } from "./mft.js";
+import type { IndexNode } from "./node.js";
+
+export interface Medium {
+  readonly volume: BlockSource;
+  readonly geometry: Geometry;
+  readonly mft: Mft;
+  readonly options: FileSystemOptions;
+  /** Whose files are that the guest has no Linux owner for: whoever runs this. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly files: LRUCache<number, NtfsFile>;
+  /** Index blocks, by the key of their index plus their number. */
+  readonly blocks: LRUCache<number, IndexNode>;
+  /** Compressed units by file and place: the same unit must be the same object, lest it be unpacked again. */
+  readonly units: LRUCache<string, PackedUnit>;
+  /** The volume, for what is packed on it. */
+  readonly packed: CachedReader;
+  /** Chunk tables of files that are compressed as a whole. */
+  readonly chunkTables: PagePool;
+}
+
+/** A file: its base record, a copy of its own, and what its attribute list says where it has one. */
+export interface NtfsFile {
+  readonly record: FileRecord;
+  readonly list?: AttributeList;
+}
+
+/** Bytes of files that one file system keeps. */
+const FILE_CACHE_BYTES = 6 * 2 ** 20;
+
+/** Bytes of index blocks that it keeps. */
+const BLOCK_CACHE_BYTES = 8 * 2 ** 20;
+
+/** Units that are known by place, about as many as fit into the cache of what they hold. */
+const UNIT_COUNT = 2 ** 13;
+
+/** Bytes of chunk tables that are kept, and of one page: of a WOF file's, 4 bytes stand for 4 KiB or more. */
+const TABLE_CACHE_BYTES = 2 ** 20;
+const TABLE_PAGE_SIZE = 2 ** 14;
+
+/** Bytes of packed units that are kept for their neighbours, and read at once: those of some units of 64 KiB. */
+const PACKED_CACHE_BYTES = 4 * 2 ** 20;
+const PACKED_PAGE_SIZE = 2 ** 18;
+
+/** What a file takes in memory besides its bytes, about; and an entry of its list. */
+const FILE_OVERHEAD = 1024;
+const ENTRY_OVERHEAD = 120;
+
+export function mediumOn(
+  volume: BlockSource,
+  geometry: Geometry,
+  mft: Mft,
+  options: FileSystemOptions,
+): Medium {
+  return {
+    volume,
+    geometry,
+    mft,
+    options,
+    owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+    files: new LRUCache({
+      maxSize: FILE_CACHE_BYTES,
+      sizeCalculation: ({ record, list }) =>
+        record.bytes.length + FILE_OVERHEAD + (list?.entries.length ?? 0) * ENTRY_OVERHEAD,
+    }),
+    blocks: new LRUCache({ maxSize: BLOCK_CACHE_BYTES, sizeCalculation: ({ bytes }) => bytes.length }),
+    units: new LRUCache({ max: UNIT_COUNT }),
+    packed: cachedReader(volume, pagePool(PACKED_CACHE_BYTES, PACKED_PAGE_SIZE)),
+    chunkTables: pagePool(TABLE_CACHE_BYTES, TABLE_PAGE_SIZE),
+  };
+}

@@ -1,0 +1,206 @@
+/** The master file table as records by number; mftruns.ts finds out where it lies. */
+import { CorruptError, DiskError } from "../../errors.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { loadingCache } from "../../extent/loading.js";
+import { read, readInto } from "../../extent/read.js";
+import type { FileRecord } from "./attribute.js";
+import type { Geometry } from "./boot.js";
+import { applyFixups } from "./fixup.js";
+import { parseRecord, RECORD_MAGIC } from "./record.js";
+
+export interface Mft {
+  /** Records that there is room for. */
+  readonly count: number;
+  /**
+   * Record `number`, whatever it is for; at once where its neighbours were read already. Borrowed: what is to be
+   * kept of it is to be copied.
+   * @throws {CorruptError} where it is none, or is not in use; it may also be the promise that fails.
+   */
+  record(number: number): FileRecord | Promise<FileRecord>;
+  /**
+   * Calls `visit` with the bytes of the records `numbers`, which ascend, their fixups applied, or with what is wrong
+   * with them. It is for many that are wanted once: neighbours are read together, and nothing of them is kept. The
+   * bytes, which may be of no record at all, are borrowed until `visit` returns.
+   */
+  sweep(numbers: readonly number[], visit: Visit): Promise<void>;
+  /** The absolute byte where record `number` lies, for complaints; 0 where that is not known. */
+  offsetOf(number: number): number;
+}
+
+type Visit = (index: number, bytes: Buffer | DiskError) => void;
+
+/** Where the table lies, and what stands in for its damaged records. */
+export interface MftPlace {
+  readonly source: BlockSource;
+  offsetOf(number: number): number;
+  /** A record from the mirror. @throws {DiskError} `damage`, where it has none that is better. */
+  copyOf(number: number, damage: DiskError): Promise<FileRecord>;
+}
+
+/** Bytes that are read for one record, and kept: enough for a record of any size. */
+const PAGE_SIZE = 64 * 2 ** 10;
+const SMALL_PAGE_SIZE = 16 * 2 ** 10;
+const SMALL_RECORD_SIZE = 4096;
+
+/** Bytes of pages that one file system keeps. */
+const CACHE_BYTES = 8 * 2 ** 20;
+
+/** Bytes that a sweep reads at once, at most, and those between two records that it reads rather than ask twice. */
+const SWEEP_SIZE = 256 * 2 ** 10;
+const SWEEP_GAP = 32 * 2 ** 10;
+
+/** A stretch of the table. The fixups of a record in it are applied when it is first asked for. */
+interface Page {
+  readonly bytes: Buffer;
+  /** By record: 1 once its fixups are applied. */
+  readonly isFixed: Uint8Array;
+}
+
+/** The table at `place`; `file` is what complaints call its volume. */
+export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
+  const { source } = place;
+  const { recordSize } = geometry;
+  const count = Math.floor(source.size / recordSize);
+  const pageSize = recordSize <= SMALL_RECORD_SIZE ? SMALL_PAGE_SIZE : PAGE_SIZE;
+  const perPage = pageSize / recordSize;
+  const spare: Buffer[] = [];
+  const pages = loadingCache<number, Page>(
+    CACHE_BYTES,
+    ({ bytes }) => bytes.length,
+    async (index) => {
+      const start = index * pageSize;
+      const bytes = await read(source, start, Math.min(pageSize, source.size - start));
+      return { bytes, isFixed: new Uint8Array(perPage) };
+    },
+  );
+
+  function parse(bytes: Buffer, number: number, isFixed: boolean): FileRecord {
+    const offset = place.offsetOf(number);
+    if (!isFixed) fixRecord(bytes, number, geometry, file, offset);
+    return parseRecord(bytes, number, offset, file);
+  }
+
+  function inPage({ bytes, isFixed }: Page, number: number): FileRecord | Promise<FileRecord> {
+    const slot = number % perPage;
+    try {
+      const part = bytes.subarray(slot * recordSize, (slot + 1) * recordSize);
+      const record = parse(part, number, isFixed[slot] === 1);
+      isFixed[slot] = 1;
+      return record;
+    } catch (error) {
+      if (number >= MIRRORED_COUNT || !(error instanceof CorruptError)) throw error;
+      return place.copyOf(number, error);
+    }
+  }
+
+  /** The record without its page, a part of which cannot be read. */
+  async function alone(number: number): Promise<FileRecord> {
+    try {
+      return parse(await read(source, number * recordSize, recordSize), number, false);
+    } catch (error) {
+      if (number >= MIRRORED_COUNT || !(error instanceof DiskError)) throw error;
+      return place.copyOf(number, error);
+    }
+  }
+
+  async function load(number: number, loading: Promise<Page>): Promise<FileRecord> {
+    let page: Page;
+    try {
+      page = await loading;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return alone(number);
+    }
+    return inPage(page, number);
+  }
+
+  function record(number: number): FileRecord | Promise<FileRecord> {
+    if (number < 0 || number >= count) {
+      const thing = "the number of a file record that is referred to";
+      throw new CorruptError({ file, thing, found: number, expected: `from 0 to ${count - 1}` });
+    }
+    const page = pages.get(Math.floor(number / perPage), undefined);
+    return page instanceof Promise ? load(number, page) : inPage(page, number);
+  }
+
+  /** Reads records `numbers[from]` to `numbers[to - 1]` at once; those that this does not give, by themselves. */
+  async function readStretch(
+    numbers: readonly number[],
+    from: number,
+    to: number,
+    visit: Visit,
+  ): Promise<void> {
+    const first = numbers[from]!;
+    const bytes = spare.pop() ?? Buffer.allocUnsafe(SWEEP_SIZE);
+    const part = bytes.subarray(0, (numbers[to - 1]! + 1 - first) * recordSize);
+    const isRead = await readInto(source, part, first * recordSize).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof DiskError) return false;
+        throw error;
+      },
+    );
+    for (let index = from; index < to; index++) {
+      const number = numbers[index]!;
+      const start = (number - first) * recordSize;
+      try {
+        if (!isRead || number < MIRRORED_COUNT) visit(index, (await record(number)).bytes);
+        else {
+          const bytes = part.subarray(start, start + recordSize);
+          if (number !== numbers[index - 1]) fixRecord(bytes, number, geometry, file, place.offsetOf(number));
+          visit(index, bytes);
+        }
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        visit(index, error);
+      }
+    }
+    spare.push(bytes);
+  }
+
+  return {
+    count,
+    record,
+    async sweep(numbers, visit) {
+      let from = 0;
+      // What is past the table's end is wrong, and said so one by one.
+      const end = numbers.findIndex((number) => number >= count);
+      const inside = end < 0 ? numbers.length : end;
+      while (from < inside) {
+        let to = from + 1;
+        while (to < inside && isNear(numbers[from]!, numbers[to - 1]!, numbers[to]!)) to++;
+        await readStretch(numbers, from, to, visit);
+        from = to;
+      }
+      for (let index = inside; index < numbers.length; index++) {
+        try {
+          visit(index, (await record(numbers[index]!)).bytes);
+        } catch (error) {
+          if (!(error instanceof DiskError)) throw error;
+          visit(index, error);
+        }
+      }
+    },
+    offsetOf: (number) => place.offsetOf(number),
+  };
+
+  function isNear(first: number, last: number, next: number): boolean {
+    return (next + 1 - first) * recordSize <= SWEEP_SIZE && (next - last) * recordSize <= SWEEP_GAP;
+  }
+}
+
+/** The records that $MFTMirr holds copies of, at least. Source: ntfs-3g mkntfs.c. */
+export const MIRRORED_COUNT = 4;
+
+/** Applies the fixups of what may be a record. @throws {CorruptError} where they are wrong. */
+export function fixRecord(
+  bytes: Buffer,
+  number: number,
+  geometry: Geometry,
+  file: string,
+  offset: number,
+): void {
+  if (bytes.readUInt32LE(0) !== RECORD_MAGIC) return; // what is no record is told by its magic
+  const error = applyFixups(bytes, geometry.sectorSize, file, offset, `file record ${number}`);
+  if (error !== undefined) throw error;
+}

@@ -1,0 +1,244 @@
+/**
+ * NTFS: Windows' own file system.
+ *
+ * The boot sector (boot.ts, open.ts) tells where the file table is; the table (mft.ts, mftruns.ts) holds records
+ * (record.ts, fixup.ts), a record attributes (attribute.ts), and a file with too many a list of where they are
+ * (attributelist.ts, file.ts). An attribute's bytes (contents.ts) lie in its record or in runs (runlist.ts, clusters.ts),
+ * packed (compressed.ts, wof.ts) or not. Directories are trees of names (node.ts, btree.ts, search.ts, filename.ts,
+ * directory.ts). What a file is besides (stat.ts, special.ts, reparse.ts, links.ts, ea.ts) is told as POSIX has it;
+ * security descriptors, streams and object ids as extended attributes (xattr.ts, security.ts, objectid.ts).
+ *
+ * Source: Microsoft's [MS-FSCC]; the structures as ntfs-3g 2022.10.3 names them in layout.h.
+ *
+ * Not done: the journal is not replayed (a warning says so); encrypted (EFS) contents are refused; so are the parts of
+ * files that were deduplicated, or moved to a cloud or a WIM image: what is here of them is shown.
+ */
+import { LRUCache } from "lru-cache";
+import { utf16FromName } from "../../bytes/utf16.js";
+import { CorruptError, DiskError } from "../../errors.js";
+import type { BlockSource } from "../../extent/extent.js";
+import type {
+  Attributes,
+  DirectoryEntry,
+  FileSystem,
+  FileSystemDriver,
+  NodeId,
+  Usage,
+} from "../filesystem.js";
+import { contentsOf } from "./contents.js";
+import { dataOf } from "./data.js";
+import { directoriesOf, ROOT_NUMBER, type Name, type Reference } from "./directory.js";
+import { factsOf } from "./facts.js";
+import { fileAt, type Attribute } from "./file.js";
+import { nodeIds } from "./ids.js";
+import { linksOf } from "./links.js";
+import type { Medium, NtfsFile } from "./medium.js";
+import { openMedium, openMediumByBackup, type Opened } from "./open.js";
+import { quickAttributes, sequenceIn } from "./quick.js";
+import { descriptorsOf } from "./security.js";
+import { specialOf } from "./special.js";
+import { StandardInformation, standardInformation } from "./standard.js";
+import { attributesOf, streamAttributes } from "./stat.js";
+import { stateOf } from "./state.js";
+import { readUpCase } from "./upcase.js";
+import { usageOf } from "./usage.js";
+import { extendedAttributesOf, streamsOf } from "./xattr.js";
+
+export const ntfsDriver: FileSystemDriver = {
+  name: "ntfs",
+  async open(volume, options = {}) {
+    return fileSystemOn(await openMedium(volume, options));
+  },
+};
+
+/** For volumes that no other driver knows: NTFS whose boot sector is gone, by the copy at the volume's end. */
+export const ntfsBackupDriver: FileSystemDriver = {
+  name: "ntfs by its backup boot sector",
+  async open(volume, options = {}) {
+    return fileSystemOn(await openMediumByBackup(volume, options));
+  },
+};
+
+/** Attributes that are kept, of those that are asked for one by one. */
+const ATTRIBUTES_COUNT = 2 ** 12;
+
+async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | undefined> {
+  if (opened === undefined) return undefined;
+  const { medium, warnings } = opened;
+  const { upCase, warning } = await readUpCase(medium);
+  if (warning !== undefined) warnings.push(warning);
+  const directories = directoriesOf(medium, upCase);
+  const state = await stateOf(medium, directories);
+  const ids = nodeIds(medium.mft.count);
+  const links = linksOf(medium, directories);
+  const xattrs = extendedAttributesOf(medium, directories, descriptorsOf(medium));
+  const known = new LRUCache<number, Attributes>({ max: ATTRIBUTES_COUNT });
+  let usage: Promise<Usage> | undefined;
+
+  function attributesAt(number: number): Attributes | Promise<Attributes> {
+    return known.get(number) ?? readAttributes(number);
+  }
+
+  async function readAttributes(number: number): Promise<Attributes> {
+    const loading = medium.mft.record(number);
+    const record = loading instanceof Promise ? await loading : loading;
+    const attributes =
+      quickAttributes(medium, record.bytes, number) ??
+      (await attributesOf(medium, await fileAt(medium, number), links));
+    known.set(number, attributes);
+    return attributes;
+  }
+
+  /** The file that node `id` belongs to, and the stream of it that the node is. */
+  async function nodeAt(id: NodeId): Promise<{ file: NtfsFile; stream?: Attribute }> {
+    const place = ids.placeOf(id);
+    const file = await fileAt(medium, place.number);
+    if (place.kind === "stale" && place.number === NOWHERE) throw nowhereError(medium);
+    if (place.kind === "stale") throw staleError(medium, file);
+    if (place.kind === "file") return { file };
+    const stream = (await streamsOf(medium, file))[place.index];
+    if (stream === undefined) throw kindError(medium, file, "without that stream", "a file with it");
+    return { file, stream };
+  }
+
+  async function attributesOfStream(id: NodeId): Promise<Attributes> {
+    const { file, stream } = await nodeAt(id);
+    return streamAttributes(medium, await attributesAt(file.record.number), stream!.first, id);
+  }
+
+  /** The node of the file that a directory has at `reference`. */
+  async function idOf({ number, sequence }: Reference): Promise<NodeId> {
+    const { record } = await fileAt(medium, number);
+    return sequence === 0 || sequence === record.sequence ? ids.file(number) : ids.stale(number);
+  }
+
+  /** The node of stream `name` of file `number`. */
+  async function streamId(number: number, name: string): Promise<NodeId | undefined> {
+    const wanted = name.replace(/:\$DATA$/i, "");
+    const streams = await streamsOf(medium, await fileAt(medium, number));
+    const index = streams.findIndex((stream) => stream.name === wanted);
+    return index < 0 ? undefined : ids.stream(number, index);
+  }
+
+  /** The node that "file:stream" in directory `number` is; the file's name is empty for the directory itself. */
+  async function findStream(number: number, units: Buffer): Promise<NodeId | undefined> {
+    const name = units.toString("utf16le");
+    const colon = name.indexOf(":");
+    if (colon < 0) return undefined;
+    if (colon === 0) return streamId(number, name.slice(1));
+    const { ignoreCase = false } = medium.options;
+    const owner = await directories.find(number, Buffer.from(name.slice(0, colon), "utf16le"), ignoreCase);
+    return owner && streamId(owner.number, name.slice(colon + 1));
+  }
+
+  /**
+   * Entries as they are listed, with their attributes. The records are read in their own order,
+   * so that even those of a directory whose names are in quite another one are read once.
+   */
+  async function entriesOf(names: readonly Name[]): Promise<DirectoryEntry[]> {
+    const order = names.map((_, index) => index).sort((a, b) => names[a]!.number - names[b]!.number);
+    const entries = new Array<DirectoryEntry>(names.length);
+    const numbers = order.map((index) => names[index]!.number);
+    await medium.mft.sweep(numbers, (at, bytes) => {
+      const { name, number, sequence, cookie } = names[order[at]!]!;
+      let id = number < medium.mft.count ? ids.file(number) : ids.stale(NOWHERE);
+      let attributes: Attributes | undefined;
+      // What is wrong with a record is told when the entry itself is asked for.
+      if (!(bytes instanceof DiskError)) {
+        const used = sequenceIn(bytes);
+        if (used !== undefined && used !== sequence && sequence !== 0) id = ids.stale(number);
+        else attributes = quickAttributes(medium, bytes, number);
+      }
+      entries[order[at]!] =
+        attributes === undefined
+          ? { name, id, inode: number, cookie }
+          : { name, id, inode: number, type: attributes.type, attributes, cookie };
+    });
+    return entries;
+  }
+
+  async function sourceOf(id: NodeId): Promise<BlockSource> {
+    const { file, stream } = await nodeAt(id);
+    if (stream !== undefined) return contentsOf(medium, stream);
+    if (file.record.isDirectory) throw kindError(medium, file, "a directory", "a file");
+    return dataOf(medium, file);
+  }
+
+  return {
+    root: ROOT_NUMBER,
+    facts: factsOf(medium, state, warnings),
+    attributes(id) {
+      const place = ids.placeOf(id);
+      return place.kind === "file" ? attributesAt(place.number) : attributesOfStream(id);
+    },
+    async lookup(id, name) {
+      const units = utf16FromName(name);
+      const place = ids.placeOf(id);
+      if (units === undefined || place.kind !== "file") return undefined;
+      const found = await directories.find(place.number, units, medium.options.ignoreCase === true);
+      return found === undefined ? findStream(place.number, units) : idOf(found);
+    },
+    async list(id, cookie) {
+      const { file } = await nodeAt(id);
+      return entriesOf(await directories.list(file.record.number, cookie));
+    },
+    async readLink(id) {
+      const { file } = await nodeAt(id);
+      const information = standardInformation(file.record, medium.volume.name);
+      const flags = information.readUInt32LE(StandardInformation.fields.flags.offset);
+      const special = await specialOf(medium, file, flags);
+      const target = special && (await links.targetOf(file, special));
+      if (target === undefined) throw kindError(medium, file, "no link", "a link");
+      return target;
+    },
+    open: sourceOf,
+    async extendedAttributes(id) {
+      const { file, stream } = await nodeAt(id);
+      return stream === undefined ? xattrs.all(file) : new Map<string, Buffer>();
+    },
+    async extendedAttribute(id, name) {
+      const { file, stream } = await nodeAt(id);
+      return stream === undefined ? xattrs.one(file, name) : undefined;
+    },
+    async usage() {
+      usage ??= usageOf(medium).catch((error: unknown) => {
+        usage = undefined; // the host may have failed only for once
+        throw error;
+      });
+      return usage;
+    },
+  };
+}
+
+/** In the place of records that there are none of: no name leads to a former use of the file table's own. */
+const NOWHERE = 0;
+
+function nowhereError({ volume, mft }: Medium): CorruptError {
+  const thing = "the number of the file record that a directory's entry names";
+  return new CorruptError({ file: volume.name, thing, found: `${mft.count} or more`, expected: "less" });
+}
+
+function staleError(medium: Medium, { record }: NtfsFile): CorruptError {
+  const found = `in its use number ${record.sequence}`;
+  return kindErrorOf(
+    medium,
+    record.offset,
+    `the file at record ${record.number}`,
+    found,
+    "in that which the directory's entry names",
+  );
+}
+
+function kindError(medium: Medium, { record }: NtfsFile, found: string, expected: string): CorruptError {
+  return kindErrorOf(medium, record.offset, `file record ${record.number}`, found, expected);
+}
+
+function kindErrorOf(
+  medium: Medium,
+  offset: number,
+  thing: string,
+  found: string,
+  expected: string,
+): CorruptError {
+  return new CorruptError({ file: medium.volume.name, offset, thing, found, expected });
+}

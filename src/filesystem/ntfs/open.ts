@@ -1,0 +1,148 @@
+/** From a volume to its file table: the boot sector, or the backup of it at the volume's end. */
+import { CorruptError, DiskError } from "../../errors.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { read } from "../../extent/read.js";
+import { hasMagic, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from "../ext/superblock.js";
+import type { FileSystemOptions } from "../filesystem.js";
+import { BootSector, geometryOf, OEM_ID, type Geometry } from "./boot.js";
+import { mediumOn, type Medium } from "./medium.js";
+import { mftAt } from "./mft.js";
+import { findMft } from "./mftruns.js";
+
+/** The sizes of sectors in the order in which they are tried for the backup: it is the volume's very last. */
+const SECTOR_SIZES = [512, 4096, 1024, 2048, 256];
+
+/** What other formats have where a boot sector may be empty: byte and bytes. Source: blkid's probes. */
+const FOREIGN: readonly [offset: number, bytes: string][] = [
+  [0, "XFSB"],
+  [0, "LUKS"],
+  [32, "NXSB"],
+  [512, "LABELONE"],
+  [1024, "H+"],
+  [1024, "HX"],
+  [4086, "SWAPSPACE2"],
+  [65600, "_BHRfS_M"],
+];
+const FOREIGN_SIZE = 65608;
+const END_MARK = 0xaa55;
+
+/** What was opened, and what is wrong with it. */
+export interface Opened {
+  readonly medium: Medium;
+  readonly warnings: string[];
+}
+
+/**
+ * The file system whose boot sector is where it should be; undefined where there is none.
+ * @throws {DiskError} where it is damaged beyond use.
+ */
+export async function openMedium(
+  volume: BlockSource,
+  options: FileSystemOptions,
+): Promise<Opened | undefined> {
+  if (volume.size < BootSector.size) return undefined;
+  const boot = BootSector.view(await read(volume, 0, BootSector.size));
+  if (boot.oemId !== OEM_ID) return undefined;
+  const hasExt = await isExtThere(volume);
+  try {
+    const opened = await openBy(volume, geometryOf(boot, volume.name, 0), [], options);
+    // mke2fs clears the boot sector: where there is one, NTFS was made later, over what is left of ext.
+    if (hasExt)
+      opened.warnings.push(
+        "a superblock of ext is here, too; the boot sector is NTFS's, so that is what is shown",
+      );
+    return opened;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const opened = await openByBackup(volume, error, options);
+    if (opened !== undefined) return opened;
+    if (hasExt) return undefined; // what is left of NTFS is of no use
+    throw error;
+  }
+}
+
+/**
+ * The file system whose boot sector is damaged so that it tells nothing, by its backup. This is for volumes that
+ * nothing else was found on: what was made over an old NTFS leaves the backup as it was.
+ */
+export async function openMediumByBackup(
+  volume: BlockSource,
+  options: FileSystemOptions,
+): Promise<Opened | undefined> {
+  if (volume.size < 2 * BootSector.size) return undefined;
+  let damage: DiskError;
+  let other: BootSector | undefined;
+  try {
+    const start = await read(volume, 0, Math.min(volume.size, FOREIGN_SIZE));
+    const boot = BootSector.view(start);
+    if (boot.oemId === OEM_ID) return undefined;
+    const isForeign = FOREIGN.some(
+      ([at, bytes]) => start.toString("latin1", at, at + bytes.length) === bytes,
+    );
+    if (isForeign) return undefined;
+    if (boot.endMark === END_MARK) other = boot;
+    damage = new CorruptError({
+      file: volume.name,
+      offset: BootSector.fields.oemId.offset,
+      thing: "the boot sector's name",
+      found: JSON.stringify(boot.oemId),
+      expected: JSON.stringify(OEM_ID),
+    });
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    damage = error;
+  }
+  return openByBackup(volume, damage, options, other);
+}
+
+/** Whether `boot`, whose name is wrong, is `backup` nevertheless: what was made over an NTFS shares no numbers with it. */
+function isLike(boot: BootSector, backup: BootSector): boolean {
+  return (
+    boot.sectorCount === backup.sectorCount &&
+    boot.mftCluster === backup.mftCluster &&
+    boot.serial.equals(backup.serial)
+  );
+}
+
+/** @param other the boot sector of something, which the backup must be like. */
+async function openByBackup(
+  volume: BlockSource,
+  damage: DiskError,
+  options: FileSystemOptions,
+  other?: BootSector,
+): Promise<Opened | undefined> {
+  for (const sectorSize of SECTOR_SIZES) {
+    const offset = (Math.floor(volume.size / sectorSize) - 1) * sectorSize;
+    if (offset <= 0 || offset + BootSector.size > volume.size) continue;
+    try {
+      const boot = BootSector.view(await read(volume, offset, BootSector.size));
+      if (boot.oemId !== OEM_ID) continue;
+      if (other !== undefined && !isLike(other, boot)) continue;
+      const geometry = geometryOf(boot, volume.name, offset);
+      if (geometry.size > offset) continue; // it lies behind the last sector that it counts
+      const warning = `the boot sector is damaged, its backup at byte ${offset} is used: ${damage.message}`;
+      return await openBy(volume, geometry, [warning], options);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error; // this is no backup; another size may fit
+    }
+  }
+  return undefined;
+}
+
+async function openBy(
+  volume: BlockSource,
+  geometry: Geometry,
+  warnings: string[],
+  options: FileSystemOptions,
+): Promise<Opened> {
+  if (geometry.size > volume.size)
+    warnings.push(`the file system has ${geometry.size} bytes, but its volume only ${volume.size}`);
+  const place = await findMft(volume, geometry, warnings);
+  const mft = mftAt(place, geometry, volume.name);
+  return { medium: mediumOn(volume, geometry, mft, options), warnings };
+}
+
+async function isExtThere(volume: BlockSource): Promise<boolean> {
+  if (volume.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return false;
+  return hasMagic(await read(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE));
+}

@@ -1,0 +1,101 @@
+/**
+ * The attributes of an ordinary file straight out of its record's bytes. A listing does this for every file of a
+ * directory: nothing is made that is not kept. Whatever is out of the ordinary, damage too, is left to the full way.
+ */
+import { readU64le } from "../../bytes/struct.js";
+import type { Attributes } from "../filesystem.js";
+import {
+  AttributeFlag,
+  AttributeHeader,
+  NonResidentHeader,
+  PackedSize,
+  ResidentHeader,
+  Type,
+} from "./attribute.js";
+import type { Medium } from "./medium.js";
+import { END_OF_ATTRIBUTES, RECORD_MAGIC, RecordFlag, RecordHeader } from "./record.js";
+import { shownAs } from "./shown.js";
+import { FileFlag, StandardInformation } from "./standard.js";
+
+/** "$I30" has four characters; another index of a directory would have to be looked at. */
+const NAMES_INDEX_LENGTH = 4;
+const SMALLEST_ATTRIBUTE = 24;
+
+/** How often the record in `bytes` was used; undefined where it is no base record in use. */
+export function sequenceIn(bytes: Buffer): number | undefined {
+  const { magic, flags, baseLow, baseHigh, sequence } = RecordHeader.fields;
+  const isFile =
+    bytes.readUInt32LE(magic.offset) === RECORD_MAGIC &&
+    (bytes.readUInt16LE(flags.offset) & RecordFlag.inUse) !== 0 &&
+    bytes.readUInt32LE(baseLow.offset) === 0 &&
+    bytes.readUInt16LE(baseHigh.offset) === 0;
+  return isFile ? bytes.readUInt16LE(sequence.offset) : undefined;
+}
+
+/** The attributes of file `number` by `bytes`, its record with its fixups applied; undefined where they do not tell. */
+export function quickAttributes(medium: Medium, bytes: Buffer, number: number): Attributes | undefined {
+  if (sequenceIn(bytes) === undefined) return undefined;
+  const isDirectory = (bytes.readUInt16LE(RecordHeader.fields.flags.offset) & RecordFlag.directory) !== 0;
+  const used = bytes.readUInt32LE(RecordHeader.fields.usedSize.offset);
+  if (used > bytes.length) return undefined;
+  const bodyType = isDirectory ? Type.indexAllocation : Type.data;
+  const bodyNameLength = isDirectory ? NAMES_INDEX_LENGTH : 0;
+  let information = 0;
+  let body = 0;
+  for (let at = bytes.readUInt16LE(RecordHeader.fields.attributesOffset.offset); ;) {
+    if (at + 4 > used) return undefined;
+    const type = bytes.readUInt32LE(at);
+    if (type === END_OF_ATTRIBUTES) break;
+    if (at + SMALLEST_ATTRIBUTE > used) return undefined;
+    const length = bytes.readUInt32LE(at + AttributeHeader.fields.length.offset);
+    if (length < SMALLEST_ATTRIBUTE || length % 8 !== 0 || at + length > used) return undefined;
+    if (type === Type.standardInformation) information = valueAt(bytes, at, length, StandardInformation.size);
+    else if (type === bodyType && bytes[at + AttributeHeader.fields.nameLength.offset] === bodyNameLength)
+      body = at;
+    else if (type === Type.attributeList || type === Type.extendedAttributes) return undefined;
+    at += length;
+  }
+  if (information === 0) return undefined;
+  const flags = bytes.readUInt32LE(information + StandardInformation.fields.flags.offset);
+  if ((flags & FileFlag.reparsePoint) !== 0 || (!isDirectory && (flags & FileFlag.system) !== 0))
+    return undefined;
+  const sizes = body === 0 ? NONE : sizesAt(bytes, body);
+  if (sizes === undefined) return undefined;
+
+  const linkCount = bytes.readUInt16LE(RecordHeader.fields.linkCount.offset);
+  const shown = { type: isDirectory ? ("directory" as const) : ("file" as const), ...sizes };
+  return shownAs(medium, number, linkCount, bytes, information, shown);
+}
+
+const NONE = { size: 0, allocated: 0 };
+
+/** Where the value of the resident attribute at `at` begins, which has `least` bytes or more; 0 where it has not. */
+function valueAt(bytes: Buffer, at: number, length: number, least: number): number {
+  const valueLength = bytes.readUInt32LE(at + ResidentHeader.fields.valueLength.offset);
+  const valueOffset = bytes.readUInt16LE(at + ResidentHeader.fields.valueOffset.offset);
+  const isResident = bytes[at + AttributeHeader.fields.nonResident.offset] === 0;
+  return isResident && valueLength >= least && valueOffset + valueLength <= length ? at + valueOffset : 0;
+}
+
+/** The sizes of the attribute at `at`; undefined where they cannot be right. */
+function sizesAt(bytes: Buffer, at: number): { size: number; allocated: number } | undefined {
+  const length = bytes.readUInt32LE(at + AttributeHeader.fields.length.offset);
+  if (bytes[at + AttributeHeader.fields.nonResident.offset] === 0) {
+    if (valueAt(bytes, at, length, 0) === 0) return undefined;
+    const size = bytes.readUInt32LE(at + ResidentHeader.fields.valueLength.offset);
+    return { size, allocated: Math.ceil(size / 8) * 8 };
+  }
+  const isPacked =
+    (bytes.readUInt16LE(at + AttributeHeader.fields.flags.offset) &
+      (AttributeFlag.compression | AttributeFlag.sparse)) !==
+    0;
+  // A packed one without its own size, or any other oddity, is for the full way.
+  if (length < (isPacked ? PackedSize.size : NonResidentHeader.size)) return undefined;
+  const { runsOffset, firstVcn, dataSize, allocatedSize } = NonResidentHeader.fields;
+  const runs = bytes.readUInt16LE(at + runsOffset.offset);
+  const isOdd = readU64le(bytes, at + firstVcn.offset) !== 0 || runs >= length;
+  if (isOdd || runs < (isPacked ? PackedSize.size : NonResidentHeader.size)) return undefined;
+  const size = readU64le(bytes, at + dataSize.offset);
+  const allocated = isPacked ? PackedSize.fields.packedSize.offset : allocatedSize.offset;
+  return Number.isSafeInteger(size) ? { size, allocated: readU64le(bytes, at + allocated) } : undefined;
+}

@@ -1,0 +1,67 @@
+/** What stat(2) shows of a file, out of its standard information and what else was found. */
+import { fromFiletime, type Timestamp } from "../../bytes/time.js";
+import type { Attributes, NodeType } from "../filesystem.js";
+import type { Medium } from "./medium.js";
+import { FileFlag, StandardInformation } from "./standard.js";
+
+const SECTOR_SIZE = 512;
+
+/** Windows knows no modes; these are what Linux' own tools expect of a tree of files, and ask for no rights. */
+const DIRECTORY_PERMISSIONS = 0o755;
+export const FILE_PERMISSIONS = 0o644;
+const LINK_PERMISSIONS = 0o777;
+const WRITE_BITS = 0o222;
+
+/** What is shown of a file besides its standard information; of a directory its blocks, not the names in its record. */
+export interface Shown {
+  readonly type: NodeType;
+  /** Bytes, both. */
+  readonly size: number;
+  readonly allocated: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
+  readonly device?: { readonly major: number; readonly minor: number };
+}
+
+/** The attributes of file `number`, whose standard information is at `at` of `bytes`. */
+export function shownAs(
+  medium: Medium,
+  number: number,
+  linkCount: number,
+  bytes: Buffer,
+  at: number,
+  shown: Shown,
+): Attributes {
+  const { type, mode, device } = shown;
+  const { flags, createdLow, modifiedLow, changedLow, accessedLow } = StandardInformation.fields;
+  const isReadOnly = type !== "directory" && (bytes[at + flags.offset]! & FileFlag.readOnly) !== 0;
+  const usual =
+    type === "directory" ? DIRECTORY_PERMISSIONS : type === "symlink" ? LINK_PERMISSIONS : FILE_PERMISSIONS;
+  const attributes: Attributes = {
+    type,
+    inode: number,
+    permissions: mode !== undefined ? mode & 0o7777 : isReadOnly ? usual & ~WRITE_BITS : usual,
+    // Subdirectories are not counted: 1 says so to those who would rely on it (find).
+    linkCount: type === "directory" ? 1 : linkCount,
+    uid: shown.uid ?? medium.owner.uid,
+    gid: shown.gid ?? medium.owner.gid,
+    size: shown.size,
+    allocatedSectors: sectorsOf(shown.allocated),
+    blockSize: medium.geometry.clusterSize,
+    accessed: timeAt(bytes, at + accessedLow.offset),
+    modified: timeAt(bytes, at + modifiedLow.offset),
+    changed: timeAt(bytes, at + changedLow.offset),
+    created: timeAt(bytes, at + createdLow.offset),
+  };
+  return device === undefined ? attributes : { ...attributes, device };
+}
+
+/** Sectors that `allocated` bytes take; a count that is none is not shown. */
+export function sectorsOf(allocated: number): number {
+  return Number.isSafeInteger(allocated) ? Math.ceil(allocated / SECTOR_SIZE) : 0;
+}
+
+function timeAt(bytes: Buffer, at: number): Timestamp {
+  return fromFiletime(bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4));
+}
