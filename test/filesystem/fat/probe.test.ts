@@ -137,7 +137,7 @@ t.test("other file systems, tables and noise are no FAT", (t) =>
     const makers: [kind: string | undefined, ...command: string[]][] = [
       ["ext4", "mke2fs", "-q", "-F", "-t", "ext4", path],
       ["exfat", "mkfs.exfat", path],
-      [undefined, "mkfs.ntfs", "-q", "-F", "-f", path],
+      ["ntfs", "mkfs.ntfs", "-q", "-F", "-f", path],
       [undefined, "mkswap", path],
       [
         undefined,
