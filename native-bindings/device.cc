@@ -83,7 +83,8 @@ void Device::serve(Lane& lane) {
     // ENOENT: the request was taken back while we took it.
     if (length < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN)) continue;
     if (length < static_cast<ssize_t>(sizeof(fuse_in_header))) {
-      if (length < 0 && errno != ENODEV) error_ = errno;
+      // ECONNABORTED: the mount ended just as a request was being taken (fuse_dev_do_read in Linux' fs/fuse/dev.c).
+      if (length < 0 && errno != ENODEV && errno != ECONNABORTED) error_ = errno;
       break;
     }
     const auto& header = *reinterpret_cast<const fuse_in_header*>(bytes.get());

@@ -1,5 +1,7 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
+import { parseZone } from "../bytes/zone.js";
+import { CODE_PAGES, codePageNumber } from "../filesystem/fat/codepages.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Disk } from "../tree/disk.js";
 import { UsageError } from "./exit.js";
@@ -8,6 +10,8 @@ import { commandLog, type Level } from "./log.js";
 export interface DiskArguments {
   image: string;
   allowDir: string[];
+  codepage: string | undefined;
+  timeZone: string | undefined;
   ignoreCase: boolean;
   systemFiles: boolean;
   logLevel: Level | undefined;
@@ -31,6 +35,24 @@ export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "all
 /** Adds the options of how guests' file systems are read. */
 function fileSystemOptions<T>(command: Argv<T>): Argv<T> {
   return command
+    .option("codepage", {
+      type: "string",
+      requiresArg: true,
+      defaultDescription: "437",
+      coerce: known("codepage", (name) => codePageNumber(name) !== undefined, CODE_PAGES.join(", ")),
+      describe: "The code page of the guest's DOS or Windows, for short names on FAT",
+    })
+    .option("time-zone", {
+      type: "string",
+      requiresArg: true,
+      defaultDescription: "UTC",
+      coerce: known(
+        "time-zone",
+        (name) => parseZone(name) !== undefined,
+        "a name such as Europe/Berlin, or +02:00",
+      ),
+      describe: "What the guest's clock showed, for times on FAT and exFAT",
+    })
     .option("ignore-case", {
       type: "boolean",
       default: false,
@@ -44,8 +66,31 @@ function fileSystemOptions<T>(command: Argv<T>): Argv<T> {
 }
 
 /** How guests' file systems are to be read, by the arguments. */
-export function fileSystemsOf({ ignoreCase, systemFiles }: DiskArguments): FileSystemOptions {
-  return { ignoreCase, systemFiles };
+export function fileSystemsOf({
+  codepage,
+  timeZone,
+  ignoreCase,
+  systemFiles,
+}: DiskArguments): FileSystemOptions {
+  return {
+    ignoreCase,
+    systemFiles,
+    ...(codepage !== undefined && { codePage: codepage }),
+    ...(timeZone !== undefined && { timeZone }),
+  };
+}
+
+/** Checks the one value of an option; `examples` are for the complaint. */
+function known(
+  option: string,
+  isKnown: (value: string) => boolean,
+  examples: string,
+): (value: string | string[]) => string {
+  return (value) => {
+    if (Array.isArray(value)) throw new UsageError(`--${option} is given more than once`);
+    if (!isKnown(value)) throw new UsageError(`--${option} ${value}: not known; it takes ${examples}`);
+    return value;
+  };
 }
 
 /** An empty name comes from a variable that was not set; as a path it would mean the current folder. */

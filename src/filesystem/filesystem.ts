@@ -119,9 +119,9 @@ export interface FileSystemOptions {
   readonly ignoreCase?: boolean;
   /** The file system's own files are listed, too (NTFS: $MFT, $LogFile and so on). */
   readonly systemFiles?: boolean;
-  /** Of FAT's short names: "cp437", the default, "cp850" and so on. */
+  /** Of FAT's short names: "437", the default, "850" or "cp850" and so on. */
   readonly codePage?: string;
-  /** What the guest's clock showed, where the file system stores local times (FAT): an IANA zone, or "+02:00"; UTC. */
+  /** What the guest's clock showed, where times are stored local (FAT, exFAT): an IANA zone, or "+02:00"; UTC. */
   readonly timeZone?: string;
 }
 

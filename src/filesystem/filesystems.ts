@@ -1,6 +1,8 @@
 /** Every file system we read, in probe order. */
 import type { BlockSource } from "../extent/extent.js";
 import { extDriver } from "./ext/ext.js";
+import { exfatDriver } from "./exfat/exfat.js";
+import { fatDriver } from "./fat/fat.js";
 import { ntfsBackupDriver, ntfsDriver } from "./ntfs/ntfs.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "./filesystem.js";
 
@@ -8,7 +10,13 @@ import type { FileSystem, FileSystemDriver, FileSystemOptions } from "./filesyst
  * NTFS comes first: who makes an ext clears the boot sector, so that one of NTFS means a later NTFS; its other driver
  * comes last, since it is content with what an old NTFS left behind.
  */
-const drivers: readonly FileSystemDriver[] = [ntfsDriver, extDriver, ntfsBackupDriver];
+const drivers: readonly FileSystemDriver[] = [
+  ntfsDriver,
+  extDriver,
+  fatDriver,
+  exfatDriver,
+  ntfsBackupDriver,
+];
 
 /**
  * The file system on `volume`, or `undefined` where none of ours is.

@@ -128,20 +128,21 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
     }
   }
 
-  async function look(path: string): Promise<Candidate | undefined> {
+  /** @returns the layer, left open, where it is the one that is wanted. */
+  async function look(path: string, isWanted: (identity: Identity) => boolean): Promise<Layer | undefined> {
     const isLikely = likely.delete(path);
     others.delete(path);
     lookedAt.add(path);
     try {
       const { layer, identity } = await openCandidate(path);
+      if (identity !== undefined) {
+        const known = candidates.get(identity.uuid) ?? new Map<string, Candidate>();
+        const realPath = layer.storage.path;
+        if (!known.has(realPath)) candidates.set(identity.uuid, known.set(realPath, { path, identity }));
+        if (isWanted(identity)) return layer;
+      }
       await layer.close();
-      if (identity === undefined) return undefined;
-      const known = candidates.get(identity.uuid) ?? new Map<string, Candidate>();
-      const realPath = layer.storage.path;
-      if (known.has(realPath)) return undefined;
-      const candidate = { path, identity };
-      candidates.set(identity.uuid, known.set(realPath, candidate));
-      return candidate;
+      return undefined;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       if (isLikely) failures.set(path, error);
@@ -149,19 +150,22 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
     }
   }
 
-  async function find(wanted: ParentReference, child: Layer): Promise<string> {
-    const isExact = ({ identity }: Candidate): boolean =>
+  /** The layer, or the path that it is at. */
+  async function find(wanted: ParentReference, child: Layer): Promise<Layer | string> {
+    const isExact = (identity: Identity): boolean =>
       identity.uuid === wanted.uuid &&
       wanted.modification !== undefined &&
       identity.modification === wanted.modification;
-    let exact = candidatesFor(wanted.uuid).find(isExact);
-    while (exact === undefined) {
+    const known = candidatesFor(wanted.uuid).find(({ identity }) => isExact(identity));
+    if (known !== undefined) return known.path;
+    for (;;) {
       const paths = firstOf(queue(wanted.uuid), SIDE_BY_SIDE);
       if (paths.length === 0) break;
-      const looked = await Promise.all(paths.map(look));
-      exact = looked.find((candidate) => candidate !== undefined && isExact(candidate));
+      const looked = await Promise.all(paths.map((path) => look(path, isExact)));
+      const [exact, ...copies] = looked.filter((layer) => layer !== undefined);
+      await Promise.all(copies.map((layer) => layer.close()));
+      if (exact !== undefined) return exact;
     }
-    if (exact !== undefined) return exact.path;
     const [first, ...rest] = candidatesFor(wanted.uuid);
     if (first === undefined) throw missing(wanted, child);
     // Copies of one state are as good as each other.
@@ -199,11 +203,12 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
       const folder = dirname(child.storage.path);
       for (const place of [folder, dirname(folder), ...roots]) await addFolder(place);
       const wanted = child.parent!;
-      const path = await find(wanted, child);
-      const { layer, identity } = await openCandidate(path);
+      const found = await find(wanted, child);
+      if (typeof found === "object") return found;
+      const { layer, identity } = await openCandidate(found);
       if (identity?.uuid === wanted.uuid) return layer;
       await layer.close();
-      throw new CorruptError({ file: path, thing: "this image was replaced while it was being opened" });
+      throw new CorruptError({ file: found, thing: "this image was replaced while it was being opened" });
     },
   };
 }

@@ -25,7 +25,7 @@ import { readWithin } from "./reading.js";
 import { mbrTypeName } from "./types.js";
 import type { VolumeTable } from "./volume.js";
 import { Warnings } from "./warnings.js";
-import { bootSectorKind, signatureAt, superblockAt, startsWithJump, wholeDisk } from "./whole-disk.js";
+import { bootSectorAt, signatureAt, superblockAt, startsWithJump, wholeDisk } from "./whole-disk.js";
 
 /** Linux's number of the first logical partition. */
 const FIRST_LOGICAL_NUMBER = 5;
@@ -64,7 +64,7 @@ export async function readMbr(disk: BlockSource): Promise<VolumeTable | undefine
 /** Whether the four slots are a partition table, and not the code or the text of a file system's boot sector. */
 async function isTable(disk: BlockSource, sector: Buffer, mbr: Mbr, warnings: Warnings): Promise<boolean> {
   const used = mbr.slots.filter(isUsed);
-  if (bootSectorKind(sector) !== undefined) return used.length > 0 && isFlawless(disk, mbr);
+  if ((await bootSectorAt(disk, 0, sector)) !== undefined) return used.length > 0 && isFlawless(disk, mbr);
   const strange = mbr.slots.find((slot) => !hasSaneStatus(slot));
   if (strange !== undefined) {
     if ((await signatureAt(disk, 0)) === undefined && used.length > 0) {

@@ -76,7 +76,7 @@ type Signature = readonly [name: string, offset: number, bytes: string];
 /** The name of what begins at `offset` of `disk`, or `undefined` where nothing is known, or nothing can be read. */
 export async function signatureAt(disk: BlockSource, offset: number): Promise<string | undefined> {
   const sector = await peek(disk, offset, FatBootSector.size);
-  const boot = sector && bootSectorKind(sector);
+  const boot = sector && (await bootSectorAt(disk, offset, sector));
   return boot ?? (await superblockAt(disk, offset)) ?? (await firstOf(disk, offset, SWAP_SIGNATURES));
 }
 
@@ -109,23 +109,41 @@ export async function isBlank(disk: BlockSource): Promise<boolean> {
 /** The last of the superblocks above lies at 64 KiB. */
 const BLANK_START = 0x11000;
 
-/** Which file system's boot sector these 512 bytes are: those that end in 0x55 0xaa as a partition table does. */
-export function bootSectorKind(sector: Buffer): "NTFS" | "exFAT" | "FAT" | undefined {
-  if (!startsWithJump(sector)) return undefined;
+/**
+ * Which file system's boot sector `sector` is, which lies at `offset`: those that end in 0x55 0xaa as a partition
+ * table does. FAT's has a jump and a media byte, or what it says leads to a FAT: that of an Atari has no jump, some
+ * cameras' have a media byte of their own.
+ */
+export async function bootSectorAt(
+  disk: BlockSource,
+  offset: number,
+  sector: Buffer,
+): Promise<"NTFS" | "exFAT" | "FAT" | undefined> {
   const oem = sector.toString("latin1", 3, 11);
-  if (oem === "NTFS    ") return "NTFS";
-  if (oem === "EXFAT   ") return "exFAT";
+  if (startsWithJump(sector) && oem === "NTFS    ") return "NTFS";
+  if (startsWithJump(sector) && oem === "EXFAT   ") return "exFAT";
   const fat = FatBootSector.view(sector);
-  const isFat =
+  const isPlausible =
     isPowerOfTwo(fat.bytesPerSector) &&
     fat.bytesPerSector >= 128 &&
     fat.bytesPerSector <= 4096 &&
     isPowerOfTwo(fat.sectorsPerCluster) &&
     fat.reservedSectors > 0 &&
     fat.fatCount > 0 &&
-    (fat.media === 0xf0 || fat.media >= 0xf8) &&
     (fat.totalSectors16 > 0 || fat.totalSectors32 > 0);
-  return isFat ? "FAT" : undefined;
+  if (!isPlausible) return undefined;
+  if (startsWithJump(sector) && isMedia(fat.media)) return "FAT";
+  const start = await peek(disk, offset + fat.reservedSectors * fat.bytesPerSector, FAT_START_SIZE);
+  return start !== undefined && isMedia(start[0]!) && start[1] === 0xff && start[2] === 0xff
+    ? "FAT"
+    : undefined;
+}
+
+/** A FAT begins with a media byte and ones. Source: Microsoft FAT specification (2005), section 4.2. */
+const FAT_START_SIZE = 3;
+
+function isMedia(byte: number): boolean {
+  return byte === 0xf0 || byte >= 0xf8;
 }
 
 /** The jump over the parameter block: short with a no-operation, or near. So begins every DOS boot sector. */

@@ -169,6 +169,9 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
     [64, /the name of the image is empty/, "info", ""],
     [64, /the name of the mount point is empty/, "mount", NEWEST, ""],
     [66, /\/etc\/hostname\/: this path ends at a file/, "ls", NEWEST, "/etc/hostname/"],
+    [64, /--codepage 438: not known; it takes 437, /, "ls", "--codepage", "438", NEWEST],
+    [64, /--codepage is given more/, "ls", "--codepage", "850", "--codepage", "437", NEWEST],
+    [64, /--time-zone Mars\/Olympus: not known; /, "mount", "--time-zone", "Mars/Olympus", NEWEST, folder],
     [66, /no such file/, "ls", "--allow-dir", `${folder}/nowhere`, NEWEST],
   ];
   for (const [code, complaint, ...args] of cases) {

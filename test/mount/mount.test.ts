@@ -172,7 +172,7 @@ t.test("a log that cannot be written costs its lines, and not the mount", async 
   const { spawn } = await import("node:child_process");
   const full = openSync("/dev/full", "w");
   const request = { image: NEWEST, mountPoint: folder, allowDirs: [], allowOther: false, allowRoot: false };
-  const rest = { options: [], backend: "native", logLevel: "info" };
+  const rest = { fileSystems: {}, options: [], backend: "native", logLevel: "info" };
   const ways = [
     [VDISK, "mount", "--foreground", NEWEST, folder],
     [join(ROOT, "dist/mount/daemon.js"), JSON.stringify({ ...request, ...rest })],

@@ -60,6 +60,20 @@ t.test("a FAT boot sector is no table, whatever its code looks like", async (t) 
   );
 });
 
+t.test(
+  "a FAT boot sector without a jump, or with a media byte of its own, is none where a FAT follows",
+  async (t) => {
+    const noJump = fatBoot();
+    noJump.write("\x60\x1cATARI", 0, "latin1");
+    const ownMedia = fatBoot();
+    ownMedia[0x15] = 0x42;
+    for (const sector of [noJump, ownMedia]) {
+      const fat = Buffer.from("f8ffff", "hex");
+      t.equal((await readVolumes(disk(MIB, [0, sector], [512, fat]))).kind, "none");
+    }
+  },
+);
+
 t.test("a flawless table behind the remains of a FAT boot sector is a table", async (t) => {
   const sector = fatBoot([
     { type: 0x83, start: 100, count: 20 },

@@ -1,4 +1,7 @@
-/** Mounts and unmounts argv[4] times on argv[3] with backend argv[2], and prints descriptors and threads at both ends. */
+/**
+ * Mounts and unmounts argv[4] times on argv[3] with backend argv[2], and prints descriptors, threads and megabytes of
+ * memory at both ends.
+ */
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { promisify } from "node:util";
@@ -10,9 +13,10 @@ import { sampleTree } from "./tree.js";
 const [backendName, path, count] = process.argv.slice(2) as [string, string, string];
 const backend = backendName === "native" ? nativeBackend : fuseNativeBackend;
 const tree = sampleTree();
-const census = (): [number, number] => [
+const census = (): [number, number, number] => [
   readdirSync("/proc/self/fd").length,
   readdirSync("/proc/self/task").length,
+  Math.round(process.memoryUsage.rss() / 1e6),
 ];
 
 async function cycle(): Promise<void> {

@@ -1,0 +1,14 @@
+#!/bin/sh
+# What the tests of the mount do in seconds, for as long as it takes: eight jobs of fio verify a disk of 2 GiB, readers
+# and daemons are killed, and one process mounts and unmounts again and again.
+#
+#   scripts/stress.sh [SECONDS [CYCLES]]
+#
+# Ten minutes and 10,000 cycles unless told. Needs root, what scripts/test.sh installs, and 7 GB in the project's folder.
+# The last line has descriptors, threads and megabytes of memory before the cycles and after.
+set -eu
+cd "$(dirname "$0")/.."
+VDISK_STRESS_SECONDS=${1:-600} VDISK_STRESS_BLOCKS=2048 npx tap --timeout=100000 test/fuse/stress.test.ts
+folder=$(mktemp -d)
+node --import tsx test/fuse/support/cycles.ts native "$folder" "${2:-10000}"
+rmdir "$folder"

@@ -1,0 +1,29 @@
+/** Names that differ only in case are one name: upper case by UTF-16 units, as Windows compares them. */
+
+/** The upper case of every unit of the basic plane. */
+export type UpCase = Uint16Array;
+
+let known: UpCase | undefined;
+
+/**
+ * Unicode's simple upper case, for volumes that bring no table of their own. A unit whose upper case is longer, or
+ * is ASCII where the unit is not, stays as it is: so it is in Windows' tables.
+ */
+export function unicodeUpCase(): UpCase {
+  known ??= Uint16Array.from({ length: 0x10000 }, (_, unit) => {
+    const upper = String.fromCharCode(unit).toUpperCase();
+    const code = upper.charCodeAt(0);
+    return upper.length === 1 && (unit < 0x80 || code >= 0x80) ? code : unit;
+  });
+  return known;
+}
+
+/** Puts `units`, UTF-16 little-endian, into upper case, in place. */
+export function foldBy(table: UpCase): (units: Buffer) => Buffer {
+  return (units) => {
+    for (let at = 0; at + 1 < units.length; at += 2) {
+      units.writeUInt16LE(table[units.readUInt16LE(at)]!, at);
+    }
+    return units;
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * What FAT and exFAT have in common: a volume whose greater part is clusters, numbered from 2, and a table of
+ * links that makes chains of them.
+ */
+import { cachedReader, pagePool, type CachedReader } from "../../extent/cache.js";
+import type { BlockSource } from "../../extent/extent.js";
+import type { Run } from "../../extent/runs.js";
+import { CorruptError } from "../../errors.js";
+import type { LinkTable } from "./table.js";
+
+/** The number of the first cluster. Source: Microsoft FAT specification (2005), section 3.5; exFAT, section 5.1. */
+export const FIRST_CLUSTER = 2;
+
+export interface Heap {
+  readonly volume: BlockSource;
+  /** Of the directories' entries: small pages, since directories lie apart. */
+  readonly metadata: CachedReader;
+  /** Bytes. */
+  readonly clusterSize: number;
+  readonly clusterCount: number;
+  /** Byte of the volume where cluster 2 lies. */
+  readonly offset: number;
+  readonly table: LinkTable;
+}
+
+/** Directory entries that one file system keeps, in bytes; and a page of them. */
+const METADATA_CACHE_BYTES = 8 * 2 ** 20;
+const METADATA_PAGE_BYTES = 4096;
+
+export function heapOn(volume: BlockSource, layout: Omit<Heap, "volume" | "metadata">): Heap {
+  return {
+    volume,
+    metadata: cachedReader(volume, pagePool(METADATA_CACHE_BYTES, METADATA_PAGE_BYTES)),
+    ...layout,
+  };
+}
+
+/** Clusters that follow each other on the volume. */
+export interface ClusterRun {
+  readonly cluster: number;
+  readonly count: number;
+}
+
+/** Whether `count` clusters from `cluster` are clusters of the volume. */
+export function holds({ clusterCount }: Heap, cluster: number, count = 1): boolean {
+  return cluster >= FIRST_CLUSTER && cluster + count <= FIRST_CLUSTER + clusterCount;
+}
+
+/** Byte of the volume where `cluster` lies. */
+export function clusterOffset({ offset, clusterSize }: Heap, cluster: number): number {
+  return offset + (cluster - FIRST_CLUSTER) * clusterSize;
+}
+
+/** A run in bytes of the volume; where the volume is cut short, it is damaged from there on. */
+export function onVolume(heap: Heap, { cluster, count }: ClusterRun): Run[] {
+  const offset = clusterOffset(heap, cluster);
+  const length = count * heap.clusterSize;
+  const there = Math.max(0, Math.min(length, heap.volume.size - offset));
+  const at: Run = { kind: "at", offset, length: there };
+  if (there === length) return [at];
+  const error = new CorruptError({
+    file: heap.volume.name,
+    offset: offset + there,
+    thing: `the end of clusters ${cluster} to ${cluster + count - 1}`,
+    found: `byte ${offset + length}`,
+    expected: `within the ${heap.volume.size} bytes that there are; the volume is cut short`,
+  });
+  const damaged: Run = { kind: "damaged", length: length - there, error };
+  return there === 0 ? [damaged] : [at, damaged];
+}
+
+/** The part `[skip, skip + length)` of `runs`. */
+export function trim(runs: readonly Run[], skip: number, length: number): Run[] {
+  const part: Run[] = [];
+  let at = 0;
+  for (const run of runs) {
+    const from = Math.max(skip, at);
+    const to = Math.min(skip + length, at + run.length);
+    if (from < to) {
+      const offset = run.kind === "at" ? { offset: run.offset + from - at } : {};
+      part.push({ ...run, ...offset, length: to - from });
+    }
+    at += run.length;
+    if (at >= skip + length) break;
+  }
+  return part;
+}

@@ -1,0 +1,33 @@
+/** What is known of a file or a directory, whichever of the file systems it is in. */
+import type { NodeId } from "../filesystem.js";
+import { chain, contiguous, type Allocation } from "./chain.js";
+import type { Heap } from "./heap.js";
+
+/** The root's number: no entry lies in the second slot of the boot sector. Linux shows it, too (MSDOS_ROOT_INO). */
+export const ROOT_ID = 1;
+
+/** A file or a directory. Its number is its entry's place in the volume, in slots, but for the root's. */
+export interface ClusterNode {
+  readonly id: NodeId;
+  /** What complaints call it: "file at 0x4a20". */
+  readonly of: string;
+  readonly isDirectory: boolean;
+  /** 0 where it has none. */
+  readonly firstCluster: number;
+  /** Whether its clusters follow each other, and have no links. */
+  readonly isContiguous: boolean;
+  /** Bytes; undefined of a directory that is as long as its chain. */
+  readonly size: number | undefined;
+  /** Bytes that were ever written; zeros follow. */
+  readonly validSize: number;
+  /** Byte of the volume where its entry lies. */
+  readonly entryOffset: number;
+  /** As DOS has them, in a byte; absent of the root. */
+  readonly dosAttributes?: number;
+}
+
+/** The clusters of `node`, whoever else may have them. */
+export function clustersOf(heap: Heap, { firstCluster, size, of, isContiguous }: ClusterNode): Allocation {
+  const wanted = size === undefined ? heap.clusterCount : Math.ceil(size / heap.clusterSize);
+  return (isContiguous ? contiguous : chain)(heap, firstCluster, wanted, of);
+}

@@ -1,0 +1,112 @@
+/**
+ * The file allocation table: for each cluster the next one of its chain. It is read in pages, of which the last
+ * used are kept, so that the table of a large volume is never in memory as a whole.
+ */
+import { loadingCache } from "../../extent/loading.js";
+import { read } from "../../extent/read.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { CorruptError, DiskError } from "../../errors.js";
+
+/**
+ * Links are given as exFAT stores them; those of the others are raised to it. Source: Microsoft FAT specification
+ * (2005), section 4; exFAT specification, section 4.1.
+ */
+export const Link = { free: 0, bad: 0xffff_fff7, end: 0xffff_ffff } as const;
+
+/** Bits of an entry; FAT32's has 28, in 32. exFAT's are "exfat". */
+export type LinkWidth = 12 | 16 | 32 | "exfat";
+
+/** Clusters a page: entries of 12 bits are whole bytes then. */
+export const PAGE_CLUSTERS = 2 ** 14;
+
+/** Bytes of decoded pages that one file system keeps: the links of four million clusters. */
+const CACHE_BYTES = 16 * 2 ** 20;
+
+/** The first two entries of page 0 are no links. */
+export type LinkPage = Uint32Array;
+
+export interface LinkTable {
+  /** The links of the clusters from `index` × PAGE_CLUSTERS on. */
+  page(index: number): LinkPage | Promise<LinkPage>;
+  /** Byte of the volume where the link of `cluster` lies. */
+  offsetOf(cluster: number): number;
+}
+
+/**
+ * @param offsets where the table lies, the copy to be used first; another is read where a part of it cannot be had.
+ * @param entryCount entries of the table: the number of clusters and 2.
+ * @param keptBytes of decoded pages.
+ */
+export function linkTable(
+  volume: BlockSource,
+  width: LinkWidth,
+  offsets: readonly number[],
+  entryCount: number,
+  keptBytes = CACHE_BYTES,
+): LinkTable {
+  const bits = width === "exfat" ? 32 : width;
+  const pages = loadingCache<number, LinkPage>(keptBytes, (page) => page.byteLength + 1, load);
+
+  async function load(index: number): Promise<LinkPage> {
+    const first = index * PAGE_CLUSTERS;
+    const count = Math.min(PAGE_CLUSTERS, entryCount - first);
+    const start = (first * bits) / 8;
+    const length = Math.ceil((count * bits) / 8);
+    let failure: unknown;
+    for (const offset of offsets) {
+      try {
+        if (offset + start + length > volume.size) throw cutShort(volume, offset + start, length);
+        return decode(await read(volume, offset + start, length), width, count);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
+  return {
+    page: (index) => pages.get(index, undefined),
+    offsetOf: (cluster) => offsets[0]! + Math.floor((cluster * bits) / 8),
+  };
+}
+
+function cutShort(volume: BlockSource, offset: number, length: number): CorruptError {
+  return new CorruptError({
+    file: volume.name,
+    offset,
+    thing: `the end of ${length} bytes of the FAT`,
+    found: `byte ${offset + length}`,
+    expected: `within the ${volume.size} bytes that there are; the volume is cut short`,
+  });
+}
+
+/** What each width has for the end of a chain, from which on, and for a bad cluster. */
+const MARKS = { 12: 0xff7, 16: 0xfff7, 32: 0x0fff_fff7 } as const;
+
+/** `count` links out of the table's bytes. */
+export function decode(bytes: Buffer, width: LinkWidth, count: number): LinkPage {
+  const links = new Uint32Array(count);
+  if (width === "exfat") {
+    for (let i = 0; i < count; i++) links[i] = bytes.readUInt32LE(i * 4);
+    return links;
+  }
+  const bad = MARKS[width];
+  for (let i = 0; i < count; i++) {
+    const link =
+      width === 12
+        ? twelveBits(bytes, i)
+        : width === 16
+          ? bytes.readUInt16LE(i * 2)
+          : bytes.readUInt32LE(i * 4) & 0x0fff_ffff; // the upper four bits are reserved
+    links[i] = link > bad ? Link.end : link === bad ? Link.bad : link;
+  }
+  return links;
+}
+
+/** Entry `index`: two of them share three bytes. The last one's second byte may be the table's last. */
+function twelveBits(bytes: Buffer, index: number): number {
+  const at = index + (index >>> 1);
+  const word = bytes[at]! | (bytes[at + 1]! << 8);
+  return index % 2 === 0 ? word & 0xfff : word >>> 4;
+}

@@ -1,0 +1,105 @@
+/** A tree of files and directories, out of what a file system knows of its nodes. */
+import { LRUCache } from "lru-cache";
+import { CorruptError } from "../../errors.js";
+import type { Attributes, NodeId, NodeTree, Usage } from "../filesystem.js";
+import type { Allocation } from "./chain.js";
+import { contentsOf } from "./contents.js";
+import { clusterDirectory, type Directory, type EntryParser } from "./directory.js";
+import type { Heap } from "./heap.js";
+import { listing, type Fold } from "./listing.js";
+import { clustersOf, ROOT_ID, type ClusterNode } from "./node.js";
+import { owners } from "./owners.js";
+
+export interface ClusterFormat<Node extends ClusterNode> {
+  readonly heap: Heap;
+  readonly fold: Fold;
+  readonly newParser: () => EntryParser;
+  /** @throws {CorruptError} where there is none. */
+  readonly readNode: (id: NodeId) => Promise<Node>;
+  /** @param size bytes, of a directory that does not know it as well. */
+  attributesOf(node: Node, size: number): Attributes;
+  /** Of a root that is not in clusters. */
+  readonly fixedRoot?: Directory;
+  /** Clusters of the file system's own, which are in no directory. */
+  readonly reserved?: readonly Allocation[];
+  usage(): Promise<Usage>;
+}
+
+/** Files and directories whose chains are remembered: 256 KiB each at most, mostly a few bytes. */
+const ALLOCATIONS_KEPT = 128;
+
+/** ntfs3's name for the attributes of DOS, in one byte. Source: Linux, fs/ntfs3/xattr.c, SYSTEM_DOS_ATTRIB. */
+const DOS_ATTRIBUTES = "system.dos_attrib";
+
+export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node>): NodeTree {
+  const { heap, fixedRoot } = format;
+  const names = listing(heap, format.newParser, format.fold);
+  const allocations = new LRUCache<NodeId, Allocation>({ max: ALLOCATIONS_KEPT });
+  const { newParser, readNode, reserved = [] } = format;
+  const own = owners({ heap, directory, newParser, readNode, reserved });
+  let usage: Promise<Usage> | undefined;
+
+  /** The clusters of `node`; of a file, as far as no other has them, too. */
+  function allocationOf(node: Node): Allocation {
+    let allocation = allocations.get(node.id);
+    if (allocation === undefined) {
+      allocation = clustersOf(heap, node);
+      if (!node.isDirectory) allocation = own.restrict(allocation, node.of);
+      allocations.set(node.id, allocation);
+    }
+    return allocation;
+  }
+
+  async function nodeOf(id: NodeId, isDirectory: boolean): Promise<Node> {
+    const node = await format.readNode(id);
+    if (node.isDirectory !== isDirectory) throw kindError(heap, node, isDirectory ? "a directory" : "a file");
+    return node;
+  }
+
+  function directoryOf(node: Node): Directory {
+    if (node.id === ROOT_ID && fixedRoot !== undefined) return fixedRoot;
+    return clusterDirectory(heap, node, allocationOf(node));
+  }
+
+  async function directory(id: NodeId): Promise<Directory> {
+    return directoryOf(await nodeOf(id, true));
+  }
+
+  return {
+    root: ROOT_ID,
+    async attributes(id) {
+      const node = await format.readNode(id);
+      return format.attributesOf(node, node.size ?? (await directoryOf(node).reach()).size);
+    },
+    lookup: async (id, name) => names.find(await directory(id), name),
+    list: async (id, cookie) => names.list(await directory(id), cookie),
+    async readLink(id) {
+      throw kindError(heap, await format.readNode(id), "a symbolic link, which there are none of here");
+    },
+    async open(id) {
+      const node = await nodeOf(id, false);
+      return contentsOf(heap, allocationOf(node), { ...node, size: node.size ?? 0 });
+    },
+    async extendedAttributes(id) {
+      const { dosAttributes } = await format.readNode(id);
+      return new Map(dosAttributes === undefined ? [] : [[DOS_ATTRIBUTES, Buffer.from([dosAttributes])]]);
+    },
+    async usage() {
+      usage ??= format.usage().catch((error: unknown) => {
+        usage = undefined; // the host may have failed only for once
+        throw error;
+      });
+      return usage;
+    },
+  };
+}
+
+function kindError({ volume }: Heap, { entryOffset, of }: ClusterNode, expected: string): CorruptError {
+  return new CorruptError({
+    file: volume.name,
+    offset: entryOffset,
+    thing: "this entry",
+    found: `a ${of}`,
+    expected,
+  });
+}

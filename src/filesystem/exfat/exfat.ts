@@ -1,0 +1,46 @@
+/**
+ * exFAT: Microsoft's file system for memory cards and large removable disks.
+ *
+ * The boot region (boot.ts, medium.ts) gives the geometry. Directories are files of slots (entry.ts), of which several
+ * make an entry set (entryset.ts); a node's number is its set's place (node.ts). The root directory has the bitmap
+ * and the up-case table as well (tables.ts, usage.ts). Clusters, chains and directories as in FAT: ../clusters/.
+ *
+ * Specification: Microsoft exFAT specification (2019).
+ *
+ * Not done: deleted entries are not shown; access control lists of Windows CE and vendors' own entries are passed
+ * over; TexFAT's transactions are not finished, the FAT that is in use is read; volumes of more than 32 TiB are
+ * refused, nor are clusters read that more than one file has, on volumes of up to 2^24 of them.
+ */
+import type { BlockSource } from "../../extent/extent.js";
+import { foldBy } from "../clusters/case.js";
+import { clusterDirectory } from "../clusters/directory.js";
+import { clustersOf, ROOT_ID } from "../clusters/node.js";
+import { clusterTree } from "../clusters/tree.js";
+import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
+import { entryParser } from "./entryset.js";
+import { factsOf } from "./facts.js";
+import { openMedium } from "./medium.js";
+import { attributesOf, readNode } from "./node.js";
+import { findTables, reservedClusters, upCaseOf } from "./tables.js";
+import { usageOf } from "./usage.js";
+
+export const exfatDriver: FileSystemDriver = { name: "exfat", open };
+
+async function open(volume: BlockSource, options: FileSystemOptions = {}): Promise<FileSystem | undefined> {
+  const medium = await openMedium(volume, options);
+  if (medium === undefined) return undefined;
+  const { heap } = medium;
+  const root = await readNode(medium, ROOT_ID);
+  const tables = await findTables(medium, clusterDirectory(heap, root, clustersOf(heap, root)));
+  const { upCase, warning } = await upCaseOf(medium, tables);
+  const tree = clusterTree({
+    heap,
+    fold: foldBy(upCase),
+    newParser: () => entryParser(volume.name),
+    readNode: (id) => readNode(medium, id),
+    attributesOf: (node, size) => attributesOf(medium, node, size),
+    usage: () => usageOf(medium, tables),
+    reserved: reservedClusters(medium, tables),
+  });
+  return { ...tree, facts: factsOf(medium, tables, warning) };
+}

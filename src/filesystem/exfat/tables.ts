@@ -1,0 +1,129 @@
+/**
+ * What the root directory has besides files: the label, the volume's GUID, the allocation bitmap and the up-case table. Source:
+ * Microsoft exFAT specification (2019), sections 7.1 to 7.3 and 7.5.
+ */
+import { DiskError } from "../../errors.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { read } from "../../extent/read.js";
+import { unicodeUpCase, type UpCase } from "../clusters/case.js";
+import { chain, type Allocation } from "../clusters/chain.js";
+import { contentsOf } from "../clusters/contents.js";
+import { entriesOf, SLOT_SIZE, type Directory, type EntryParser } from "../clusters/directory.js";
+import type { Heap } from "../clusters/heap.js";
+import { checksum32 } from "./boot.js";
+import { EntryType, GuidRecord, LabelRecord, TableRecord } from "./entry.js";
+import type { Medium } from "./medium.js";
+
+/** A table, and byte of the volume where its slot lies. */
+interface Table {
+  readonly record: TableRecord;
+  readonly offset: number;
+}
+
+export interface Tables {
+  readonly bitmap?: Table;
+  readonly upCase?: Table;
+  readonly label?: string;
+  readonly guid?: string;
+}
+
+/** What is found up to the slots of both tables, and just behind them: format tools make these the first. */
+export async function findTables({ heap, isSecond }: Medium, root: Directory): Promise<Tables> {
+  const found: { -readonly [K in keyof Tables]: Tables[K] } = {};
+  let isEnd = false;
+  const collector: EntryParser = {
+    get isEnd() {
+      return isEnd;
+    },
+    problem: undefined,
+    skip: () => undefined,
+    take(bytes, at, _slot, offset) {
+      const slot = Buffer.from(bytes.subarray(at, at + SLOT_SIZE));
+      const record = TableRecord.view(slot);
+      if (record.type === EntryType.end) isEnd = true;
+      if (record.type === EntryType.bitmap && ((record.flags & 1) !== 0) === isSecond)
+        found.bitmap ??= { record, offset };
+      if (record.type === EntryType.upCase) found.upCase ??= { record, offset };
+      if (record.type === EntryType.guid) found.guid ??= GuidRecord.view(slot).guid;
+      if (record.type === EntryType.label) found.label ??= labelOf(slot);
+      return undefined;
+    },
+  };
+  try {
+    const parts = entriesOf(heap, root, collector, 0);
+    while ((found.bitmap === undefined || found.upCase === undefined) && !(await parts.next()).done);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error; // whoever lists the directory hears of it
+  }
+  return found;
+}
+
+function labelOf(slot: Buffer): string {
+  const { length, units } = LabelRecord.view(slot);
+  return units.toString("utf16le", 0, Math.min(length * 2, units.length));
+}
+
+/** The contents of a table. */
+export function tableSource({ heap }: Medium, table: Table, of: string): BlockSource {
+  const { size } = table.record;
+  return contentsOf(heap, tableClusters(heap, table, of), {
+    of,
+    size,
+    validSize: size,
+    entryOffset: table.offset,
+  });
+}
+
+function tableClusters(heap: Heap, { record }: Table, of: string): Allocation {
+  return chain(heap, record.firstCluster, Math.ceil(record.size / heap.clusterSize), of);
+}
+
+/** The clusters of both tables, which are no file's. */
+export function reservedClusters({ heap }: Medium, { bitmap, upCase }: Tables): Allocation[] {
+  return [
+    ...(bitmap ? [tableClusters(heap, bitmap, "allocation bitmap")] : []),
+    ...(upCase ? [tableClusters(heap, upCase, "up-case table")] : []),
+  ];
+}
+
+/** Bytes: two for each unit of the basic plane. */
+const LARGEST_UP_CASE = 2 * 0x10000;
+
+/** The volume's own upper case; Unicode's, and why, where there is none that can be used. */
+export async function upCaseOf(
+  medium: Medium,
+  { upCase }: Tables,
+): Promise<{ upCase: UpCase; warning?: string }> {
+  const fail = (why: string): { upCase: UpCase; warning: string } => ({
+    upCase: unicodeUpCase(),
+    warning: `${why}; names are compared by Unicode's`,
+  });
+  if (upCase === undefined) return fail("there is no up-case table");
+  const { size, checksum } = upCase.record;
+  if (size === 0 || size > LARGEST_UP_CASE || size % 2 !== 0)
+    return fail(`an up-case table has not ${size} bytes`);
+  try {
+    const bytes = await read(tableSource(medium, upCase, "up-case table"), 0, size);
+    if (checksum32(bytes) !== checksum) return fail("the up-case table's checksum does not fit");
+    return { upCase: expand(bytes) };
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    return fail(`the up-case table cannot be read: ${error.message}`);
+  }
+}
+
+/** What stands before a number of units that are their own upper case. Source: section 7.2.5, table 24. */
+const RUN = 0xffff;
+
+/** The table out of its stored form; units that it does not reach are their own upper case. */
+export function expand(bytes: Buffer): UpCase {
+  const table = Uint16Array.from({ length: 0x10000 }, (_, unit) => unit);
+  let unit = 0;
+  for (let at = 0; at + 1 < bytes.length && unit < table.length; at += 2) {
+    const value = bytes.readUInt16LE(at);
+    const isRun = value === RUN && at + 3 < bytes.length;
+    if (isRun) unit += bytes.readUInt16LE((at += 2));
+    else table[unit++] = value;
+  }
+  return table;
+}

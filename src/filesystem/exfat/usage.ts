@@ -1,0 +1,49 @@
+/** What statfs(2) would say; clusters in use are counted in the allocation bitmap. */
+import { CorruptError } from "../../errors.js";
+import { read } from "../../extent/read.js";
+import type { Usage } from "../filesystem.js";
+import type { Medium } from "./medium.js";
+import { tableSource, type Tables } from "./tables.js";
+
+/** Bytes: 255 units of UTF-16. */
+const LONGEST_NAME = 255 * 3;
+
+/** Bytes of the bitmap that are read at a time. */
+const STEP = 2 ** 20;
+
+/** @throws {DiskError} where the bitmap is missing, too short or cannot be read. */
+export async function usageOf(medium: Medium, { bitmap }: Tables): Promise<Usage> {
+  const { clusterCount, clusterSize, volume } = medium.heap;
+  const length = Math.ceil(clusterCount / 8);
+  if (bitmap === undefined || bitmap.record.size < length) {
+    throw new CorruptError({
+      file: volume.name,
+      ...(bitmap && { offset: bitmap.offset }),
+      thing: "the size of the allocation bitmap",
+      found: bitmap === undefined ? "not there" : `${bitmap.record.size} bytes`,
+      expected: `at least ${length} bytes`,
+    });
+  }
+  const source = tableSource(medium, bitmap, "allocation bitmap");
+  let used = 0;
+  for (let at = 0; at < length; at += STEP) {
+    const bytes = await read(source, at, Math.min(STEP, length - at));
+    const isLast = at + bytes.length === length;
+    // The last byte may have bits behind the last cluster.
+    if (isLast && clusterCount % 8 > 0) bytes[bytes.length - 1]! &= (1 << (clusterCount % 8)) - 1;
+    for (const byte of bytes) used += BITS[byte]!;
+  }
+  const free = clusterCount - used;
+  return {
+    blockSize: clusterSize,
+    blocks: clusterCount,
+    freeBlocks: free,
+    availableBlocks: free,
+    files: 0,
+    freeFiles: 0,
+    maximumNameLength: LONGEST_NAME,
+  };
+}
+
+/** Ones in each byte. */
+const BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);

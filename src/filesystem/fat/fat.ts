@@ -1,0 +1,60 @@
+/**
+ * FAT12, FAT16 and FAT32: the file systems of DOS, of Windows up to Me, of floppies, memory cards and EFI partitions.
+ *
+ * The boot sector (probe.ts, boot.ts, floppy.ts) gives the geometry and is checked against the rest (medium.ts).
+ * Directories are files of slots (entry.ts), of which several make a name (names.ts, codepage.ts); a node's number is
+ * its entry's place (node.ts). Clusters, chains and directories as exFAT has them, too: ../clusters/.
+ *
+ * Specification: Microsoft FAT specification (2005), Microsoft Extensible Firmware Initiative FAT32 specification
+ * (fatgen103, 2000); Linux's fs/fat/ of 6.12 where those are silent.
+ *
+ * Not done: deleted entries are not shown; extended attributes of OS/2 (EA DATA. SF), FAT+ and volumes compressed by
+ * DoubleSpace are not read, nor are clusters that more than one file has, on volumes of up to 2^24 of them.
+ */
+import type { BlockSource } from "../../extent/extent.js";
+import { foldBy, unicodeUpCase } from "../clusters/case.js";
+import { chain } from "../clusters/chain.js";
+import { clusterDirectory, type Directory } from "../clusters/directory.js";
+import { ROOT_ID } from "../clusters/node.js";
+import { clusterTree } from "../clusters/tree.js";
+import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
+import { factsOf, findLabel } from "./facts.js";
+import { openMedium, stateWarnings, type Medium } from "./medium.js";
+import { entryParser } from "./names.js";
+import { attributesOf, readNode } from "./node.js";
+import { usageOf } from "./usage.js";
+
+export const fatDriver: FileSystemDriver = { name: "fat", open };
+
+async function open(volume: BlockSource, options: FileSystemOptions = {}): Promise<FileSystem | undefined> {
+  const medium = await openMedium(volume, options);
+  if (medium === undefined) return undefined;
+  const { heap, page } = medium;
+  const root = await rootOf(medium);
+  const tree = clusterTree({
+    heap,
+    fold: foldBy(unicodeUpCase()),
+    newParser: () => entryParser(volume.name, page),
+    readNode: (id) => readNode(medium, id),
+    attributesOf: (node, size) => attributesOf(medium, node, size),
+    usage: () => usageOf(medium),
+    ...("offset" in medium.boot.geometry.root && { fixedRoot: root }),
+  });
+  const warnings = await stateWarnings(medium);
+  return { ...tree, facts: factsOf(medium, await findLabel(medium, root), warnings) };
+}
+
+async function rootOf(medium: Medium): Promise<Directory> {
+  const { heap, boot } = medium;
+  const { root } = boot.geometry;
+  if ("cluster" in root) {
+    const node = await readNode(medium, ROOT_ID);
+    return clusterDirectory(heap, node, chain(heap, root.cluster, heap.clusterCount, node.of));
+  }
+  const size = Math.max(0, Math.min(root.size, heap.volume.size - root.offset));
+  return {
+    id: ROOT_ID,
+    reach: async () => ({ size }),
+    runs: async (offset, length) => [{ kind: "at", offset: root.offset + offset, length }],
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * Whether a volume holds a FAT, and where its parameter block is. Boot sectors have no magic number: a plausible
+ * parameter block counts where the FAT begins as one does, or where the sector looks like a boot sector all over.
+ */
+import { DiskError } from "../../errors.js";
+import type { BlockSource } from "../../extent/extent.js";
+import { read } from "../../extent/read.js";
+import {
+  BOOT_SECTOR_SIZE,
+  BootSector,
+  BootSector32,
+  geometryOf,
+  implausible,
+  type Geometry,
+} from "./boot.js";
+import { isRemainder } from "../clusters/remains.js";
+import { floppyBlock } from "./floppy.js";
+
+export interface Boot {
+  /** The sector that is used. */
+  readonly bytes: Buffer;
+  /** Byte of the volume where it lies. */
+  readonly offset: number;
+  readonly geometry: Geometry;
+  readonly warnings: readonly string[];
+}
+
+const SIGNATURE = 0xaa55;
+/** Where others' boot sectors have their names: of NTFS, exFAT, BitLocker, ReFS; of HPFS. */
+const FOREIGN = [
+  [3, "NTFS    "],
+  [3, "EXFAT   "],
+  [3, "-FVE-FS-"],
+  [3, "ReFS"],
+  [0x36, "HPFS    "],
+] as const;
+
+/** Where format tools put FAT32's second boot sector: at sector 6, whatever the sector's size. */
+const BACKUP_SECTOR = 6;
+const SECTOR_SIZES = [512, 1024, 2048, 4096];
+
+/**
+ * The boot sector of the FAT on `volume`; undefined where there is none.
+ * @throws {CorruptError} where there is one, but its figures contradict each other.
+ */
+export async function findBoot(volume: BlockSource): Promise<Boot | undefined> {
+  const first = await peek(volume, 0, BOOT_SECTOR_SIZE);
+  if (first !== undefined && isForeign(first)) return undefined;
+  let damage: DiskError | undefined;
+  if (first !== undefined && implausible(first) === undefined) {
+    try {
+      const geometry = geometryOf(first, volume.name, 0);
+      const beginsAsFat = await fatBegins(volume, geometry);
+      if (beginsAsFat || looksLikeBoot(first)) {
+        const warnings = [...geometry.warnings];
+        if (!beginsAsFat) warnings.push("the first entries of the FAT are not those of one");
+        return { bytes: first, offset: 0, geometry, warnings };
+      }
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      damage = error;
+    }
+  }
+  const other = (await backupOf(volume, first)) ?? (await floppyOf(volume, first));
+  if (other !== undefined) return other;
+  if (damage !== undefined && looksLikeBoot(first!)) throw damage;
+  return undefined;
+}
+
+async function peek(volume: BlockSource, offset: number, length: number): Promise<Buffer | undefined> {
+  if (offset + length > volume.size) return undefined;
+  try {
+    return await read(volume, offset, length);
+  } catch (error) {
+    if (error instanceof DiskError) return undefined;
+    throw error;
+  }
+}
+
+function isForeign(bytes: Buffer): boolean {
+  return FOREIGN.some(([at, name]) => bytes.toString("latin1", at, at + name.length) === name);
+}
+
+function isMedia(byte: number): boolean {
+  return byte === 0xf0 || byte >= 0xf8;
+}
+
+/** A jump, the signature and a media byte: all that a boot sector has besides the parameter block. */
+function looksLikeBoot(bytes: Buffer): boolean {
+  const { jump, signature, media } = BootSector.view(bytes);
+  const jumps = (jump[0] === 0xeb && jump[2] === 0x90) || jump[0] === 0xe9;
+  return jumps && signature === SIGNATURE && isMedia(media);
+}
+
+/**
+ * Whether a FAT begins as every one does: its first entry has the media byte and ones, its second only ones but for
+ * the flags of FAT16 and FAT32. Source: Microsoft FAT specification (2005), section 4.2.
+ */
+async function fatBegins(volume: BlockSource, { width, fatOffsets }: Geometry): Promise<boolean> {
+  const length = (width * 2) / 8;
+  for (const offset of fatOffsets) {
+    const fat = await peek(volume, offset, length);
+    if (fat === undefined || !isMedia(fat[0]!)) continue;
+    if (width === 12 && fat[1] === 0xff && fat[2] === 0xff) return true;
+    if (width === 16 && fat[1] === 0xff && (fat.readUInt16LE(2) & 0x3fff) === 0x3fff) return true;
+    if (width === 32 && (fat.readUInt32LE(0) & 0x0fff_ff00) === 0x0fff_ff00) return true;
+  }
+  return false;
+}
+
+/** FAT32's second boot sector, where the first is blank, cannot be read, or is much like it but damaged. */
+async function backupOf(volume: BlockSource, first: Buffer | undefined): Promise<Boot | undefined> {
+  for (const sectorSize of SECTOR_SIZES) {
+    const offset = BACKUP_SECTOR * sectorSize;
+    const bytes = await peek(volume, offset, BOOT_SECTOR_SIZE);
+    if (bytes === undefined || !isBackup(bytes, sectorSize) || !isRemainder(first, bytes)) continue;
+    try {
+      const geometry = geometryOf(bytes, volume.name, offset);
+      if (!(await fatBegins(volume, geometry))) continue;
+      const why = first === undefined ? "cannot be read" : "is damaged";
+      const warnings = [
+        ...geometry.warnings,
+        `the boot sector ${why}, its copy in sector ${BACKUP_SECTOR} is used`,
+      ];
+      return { bytes, offset, geometry, warnings };
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+function isBackup(bytes: Buffer, sectorSize: number): boolean {
+  const { bytesPerSector, fatSectors16 } = BootSector.view(bytes);
+  const { backupSector } = BootSector32.view(bytes);
+  const isFat32 = fatSectors16 === 0 && backupSector === BACKUP_SECTOR && bytesPerSector === sectorSize;
+  return isFat32 && looksLikeBoot(bytes) && implausible(bytes) === undefined;
+}
+
+/** A floppy of the time before there was a parameter block. */
+async function floppyOf(volume: BlockSource, first: Buffer | undefined): Promise<Boot | undefined> {
+  if (first === undefined) return undefined;
+  const fat = await peek(volume, BOOT_SECTOR_SIZE, 3);
+  const bytes = fat && floppyBlock(first, volume.size, fat);
+  if (bytes === undefined) return undefined;
+  return { bytes, offset: 0, geometry: geometryOf(bytes, volume.name, 0), warnings: [] };
+}

@@ -1,0 +1,30 @@
+/** What statfs(2) would say; free clusters are counted in the FAT, since FSInfo's figure is often out of date. */
+import { PAGE_CLUSTERS, linkTable, Link } from "../clusters/table.js";
+import { FIRST_CLUSTER } from "../clusters/heap.js";
+import type { Usage } from "../filesystem.js";
+import type { Medium } from "./medium.js";
+
+/** Bytes: 255 units of UTF-16. */
+export const LONGEST_NAME = 255 * 3;
+
+export async function usageOf({ heap, boot }: Medium): Promise<Usage> {
+  const { volume, clusterSize, clusterCount } = heap;
+  const { width, fatOffsets } = boot.geometry;
+  // A table of its own that keeps nothing: going through all of it must not drive out what is being used.
+  const table = linkTable(volume, width, fatOffsets, clusterCount + FIRST_CLUSTER, 1);
+  let free = 0;
+  for (let first = 0; first < clusterCount + FIRST_CLUSTER; first += PAGE_CLUSTERS) {
+    const links = await table.page(first / PAGE_CLUSTERS);
+    for (let at = first === 0 ? FIRST_CLUSTER : 0; at < links.length; at++)
+      if (links[at] === Link.free) free++;
+  }
+  return {
+    blockSize: clusterSize,
+    blocks: clusterCount,
+    freeBlocks: free,
+    availableBlocks: free,
+    files: 0,
+    freeFiles: 0,
+    maximumNameLength: LONGEST_NAME,
+  };
+}

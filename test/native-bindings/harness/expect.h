@@ -1,0 +1,12 @@
+// What must hold; else the test's last words say what did not.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+
+#define EXPECT(condition)                                                                  \
+  do {                                                                                     \
+    if (condition) break;                                                                  \
+    std::fprintf(stderr, "%s:%d: expected %s\n", __FILE__, __LINE__, #condition);          \
+    std::_Exit(1);                                                                         \
+  } while (false)

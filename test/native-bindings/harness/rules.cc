@@ -1,0 +1,224 @@
+// What the threads answer by themselves, and what they leave to whoever takes it: one request at a time.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "../../../native-bindings/device.h"
+#include "expect.h"
+#include "kernel.h"
+#include "scenarios.h"
+
+using vdisk::Device;
+using vdisk::Request;
+using vdisk::Window;
+
+namespace {
+
+constexpr size_t kWindow = 4096;
+constexpr uint64_t kNode = 7;
+
+// A device on one lane, and its kernel.
+struct Served {
+  explicit Served(int type = SOCK_SEQPACKET) : kernel(1, type) {}
+
+  Kernel kernel;
+  std::atomic<int> wakes{0};
+  Device device{kernel.descriptors(), kWindow, wake, this};
+
+  static void wake(void* served) { static_cast<Served*>(served)->wakes++; }
+
+  ~Served() {
+    kernel.close();
+    int error;
+    while (!device.ended(error)) usleep(1000);
+    EXPECT(error == 0);
+  }
+
+  void put(uint64_t index, Window window) {
+    device.putWindow(kNode, index, std::make_shared<Window>(std::move(window)));
+  }
+
+  // The threads' answer to what has just been sent.
+  std::string answered(uint64_t unique) {
+    const Reply reply = kernel.receive(0);
+    EXPECT(reply.unique == unique && reply.error == 0);
+    return {reply.body.begin(), reply.body.end()};
+  }
+
+  // What has just been sent is not answered, but left.
+  void left(uint64_t unique) {
+    const Request request = taken();
+    EXPECT(!request.isAnswered && request.lane == 0);
+    EXPECT(reinterpret_cast<const fuse_in_header*>(request.bytes.data())->unique == unique);
+    EXPECT(wakes > 0 && kernel.isSilent(0));
+  }
+
+  // What waits to be taken, and nothing behind it.
+  Request taken() {
+    Request request, another;
+    for (int waited = 0; !device.take(request); waited++) {
+      EXPECT(waited < 100'000 && "a request to be taken within ten seconds");
+      usleep(100);
+    }
+    EXPECT(!device.take(another));
+    return request;
+  }
+};
+
+std::string text(const std::vector<char>& bytes, size_t from, size_t length) {
+  return {bytes.data() + from, length};
+}
+
+Window zeros(int64_t length) {
+  Window window;
+  window.append({length, 0, vdisk::kZero});
+  return window;
+}
+
+void readsAreAnsweredFromWindowsAlone(Random& random) {
+  const auto files = makeFiles(random, 2, 9999);
+  const auto first = makeWindow(random, files, {kWindow, 300, false, false});
+  const auto second = makeWindow(random, files, {1000, 50, true, false});  // the source ends here
+  std::vector<char> all = first.bytes;
+  all.insert(all.end(), second.bytes.begin(), second.bytes.end());
+  Served served;
+  served.left(served.kernel.read(0, kNode, 0, 10));
+  served.put(0, first.window);
+  EXPECT(served.answered(served.kernel.read(0, kNode, 5, 4000)) == text(all, 5, 4000));
+  served.left(served.kernel.read(0, kNode, 4000, 97));  // its last byte is in the next window
+  served.left(served.kernel.read(0, kNode + 1, 0, 1));
+  served.put(1, second.window);
+  EXPECT(served.answered(served.kernel.read(0, kNode, 4000, 97)) == text(all, 4000, 97));
+  EXPECT(served.answered(served.kernel.read(0, kNode, 1, 1 << 20)) == text(all, 1, 5095));
+  for (const uint64_t past : {5096, 5097, 8191})
+    EXPECT(served.answered(served.kernel.read(0, kNode, past, 10)).empty());
+  for (const uint64_t far : {8192ull, 1ull << 62, (1ull << 63) - 10, 1ull << 63, ~0ull})
+    served.left(served.kernel.read(0, kNode, far, 10));
+  served.left(served.kernel.read(0, kNode, 0, (1 << 20) + 1));
+}
+
+void readsOfTheLargestSizeFit(Random& random) {
+  const auto files = makeFiles(random, 2, 99'999);
+  Served served(SOCK_STREAM);
+  std::string all;
+  for (uint64_t index = 0; index < 257; index++) {
+    const auto made = makeWindow(random, files, {kWindow, 500, index % 2 == 0, false});
+    served.put(index, made.window);
+    all.append(made.bytes.begin(), made.bytes.end());
+  }
+  EXPECT(served.answered(served.kernel.read(0, kNode, 1, 1 << 20)) == all.substr(1, 1 << 20));
+}
+
+void whatIsElsewhereIsLeftAndItsNeighboursAreNot(Random& random) {
+  const auto files = makeFiles(random, 1, 9999);
+  Window window;
+  window.append({100, 50, files[0].fd});
+  window.append({10, 0, vdisk::kElsewhere});
+  window.append({200, 9900, files[0].fd});  // the file ends after 99 bytes of it
+  Served served;
+  served.put(0, std::move(window));
+  EXPECT(served.answered(served.kernel.read(0, kNode, 0, 100)) == text(files[0].bytes, 50, 100));
+  served.left(served.kernel.read(0, kNode, 99, 2));
+  served.left(served.kernel.read(0, kNode, 109, 1));
+  EXPECT(served.answered(served.kernel.read(0, kNode, 110, 99)) == text(files[0].bytes, 9900, 99));
+  served.left(served.kernel.read(0, kNode, 110, 100));
+  served.left(served.kernel.read(0, kNode, 300, 10));
+}
+
+void offersAreAnsweredOnceWhereTheyFit() {
+  Served served;
+  Device& device = served.device;
+  const auto taken = [&](uint32_t opcode) {
+    const Request request = served.taken();
+    EXPECT(request.isAnswered);
+    EXPECT(reinterpret_cast<const fuse_in_header*>(request.bytes.data())->opcode == opcode);
+  };
+  const std::string body(100, 'o');
+  const auto offer = [&](uint32_t opcode, uint64_t offset) {
+    device.offer(opcode, kNode, offset, sealed(0, body.data(), body.size()));
+  };
+  offer(FUSE_OPEN, 0);
+  served.left(served.kernel.open(0, kNode, O_RDWR));
+  served.left(served.kernel.open(0, kNode + 1, O_RDONLY));
+  EXPECT(served.answered(served.kernel.open(0, kNode, O_RDONLY | O_DIRECT)) == body);
+  taken(FUSE_OPEN);
+  served.left(served.kernel.open(0, kNode, O_RDONLY));
+  for (const uint32_t opcode : {FUSE_READDIR, FUSE_READDIRPLUS}) {
+    offer(opcode, 5);
+    served.left(served.kernel.list(0, opcode, kNode, 0, 4096));
+    const uint32_t other = opcode == FUSE_READDIR ? FUSE_READDIRPLUS : FUSE_READDIR;
+    served.left(served.kernel.list(0, other, kNode, 5, 4096));
+    EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 5, 100)) == body);
+    taken(opcode);
+    offer(opcode, 6);
+    served.left(served.kernel.list(0, opcode, kNode, 6, 99));
+  }
+}
+
+void whatNeedsNoAnswerGetsNone() {
+  Served served;
+  const char nothing[64] = {};
+  for (const uint32_t opcode : {FUSE_FORGET, FUSE_BATCH_FORGET, FUSE_INTERRUPT})
+    served.kernel.send(0, opcode, kNode, nothing, 16);
+  for (const uint32_t opcode : {FUSE_RELEASE, FUSE_RELEASEDIR})
+    EXPECT(served.answered(served.kernel.send(0, opcode, kNode, nothing, 24)).empty());
+  const uint64_t unique = served.kernel.send(0, FUSE_GETATTR, kNode, nothing, 16);
+  served.left(unique);
+  EXPECT(served.device.reply(0, sealed(unique, "abc", 3).data(), 19) == 0);
+  EXPECT(served.answered(unique) == "abc");
+}
+
+void theLastUsedWindowsAreKept() {
+  Served served;
+  for (uint64_t index = 0; index < 200'000; index++) {
+    served.put(index, zeros(kWindow));
+    if (index % 1000 > 0) continue;
+    EXPECT(served.answered(served.kernel.read(0, kNode, 0, 9)) == std::string(9, '\0'));
+  }
+  EXPECT(served.answered(served.kernel.read(0, kNode, 199'999 * kWindow, 9)).size() == 9);
+  served.left(served.kernel.read(0, kNode, kWindow, 9));
+  Window huge;
+  for (int run = 0; run < 600'000; run++) huge.append({1, 0, vdisk::kZero});
+  served.put(1, std::move(huge));
+  served.left(served.kernel.read(0, kNode, kWindow, 9));
+}
+
+void nobodyIsWokenOnceItIsSilent() {
+  Served served;
+  served.device.silence();
+  const uint64_t unique = served.kernel.read(0, kNode, 0, 1);
+  const Request request = served.taken();
+  EXPECT(reinterpret_cast<const fuse_in_header*>(request.bytes.data())->unique == unique && served.wakes == 0);
+}
+
+// The errno with which a device ends whose lanes fail with these.
+int endOf(std::vector<int> errors) {
+  for (int& error : errors) error = -error;  // main.cc's reads fail so
+  Device device(errors, kWindow, [](void*) {}, nullptr);
+  int error = 0;
+  while (!device.ended(error)) usleep(1000);
+  return error;
+}
+
+void onlyAnEndThatIsNoUnmountHasAnErrno() {
+  EXPECT(endOf({EIO}) == EIO);
+  EXPECT(endOf({ENODEV, EPERM, ENODEV}) == EPERM);
+  EXPECT(endOf({ENODEV, ECONNABORTED, ENODEV}) == 0);
+}
+
+}  // namespace
+
+void rules(Random& random) {
+  readsAreAnsweredFromWindowsAlone(random);
+  readsOfTheLargestSizeFit(random);
+  whatIsElsewhereIsLeftAndItsNeighboursAreNot(random);
+  offersAreAnsweredOnceWhereTheyFit();
+  whatNeedsNoAnswerGetsNone();
+  theLastUsedWindowsAreKept();
+  nobodyIsWokenOnceItIsSilent();
+  onlyAnEndThatIsNoUnmountHasAnErrno();
+}

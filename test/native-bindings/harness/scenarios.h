@@ -1,0 +1,8 @@
+// What the harness can be told to do. Each ends the process with a message where something is wrong.
+#pragma once
+
+#include "scene.h"
+
+void pieces(Random& random);
+void rules(Random& random);
+void flood(Random& random);

@@ -1,0 +1,58 @@
+// Files of the host and sources that lie in them, scattered; with the plain bytes of each source beside it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "../../../native-bindings/extents.h"
+
+// Numbers that are the same in every run (splitmix64); <random> would take longer to compile than all of this.
+class Random {
+ public:
+  using result_type = uint64_t;
+  explicit Random(uint64_t seed) : state_(seed) {}
+  static constexpr uint64_t min() { return 0; }
+  static constexpr uint64_t max() { return UINT64_MAX; }
+
+  uint64_t operator()() {
+    uint64_t mixed = state_ += 0x9e3779b97f4a7c15;
+    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
+    return mixed ^ mixed >> 31;
+  }
+
+ private:
+  uint64_t state_;
+};
+
+// From 0 up to, but not with, `limit`.
+inline uint64_t below(Random& random, uint64_t limit) { return random() % limit; }
+
+// A file of the host with random bytes; it has no name.
+struct HostFile {
+  explicit HostFile(std::vector<char> bytes);
+  HostFile(const HostFile&) = delete;
+  HostFile(HostFile&& other) noexcept : fd(other.fd), bytes(std::move(other.bytes)) { other.fd = -1; }
+  ~HostFile();
+
+  int fd;  // owned
+  std::vector<char> bytes;
+};
+
+std::vector<HostFile> makeFiles(Random& random, size_t count, size_t size);
+
+// A window as it is handed over, and its bytes. Those of `elsewhere` runs are known to nobody but the test.
+struct ModelWindow {
+  vdisk::Window window;
+  std::vector<char> bytes;
+};
+
+struct Shape {
+  size_t length;
+  size_t averageRun;
+  bool isInterleaved;  // runs alternate between the files, and follow one another in each
+  bool hasElsewhere;
+};
+
+ModelWindow makeWindow(Random& random, const std::vector<HostFile>& files, const Shape& shape);
