@@ -104,7 +104,7 @@ os.mkdir("more")
 try:
     for i in range(count): open("more/%d" % i, "w").write(str(i))
 except OSError:
-    os.unlink("more/%d" % i)`;
+    if os.path.exists("more/%d" % i): os.unlink("more/%d" % i)`;
     return mountedByNtfs3g(image, folder, "rw", (mountPoint) => {
       run("python3", "-c", script, mountPoint);
     }).then(async () => {
@@ -121,8 +121,10 @@ except OSError:
           if ((await textOf(fs, `more/${name.toString()}`)) !== name.toString()) t.fail(name.toString());
         let count = 0;
         for await (const { attributes } of walk(fs)) if (attributes.type === "file") count++;
-        const paths = run("sh", "-c", `7zz l -ba -slt ${image} | grep -c "^Path = [fm]"`);
-        t.equal(count, Number(paths) - 1, "as many files as 7-Zip finds, without the directory");
+        const theirs = await mountedByNtfs3g(image, folder, "ro", (mountPoint) =>
+          run("find", mountPoint, "-type", "f", "-printf", "x"),
+        );
+        t.equal(count, theirs.length, "as many files as ntfs-3g finds");
       });
     });
   }),
@@ -147,11 +149,11 @@ for i in random.sample(range(10**7), 100000): os.close(os.open("wide/%d" % i, os
       for (let cookie = 0; ;) {
         const batch = await fs.list(wide, cookie);
         if (batch.length === 0) break;
-        for (const { name, cookie: next, id } of batch) {
+        for (const { name, cookie: next, id, attributes } of batch) {
           names.add(name.toString());
           if (next <= last) t.fail("cookies do not grow");
           last = next;
-          await fs.attributes(id);
+          if (attributes === undefined) await fs.attributes(id);
         }
         cookie = last;
       }
