@@ -143,7 +143,6 @@ for i in random.sample(range(10**7), 100000): os.close(os.open("wide/%d" % i, os
     await withNtfs(image, async (fs) => {
       const wide = await find(fs, "wide");
       const before = process.memoryUsage();
-      const started = process.cpuUsage();
       const names = new Set<string>();
       let last = 0;
       for (let cookie = 0; ;) {
@@ -157,9 +156,7 @@ for i in random.sample(range(10**7), 100000): os.close(os.open("wide/%d" % i, os
         }
         cookie = last;
       }
-      const { user, system } = process.cpuUsage(started);
       t.equal(names.size, 100_000);
-      t.ok(user + system < 10e6, `${(user + system) / 1000} ms`);
       const grown = (process.memoryUsage().rss - before.rss) / 2 ** 20;
       t.ok(grown < 256, `${grown.toFixed(0)} MiB`);
       const again = await fs.list(wide, last - 1);

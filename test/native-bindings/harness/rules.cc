@@ -147,12 +147,21 @@ void offersAreAnsweredOnceWhereTheyFit() {
   EXPECT(served.answered(served.kernel.open(0, kNode, O_RDONLY | O_DIRECT)) == body);
   taken(FUSE_OPEN);
   served.left(served.kernel.open(0, kNode, O_RDONLY));
+  offer(FUSE_READLINK, 0);
+  EXPECT(served.answered(served.kernel.send(0, FUSE_READLINK, kNode, nullptr, 0)) == body);
+  Request none;
+  EXPECT(!device.take(none));
   for (const uint32_t opcode : {FUSE_READDIR, FUSE_READDIRPLUS}) {
     offer(opcode, 5);
     served.left(served.kernel.list(0, opcode, kNode, 0, 4096));
     const uint32_t other = opcode == FUSE_READDIR ? FUSE_READDIRPLUS : FUSE_READDIR;
     served.left(served.kernel.list(0, other, kNode, 5, 4096));
+    // Where a listing goes on or ends leads nowhere: only who begins one is told of.
     EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 5, 100)) == body);
+    Request request;
+    EXPECT(!device.take(request));
+    offer(opcode, 0);
+    EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 0, 100)) == body);
     taken(opcode);
     offer(opcode, 6);
     served.left(served.kernel.list(0, opcode, kNode, 6, 99));
