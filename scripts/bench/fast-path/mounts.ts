@@ -93,7 +93,7 @@ export function xmount(image: string): Serve {
   };
 }
 
-/** Files, flat, through the least that can serve them; the path is that of the first. */
+/** Files, flat, or a file of answers, through the least that can serve them; the path is that of the first. */
 export function bare(server: string, threads: number, ...files: string[]): Serve {
   return async (at) => {
     const { pid } = spawn(server, [String(threads), at, ...files], { stdio: "ignore" });
