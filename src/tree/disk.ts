@@ -6,7 +6,7 @@ import type { BlockSource } from "../extent/extent.js";
 import type { FileSystemOptions, NodeTree } from "../filesystem/filesystem.js";
 import { openChain } from "../image/chain.js";
 import type { Layer } from "../image/image.js";
-import { findVirtualBoxImages } from "../machine/virtualbox/images.js";
+import { findImages } from "../machine/machines.js";
 import { readVolumes } from "../volume/volumes.js";
 import type { VolumeTable } from "../volume/volume.js";
 import { diskTree } from "./layout.js";
@@ -43,7 +43,7 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
   for (const folder of options.allowDirs ?? []) await checkFolder(folder);
   const chain = await openChain(path, {
     allowDirs: options.allowDirs ?? [],
-    findImages: findVirtualBoxImages,
+    findImages,
   });
   try {
     const table = await readTable(chain.source);
