@@ -6,6 +6,7 @@ import type { BlockSource } from "../extent/extent.js";
 import type { FileSystemOptions, NodeTree } from "../filesystem/filesystem.js";
 import { openChain } from "../image/chain.js";
 import type { Layer } from "../image/image.js";
+import type { DiskState } from "../machine/machine.js";
 import { findImages } from "../machine/machines.js";
 import { readVolumes } from "../volume/volumes.js";
 import type { VolumeTable } from "../volume/volume.js";
@@ -16,6 +17,8 @@ export interface OpenOptions {
   /** Folders, besides the image's own, in which files that the image names may lie. */
   readonly allowDirs?: readonly string[];
   readonly fileSystems?: FileSystemOptions;
+  /** All states of the disk, the oldest first, where a machine tells of them. */
+  readonly states?: readonly DiskState[];
 }
 
 export interface Disk {
