@@ -37,7 +37,7 @@ export interface Wanted {
 export interface Chosen {
   /** The image to open. */
   readonly image: string;
-  /** All states of its disk, the oldest first; empty where no machine tells of them. */
+  /** All states of its disk, the oldest first: as its machine tells, else those of its chain; empty where it has none. */
   readonly states: readonly DiskState[];
   /** The one that is chosen; undefined where the image shows none that is listed. */
   readonly state?: DiskState;
@@ -104,9 +104,10 @@ async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
   const owner = await findOwner(sought);
   const found = owner === undefined ? undefined : findMedium([owner], (medium) => isImage(medium, sought));
   if (owner === undefined || found === undefined) {
-    if (snapshot === undefined)
-      return { image, states: [], notices: [...notices, ...(await newerBeside(sought))] };
+    notices.push(...(await newerBeside(sought)));
+    if (snapshot === undefined && !sought.isDifferencing) return { image, states: [], notices };
     const tree = await chainStates(image, allowDirs);
+    if (snapshot === undefined) return { image, states: tree.states, state: tree.states.at(-1)!, notices };
     const { state, notice } = chooseState(tree, snapshot);
     return { image: state.image!, states: tree.states, state, notices: [...notices, ...listOf(notice)] };
   }

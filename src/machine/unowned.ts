@@ -33,10 +33,10 @@ export async function chainStates(path: string, allowDirs: readonly string[]): P
 }
 
 /** What is known of an image by itself. */
-export async function identify(path: string): Promise<SoughtImage> {
+export async function identify(path: string): Promise<SoughtImage & { isDifferencing: boolean }> {
   const real = await realpath(path).catch(() => path);
-  const layer = await glance(path);
-  return { path: real, ...(layer?.uuid !== undefined && { uuid: layer.uuid }) };
+  const { uuid, parent } = (await glance(path)) ?? {};
+  return { path: real, ...(uuid !== undefined && { uuid }), isDifferencing: parent !== undefined };
 }
 
 /** Files looked at for one that is built on an image. */

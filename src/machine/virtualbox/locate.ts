@@ -8,16 +8,14 @@ import type { MediumEntry } from "./media.js";
 const SNAPSHOT_FOLDER = "Snapshots";
 
 /** The places where `location` may be, of the settings in `folder`, the likeliest first. */
-export function placesOf(location: string, folder: string): string[] {
-  if (location.includes("\0")) return [];
-  const name = win32.basename(location); // it takes both kinds of slash
+export function* placesOf(location: string, folder: string): Generator<string> {
+  if (location.includes("\0")) return;
+  if (isAbsolute(location) || !win32.isAbsolute(location)) yield resolve(folder, location);
+  yield resolve(folder, location.replaceAll("\\", "/"));
   // A machine that was moved, or that comes from Windows, has its images still by the same name in its own folders.
-  return [
-    ...(isAbsolute(location) || !win32.isAbsolute(location) ? [resolve(folder, location)] : []),
-    resolve(folder, location.replaceAll("\\", "/")),
-    join(folder, name),
-    join(folder, SNAPSHOT_FOLDER, name),
-  ];
+  const name = win32.basename(location); // it takes both kinds of slash
+  yield join(folder, name);
+  yield join(folder, SNAPSHOT_FOLDER, name);
 }
 
 /** `entries`, of the settings in `folder`, with where they lie. */

@@ -59,5 +59,6 @@ export function readMedia(registry: Element | undefined, file: string): MediumEn
 
 /** A UUID as it is compared everywhere: lower case, without braces. */
 export function uuidOf(written: string): string {
-  return written.replace(/[{}\s]/g, "").toLowerCase();
+  const isPlain = written.length === 38 && written[0] === "{" && written[37] === "}";
+  return (isPlain ? written.slice(1, 37) : written.replace(/[{}\s]/g, "")).toLowerCase();
 }

@@ -110,7 +110,7 @@ function escape(text: string): string {
 
 /** The places of `location`, of the settings in `folder`, where a file is, with all symbolic links followed. */
 export async function existing(location: string, folder: string): Promise<string[]> {
-  const resolved = await Promise.all(placesOf(location, folder).map(resolveFile));
+  const resolved = await Promise.all([...placesOf(location, folder)].map(resolveFile));
   return [...new Set(resolved)].filter((path) => path !== undefined);
 }
 

@@ -16,8 +16,9 @@ export interface Element {
 /** Bytes. A machine with 250 snapshots, each of which repeats its hardware, takes 4 MB. */
 export const SIZE_LIMIT = 16 * 2 ** 20;
 
-/** Tags and attributes of what is left to read: 250 snapshots with forty disks have 120,000. */
-const MARKUP_LIMIT = 200_000;
+/** Characters and elements of what is left to read: 250 snapshots of forty disks have 4 million and 100,000. */
+const TEXT_LIMIT = 8 * 2 ** 20;
+const ELEMENTS_LIMIT = 200_000;
 
 /** VirtualBox refuses hard disks nested deeper than 300 (SettingsMediumDepthMax), and snapshots more than 250. */
 const DEPTH_LIMIT = 1000;
@@ -37,12 +38,13 @@ export function readXml(xml: string, file: string): Element {
 }
 
 function parse(xml: string, file: string): Element {
-  const markup = markupOf(xml);
-  if (markup > MARKUP_LIMIT) throw tooMuch(file, "number of tags and attributes", markup, MARKUP_LIMIT);
+  if (xml.length > TEXT_LIMIT) throw tooMuch(file, "length of its text", xml.length, TEXT_LIMIT);
+  let count = 0;
   const open: { name: string; attributes: Record<string, string>; children: Element[]; text: string }[] = [];
   let root: Element | undefined;
   const parser = new SaxesParser({ xmlns: false });
   parser.on("opentag", ({ name, attributes }: SaxesTagPlain) => {
+    if (++count > ELEMENTS_LIMIT) throw tooMuch(file, "number of its elements", "larger", ELEMENTS_LIMIT);
     if (open.length === DEPTH_LIMIT) throw tooMuch(file, "depth of its elements", "larger", DEPTH_LIMIT);
     const element = { name, attributes, children: [], text: "" };
     open.at(-1)?.children.push(element);
@@ -52,7 +54,7 @@ function parse(xml: string, file: string): Element {
   parser.on("closetag", () => open.pop());
   const addText = (added: string): void => {
     const element = open.at(-1);
-    if (element !== undefined) element.text += added;
+    if (element !== undefined) element.text = element.text === "" ? added : element.text + added;
   };
   parser.on("text", addText);
   parser.on("cdata", addText);
@@ -81,6 +83,8 @@ const KEPT = ["StorageControllers", "DVDDrive", "FloppyDrive"];
 
 /** What cannot be taken for a tag within `<Hardware>`, and what would make it end elsewhere than it seems to. */
 const DOUBTFUL = /<!\[CDATA\[|<!DOCTYPE|<\?(?!xml )/;
+/** What stands between tags for the eye. */
+const BETWEEN = />\s+</g;
 const NESTED = /<\/?Hardware[\s/>]/;
 
 /**
@@ -91,7 +95,7 @@ const NESTED = /<\/?Hardware[\s/>]/;
 function withoutHardware(xml: string): string {
   if (DOUBTFUL.test(xml)) return xml;
   const text = xml.includes("<!--") ? xml.replace(/<!--[^]*?-->/g, "") : xml;
-  let kept = "";
+  const kept: string[] = [];
   let at = 0;
   for (const tag of text.matchAll(/<Hardware(?:\s[^>]*[^>/])?>/g)) {
     const start = tag.index + tag[0].length;
@@ -99,11 +103,12 @@ function withoutHardware(xml: string): string {
     const end = text.indexOf("</Hardware>", start);
     const inner = text.slice(start, end);
     if (end < 0 || NESTED.test(inner)) return xml;
-    kept += text.slice(at, start);
-    for (const name of KEPT) kept += elementIn(inner, name);
+    kept.push(text.slice(at, start));
+    for (const name of KEPT) kept.push(elementIn(inner, name));
     at = end;
   }
-  return kept + text.slice(at);
+  kept.push(text.slice(at));
+  return kept.join("").replace(BETWEEN, "><");
 }
 
 /** The text of the element `name` in `text`; empty where there is none. */
@@ -114,16 +119,6 @@ function elementIn(text: string, name: string): string {
   if (text[tagEnd - 1] === "/") return text.slice(start, tagEnd + 1);
   const close = `</${name}>`;
   return text.slice(start, text.indexOf(close, tagEnd) + close.length);
-}
-
-/** How many tags and attributes `xml` has, at most. */
-function markupOf(xml: string): number {
-  let count = 0;
-  for (let at = 0; at < xml.length; at++) {
-    const code = xml.charCodeAt(at);
-    if (code === 0x3c || code === 0x3d) count++; // "<" and "="
-  }
-  return count;
 }
 
 function tooMuch(file: string, thing: string, found: number | string, limit: number): UnsupportedError {
