@@ -59,6 +59,6 @@ export function readMedia(registry: Element | undefined, file: string): MediumEn
 
 /** A UUID as it is compared everywhere: lower case, without braces. */
 export function uuidOf(written: string): string {
-  const isPlain = written.length === 38 && written[0] === "{" && written[37] === "}";
+  const isPlain = written.length === 38 && written.startsWith("{") && written.endsWith("}");
   return (isPlain ? written.slice(1, 37) : written.replace(/[{}\s]/g, "")).toLowerCase();
 }
