@@ -7,6 +7,7 @@ import { fromHost } from "../errors.js";
 import { cat } from "./cat.js";
 import { complain, ExitCode, UsageError } from "./exit.js";
 import { info } from "./info.js";
+import { list } from "./list.js";
 import { ls } from "./ls.js";
 import { levels } from "./log.js";
 import { mountCommand } from "./mount.js";
@@ -30,6 +31,7 @@ try {
     .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
     .command(mountCommand)
     .command(unmountCommand)
+    .command(list)
     .command(info)
     .command(ls)
     .command(cat)

@@ -35,7 +35,7 @@ export interface Searched {
 export const isSnapshotFolder = (path: string): boolean => /^snapshots$/i.test(basename(path));
 
 /** What images are called. Others are looked at too, but last. */
-const EXTENSIONS = new Set(
+export const EXTENSIONS: ReadonlySet<string> = new Set(
   ".vdi .vmdk .vhd .vhdx .avhd .avhdx .qcow .qcow2 .qed .hdd .hds .img .raw .dd .bin .iso .dmg".split(" "),
 );
 

@@ -8,7 +8,7 @@ export interface Machine {
   /** "VirtualBox". */
   readonly hypervisor: string;
   readonly name: string;
-  /** Lower case, without braces. */
+  /** Lower case, without braces; empty where not even that is known. */
   readonly uuid: string;
   readonly description?: string;
   /** The configuration file. Absolute. */
@@ -24,10 +24,12 @@ export interface Machine {
   readonly media: readonly Medium[];
   /** What is odd or damaged, but did not stop us. */
   readonly warnings: readonly string[];
+  /** Why nothing more is known of it; its state is "inaccessible" then. */
+  readonly problem?: string;
 }
 
 /** As the configuration tells; a machine that runs does not write that down (see `storage/`: who holds its images). */
-export type MachineState = "powered off" | "saved" | "aborted";
+export type MachineState = "powered off" | "saved" | "aborted" | "inaccessible";
 
 export interface Snapshot {
   readonly uuid: string;
@@ -47,6 +49,8 @@ export interface Medium {
   readonly location: string;
   /** Where it lies. Absolute; undefined where it is nowhere to be found. */
   readonly path?: string;
+  /** Bytes of the file there; undefined for a device. */
+  readonly fileSize?: number;
   /** "VDI", as it is written there. */
   readonly format?: string;
   /** "normal", "immutable", "writethrough", "shareable", "readonly", "multiattach"; of a base only. */
@@ -60,6 +64,8 @@ export interface Medium {
 export interface MachineDisk {
   /** Where it is attached, as people name it: "SATA 0:0". */
   readonly slot: string;
+  /** The medium that all its states are built on; undefined where it is not registered. */
+  readonly base?: Medium;
   /** The oldest first, "current" last. */
   readonly states: readonly DiskState[];
 }

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
+import type { DiskState } from "../machine/machine.js";
 import { openDisk } from "../tree/disk.js";
 import { checkMountPoint } from "./place.js";
 import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } from "./state.js";
@@ -12,6 +13,8 @@ export interface MountRequest {
   readonly allowDirs: readonly string[];
   /** How guests' file systems are to be read. */
   readonly fileSystems: FileSystemOptions;
+  /** All states of the disk, the oldest first, where a machine tells of them. */
+  readonly states?: readonly DiskState[];
   readonly allowOther: boolean;
   readonly allowRoot: boolean;
   /** Further mount options, as after `-o`, one each. */
@@ -35,6 +38,7 @@ export async function serveMount(
   const disk = await openDisk(request.image, {
     allowDirs: request.allowDirs,
     fileSystems: request.fileSystems,
+    ...(request.states !== undefined && { states: request.states }),
   });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);

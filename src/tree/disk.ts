@@ -6,7 +6,8 @@ import type { BlockSource } from "../extent/extent.js";
 import type { FileSystemOptions, NodeTree } from "../filesystem/filesystem.js";
 import { openChain } from "../image/chain.js";
 import type { Layer } from "../image/image.js";
-import { findVirtualBoxImages } from "../machine/virtualbox/images.js";
+import type { DiskState } from "../machine/machine.js";
+import { findImages } from "../machine/machines.js";
 import { readVolumes } from "../volume/volumes.js";
 import type { VolumeTable } from "../volume/volume.js";
 import { diskTree } from "./layout.js";
@@ -16,6 +17,8 @@ export interface OpenOptions {
   /** Folders, besides the image's own, in which files that the image names may lie. */
   readonly allowDirs?: readonly string[];
   readonly fileSystems?: FileSystemOptions;
+  /** All states of the disk, the oldest first, where a machine tells of them. */
+  readonly states?: readonly DiskState[];
 }
 
 export interface Disk {
@@ -43,7 +46,7 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
   for (const folder of options.allowDirs ?? []) await checkFolder(folder);
   const chain = await openChain(path, {
     allowDirs: options.allowDirs ?? [],
-    findImages: findVirtualBoxImages,
+    findImages,
   });
   try {
     const table = await readTable(chain.source);

@@ -27,7 +27,7 @@ const image = (uuid: string, parentUuid?: string, more: Partial<VdiPlan> = {}): 
   ...more,
 });
 const vbox = (...disks: [uuid: string, location: string][]): string =>
-  `<VirtualBox><Machine><MediaRegistry><HardDisks>` +
+  `<VirtualBox><Machine uuid="{m}" name="m"><MediaRegistry><HardDisks>` +
   disks.map(([uuid, location]) => `<HardDisk uuid="{${uuid}}" location="${location}"/>`).join("") +
   `</HardDisks></MediaRegistry></Machine></VirtualBox>`;
 const chainOf = (t: Test, depth: number, fileName?: (level: number, uuid: string) => string) =>

@@ -1,0 +1,253 @@
+/**
+ * From what a person names to the image that shows it. IMAGE is, in this order: a file or device; a machine's
+ * configuration file, or its folder; the UUID of a machine or of a registered medium; a machine's name.
+ */
+import { realpathSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, dirname, extname } from "node:path";
+import { MissingError, UnsupportedError } from "../errors.js";
+import { EXTENSIONS } from "../image/parents.js";
+import { admitImage } from "./admission.js";
+import { chooseDisk } from "./disk-choice.js";
+import type { MachineList, SoughtImage } from "./hypervisor.js";
+import { flatten } from "./flatten.js";
+import type { DiskState, Machine, MachineDisk, Medium } from "./machine.js";
+import {
+  findMachine,
+  hypervisors,
+  listed,
+  listMachines,
+  matching,
+  openConfiguration,
+  uuidIn,
+} from "./machines.js";
+import { chooseState, describe, treeOf, type ChosenState } from "./state-choice.js";
+import { chainStates, findChild, identify } from "./unowned.js";
+
+export interface Wanted {
+  /** As the user typed it. */
+  readonly image: string;
+  /** Which disk of a machine; needed only where it has several. See chooseDisk. */
+  readonly disk?: string;
+  /** Which state; the current one of a machine, and what an image itself shows, unless told. See chooseState. */
+  readonly snapshot?: string;
+  readonly allowDirs?: readonly string[];
+}
+
+export interface Chosen {
+  /** The image to open. */
+  readonly image: string;
+  /** All states of its disk, the oldest first: as its machine tells, else those of its chain; empty where it has none. */
+  readonly states: readonly DiskState[];
+  /** The one that is chosen; undefined where the image shows none that is listed. */
+  readonly state?: DiskState;
+  readonly machine?: Machine;
+  readonly disk?: MachineDisk;
+  /** What the user should know of the choice. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * What `wanted` comes down to.
+ * @throws {MissingError} where there is no such thing, or where it cannot be told which is meant; it lists what there is.
+ * @throws {UnsupportedError} where the disk is encrypted.
+ * @throws {DeniedError} where the configuration names a file that may not be opened on its word.
+ */
+export async function choose(wanted: Wanted): Promise<Chosen> {
+  const { image } = wanted;
+  const stats = await stat(image).catch(() => undefined);
+  const described = stats?.isDirectory() === true ? await machineIn(image) : await openConfiguration(image);
+  if (described !== undefined) return chooseOfMachine(described, wanted);
+  if (stats?.isDirectory() === false) return chooseOfFile(wanted);
+  if (image.includes("/")) return { image, states: [], notices: [] }; // whoever opens it says what is wrong with it
+  const uuid = uuidIn(image);
+  const list = await listMachines();
+  const named = matching(list.machines, image);
+  if (named.length > 0) return chooseOfMachine(await findMachine(image, list), wanted);
+  if (uuid !== undefined) return chooseOfMedium(uuid, list, wanted);
+  if (stats !== undefined) return { image, states: [], notices: [] };
+  throw noSuchThing(image, list);
+}
+
+/** The one machine whose configuration lies in `folder`. */
+async function machineIn(folder: string): Promise<Machine | undefined> {
+  const files = (await Promise.all(hypervisors.map((each) => each.configurationsIn(folder)))).flat();
+  if (files.length > 1) {
+    const thing = `several machines are described in this folder: ${listed(files)}`;
+    throw new MissingError({ file: folder, thing, hint: "name one of these files" });
+  }
+  return files[0] === undefined ? undefined : openConfiguration(files[0]);
+}
+
+async function chooseOfMachine(machine: Machine, wanted: Wanted): Promise<Chosen> {
+  if (machine.problem !== undefined) {
+    await openConfiguration(machine.path); // it says what kind of problem it is
+    throw new UnsupportedError(machine.problem);
+  }
+  const disk = chooseDisk(machine, wanted.disk);
+  const newest = disk.states.at(-1)!;
+  const chosen: ChosenState =
+    wanted.snapshot !== undefined
+      ? chooseState(treeOf(machine, disk), wanted.snapshot)
+      : newest.isCurrent
+        ? { state: newest }
+        : { state: newest, notice: `this disk is attached no more; what is shown is ${describe(newest)}` };
+  return finish(machine, disk, chosen, wanted);
+}
+
+/** A file or device that was named itself: it may be opened whatever it is. */
+async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
+  const { image, snapshot, allowDirs = [] } = wanted;
+  const notices = await namesake(image);
+  if (wanted.disk !== undefined) notices.push(`--disk ${wanted.disk}: ${image} is itself an image`);
+  const sought = await identify(image);
+  const owner = await findOwner(sought);
+  const found = owner === undefined ? undefined : findMedium([owner], (medium) => isImage(medium, sought));
+  if (owner === undefined || found === undefined) {
+    notices.push(...(await newerBeside(sought)));
+    if (snapshot === undefined && !sought.isDifferencing) return { image, states: [], notices };
+    const tree = await chainStates(image, allowDirs);
+    if (snapshot === undefined) return { image, states: tree.states, state: tree.states.at(-1)!, notices };
+    const { state, notice } = chooseState(tree, snapshot);
+    return { image: state.image!, states: tree.states, state, notices: [...notices, ...listOf(notice)] };
+  }
+  const chosen = await chooseOfFound(found, wanted);
+  return {
+    ...chosen,
+    image: snapshot === undefined ? image : chosen.image,
+    notices: [...notices, ...chosen.notices],
+  };
+}
+
+async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): Promise<Chosen> {
+  const found = findMedium(list.machines, (medium) => medium.uuid === uuid);
+  if (found !== undefined) return chooseOfFound(found, wanted);
+  const alone = flatten(list.media).find((medium) => medium.uuid === uuid);
+  if (alone?.path !== undefined) return chooseOfFile({ ...wanted, image: alone.path });
+  if (alone !== undefined) throw lost(alone.location, alone.uuid, undefined);
+  const thing = "no machine and no image of this UUID is registered";
+  throw new MissingError({ file: wanted.image, thing, hint: "see vdisk list --verbose" });
+}
+
+/** A medium of a machine, and the disk of which it shows a state. */
+interface FoundMedium {
+  readonly machine: Machine;
+  readonly medium: Medium;
+  readonly disk: MachineDisk | undefined;
+}
+
+function findMedium(machines: readonly Machine[], is: (medium: Medium) => boolean): FoundMedium | undefined {
+  for (const machine of machines) {
+    for (const base of machine.media) {
+      const medium = base.kind === "disk" ? flatten([base]).find(is) : undefined;
+      if (medium === undefined) continue;
+      const ofBase = machine.disks.filter((disk) => disk.base === base);
+      const showing = ofBase.find(({ states }) => states.some(({ imageUuid }) => imageUuid === medium.uuid));
+      return { machine, medium, disk: showing ?? ofBase[0] };
+    }
+  }
+  return undefined;
+}
+
+/** What a medium shows that was named itself, or another state of its disk. */
+async function chooseOfFound({ machine, medium, disk }: FoundMedium, wanted: Wanted): Promise<Chosen> {
+  const { uuid, path, isEncrypted } = medium;
+  const itself: DiskState = disk?.states.find(({ imageUuid }) => imageUuid === uuid) ?? {
+    name: basename(path ?? medium.location),
+    isCurrent: false,
+    ...(path !== undefined && { image: path }),
+    imageUuid: uuid,
+  };
+  const known: MachineDisk = disk ?? { slot: "attached nowhere", base: medium, states: [itself] };
+  if (wanted.snapshot !== undefined) {
+    return finish(machine, known, chooseState(treeOf(machine, known), wanted.snapshot), wanted);
+  }
+  const notice = medium.children.length > 0 && !isEncrypted ? newer(wanted.image, machine) : undefined;
+  return finish(machine, known, { state: itself, ...(notice !== undefined && { notice }) }, wanted);
+}
+
+/** Makes sure that the image of `state` is there, and may be opened. */
+async function finish(
+  machine: Machine,
+  disk: MachineDisk,
+  { state, notice }: ChosenState,
+  { allowDirs = [] }: Wanted,
+): Promise<Chosen> {
+  const { image, imageUuid } = state;
+  const medium = flatten(machine.media).find(({ uuid }) => uuid === imageUuid);
+  if (image === undefined) throw lost(medium?.location, imageUuid, machine);
+  if (medium?.isEncrypted === true) {
+    const thing = "this disk is encrypted by VirtualBox, which is not read";
+    throw new UnsupportedError({
+      file: image,
+      thing,
+      hint: "decrypt it there first (VBoxManage encryptmedium)",
+    });
+  }
+  const odd = await admitImage(image, imageUuid, [dirname(machine.path), ...allowDirs]);
+  const notices = [...machine.warnings, ...odd, ...listOf(notice)];
+  return { image, states: disk.states, state, machine, disk, notices };
+}
+
+async function findOwner(sought: SoughtImage): Promise<Machine | undefined> {
+  for (const hypervisor of hypervisors) {
+    const owner = await hypervisor.findOwner(sought);
+    if (owner !== undefined) return owner;
+  }
+  return undefined;
+}
+
+function isImage({ path, uuid }: Medium, sought: SoughtImage): boolean {
+  return uuid === sought.uuid || (path !== undefined && realOf(path) === sought.path);
+}
+
+/** What is to be said where a machine is called as the file that was named. */
+async function namesake(image: string): Promise<string[]> {
+  if (image.includes("/") || EXTENSIONS.has(extname(image).toLowerCase())) return [];
+  const isThere = matching((await listMachines()).machines, image).length > 0;
+  return isThere ? [`${image}: a machine is called so, too; the file of that name is taken`] : [];
+}
+
+async function newerBeside(sought: SoughtImage): Promise<string[]> {
+  const child = await findChild(sought);
+  if (child === undefined) return [];
+  const thing = "this is an old state of the disk; newer ones are built on it, among them";
+  return [`${sought.path}: ${thing} ${quoted(child)}; name the newest to see that`];
+}
+
+function newer(image: string, { path }: Machine): string {
+  const thing =
+    "this is an old state of the disk; --snapshot current shows the newest, and all are listed by";
+  return `${image}: ${thing}: vdisk list --vm ${quoted(path)}`;
+}
+
+function lost(location: string | undefined, uuid: string, machine: Machine | undefined): MissingError {
+  const where =
+    location === undefined ? "is registered nowhere" : `is registered as ${location}, but is not there`;
+  return new MissingError({
+    file: machine?.path ?? location ?? uuid,
+    thing: `the image {${uuid}} ${where}`,
+    hint: "put it back, or beside the machine's configuration",
+  });
+}
+
+function noSuchThing(image: string, { machines }: MachineList): MissingError {
+  const names = machines.map(({ name }) => JSON.stringify(name));
+  const hint = names.length === 0 ? "no machine was found at all" : `there are: ${listed(names)}`;
+  return new MissingError({ file: image, thing: "no such file, and no machine is called so", hint });
+}
+
+const listOf = (notice: string | undefined): string[] => (notice === undefined ? [] : [notice]);
+
+/** `text` as a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}

@@ -1,0 +1,79 @@
+/** Which of a machine's hard disks is meant. */
+import { basename, resolve, win32 } from "node:path";
+import { MissingError } from "../errors.js";
+import type { Machine, MachineDisk, Medium } from "./machine.js";
+import { listed, uuidIn } from "./machines.js";
+
+/**
+ * The disk of `machine` that `wanted` names: by slot ("SATA 0:0"), by number, by the UUID or the file name of one of
+ * its images. Nothing need be named where the machine has only one.
+ * @throws {MissingError} where there is none, or where it cannot be told which; it lists them.
+ */
+export function chooseDisk(machine: Machine, wanted: string | undefined): MachineDisk {
+  const { disks, path } = machine;
+  if (disks.length === 0) throw new MissingError({ file: path, thing: "this machine has no hard disk" });
+  if (wanted === undefined) {
+    const attached = disks.filter(isAttached);
+    const [only, ...others] = attached.length > 0 ? attached : disks;
+    if (others.length === 0) return only!;
+    const thing = `this machine has several hard disks: ${describeDisks(disks)}`;
+    throw new MissingError({ file: path, thing, hint: "choose one with --disk, by its number or its place" });
+  }
+  const uuid = uuidIn(wanted);
+  const slot = plainSlot(wanted);
+  const ways: ((disk: MachineDisk, index: number) => boolean)[] = [
+    (disk) => uuid !== undefined && hasImage(disk, (image) => image.uuid === uuid),
+    (_, index) => wanted === String(index),
+    (disk) => plainSlot(disk.slot) === slot && isAttached(disk),
+    (disk) => plainSlot(disk.slot) === slot,
+    (disk) => hasImage(disk, ({ place }) => place !== undefined && isCalled(place, wanted)),
+  ];
+  const [found, ...others] = ways.map((way) => disks.filter(way)).find((some) => some.length > 0) ?? [];
+  if (found !== undefined && others.length === 0) return found;
+  const thing =
+    found === undefined
+      ? `no disk of this machine is called ${JSON.stringify(wanted)}; there are: ${describeDisks(disks)}`
+      : `several disks of this machine are called ${JSON.stringify(wanted)}: ${describeDisks(disks)}`;
+  throw new MissingError({ file: path, thing, hint: "choose one by its number" });
+}
+
+/** Whether `path` is what `wanted` names: by its last part, or wholly. */
+export function isCalled(path: string, wanted: string): boolean {
+  return win32.basename(path) === wanted || basename(path) === wanted || path === resolve(wanted);
+}
+
+/** Whether the current state of its machine has `disk`. */
+export function isAttached(disk: MachineDisk): boolean {
+  return disk.states.at(-1)?.isCurrent === true;
+}
+
+/** Any image of `disk`, one that no state shows too. */
+function hasImage(disk: MachineDisk, is: (image: { uuid: string; place?: string }) => boolean): boolean {
+  const inTree = ({ uuid, path, location, children }: Medium): boolean =>
+    is({ uuid, place: path ?? location }) || children.some(inTree);
+  return (
+    disk.states.some(({ imageUuid, image }) =>
+      is({ uuid: imageUuid, ...(image !== undefined && { place: image }) }),
+    ) ||
+    (disk.base !== undefined && inTree(disk.base))
+  );
+}
+
+/** "SATA Controller 0:0", "SATA:0:0", "sata-0-0": one and the same. */
+function plainSlot(slot: string): string {
+  return slot
+    .toLowerCase()
+    .replace(/\bcontroller\b/, " ")
+    .replace(/[\s:-]+/g, " ")
+    .trim();
+}
+
+function describeDisks(disks: readonly MachineDisk[]): string {
+  return listed(
+    disks.map((disk, index) => {
+      const { slot, base, states } = disk;
+      const name = base === undefined ? `{${states.at(-1)!.imageUuid}}` : win32.basename(base.location);
+      return `${index} (${slot}: ${name}${isAttached(disk) ? "" : ", of a snapshot only"})`;
+    }),
+  );
+}

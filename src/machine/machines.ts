@@ -1,0 +1,95 @@
+/** All machines of all hypervisors, and the one that is meant by a name. */
+import { MissingError } from "../errors.js";
+import type { FindImages } from "../image/registry.js";
+import type { Hypervisor, MachineList } from "./hypervisor.js";
+import type { Machine } from "./machine.js";
+import { virtualBox } from "./virtualbox/virtualbox.js";
+
+/** The hypervisors whose configuration is read. */
+export const hypervisors: readonly Hypervisor[] = [virtualBox];
+
+/** The machines that whoever runs this has. What cannot be read is a warning, and does not keep the others back. */
+export async function listMachines(): Promise<MachineList> {
+  const lists = await Promise.all(hypervisors.map((hypervisor) => hypervisor.listMachines()));
+  return {
+    machines: lists.flatMap(({ machines }) => machines),
+    media: lists.flatMap(({ media }) => media),
+    warnings: lists.flatMap(({ warnings }) => warnings),
+  };
+}
+
+/**
+ * The machine whose name or UUID is `wanted`, or that `wanted`, a path, describes.
+ * @param list the machines that there are, where that is known already.
+ * @throws {MissingError} where there is none, or where several are called so; it lists them.
+ */
+export async function findMachine(wanted: string, list?: MachineList): Promise<Machine> {
+  const described = await openConfiguration(wanted);
+  if (described !== undefined) return described;
+  const { machines } = list ?? (await listMachines());
+  const [found, ...others] = matching(machines, wanted);
+  if (found === undefined) throw noMachine(machines, wanted);
+  if (others.length > 0) {
+    throw new MissingError({
+      file: wanted,
+      thing: `several machines are called so: ${listed([found, ...others].map(describe))}`,
+      hint: "name the one that is meant by its UUID or its path",
+    });
+  }
+  return found;
+}
+
+/** The machine that the file `path` describes, where it is called like a configuration file. */
+export async function openConfiguration(path: string): Promise<Machine | undefined> {
+  return hypervisors.find((hypervisor) => hypervisor.isConfiguration(path))?.openMachine(path);
+}
+
+/** What the machine of an image has registered, whichever hypervisor's it is. */
+export const findImages: FindImages = async (image) => {
+  const found = await Promise.all(hypervisors.map((hypervisor) => hypervisor.findImages(image)));
+  return {
+    folders: found.flatMap(({ folders }) => folders),
+    images: found.flatMap(({ images }) => images),
+    warnings: found.flatMap(({ warnings }) => warnings),
+  };
+};
+
+/** Of `machines`, those called `wanted`: by UUID, by name, or by name in another case. */
+export function matching(machines: readonly Machine[], wanted: string): readonly Machine[] {
+  const uuid = uuidIn(wanted);
+  const lower = wanted.toLowerCase();
+  const ways: ((machine: Machine) => boolean)[] = [
+    (machine) => machine.uuid === uuid,
+    (machine) => machine.name === wanted,
+    (machine) => machine.name.toLowerCase() === lower,
+  ];
+  return ways.map((way) => machines.filter(way)).find((found) => found.length > 0) ?? [];
+}
+
+/** The UUID that `text` is, lower case, without braces; undefined where it is something else. */
+export function uuidIn(text: string): string | undefined {
+  const uuid = text.replace(/^\{(.*)\}$/, "$1").toLowerCase();
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid) ? uuid : undefined;
+}
+
+/** Choices that a complaint lists. */
+const LISTED_LIMIT = 12;
+
+/** `choices` as a complaint has them. */
+export function listed(choices: readonly string[]): string {
+  const more = choices.length > LISTED_LIMIT ? [`and ${choices.length - LISTED_LIMIT} more`] : [];
+  return [...choices.slice(0, LISTED_LIMIT), ...more].join(", ");
+}
+
+function describe({ name, uuid, path }: Machine): string {
+  return `${JSON.stringify(name)} {${uuid}} ${path}`;
+}
+
+function noMachine(machines: readonly Machine[], wanted: string): MissingError {
+  const names = machines.map(({ name }) => JSON.stringify(name));
+  const thing =
+    names.length === 0
+      ? "no machine was found at all"
+      : `no machine is called so; there are: ${listed(names)}`;
+  return new MissingError({ file: wanted, thing, hint: "see vdisk list" });
+}

@@ -1,0 +1,79 @@
+/** Images that no machine owns: their states are those of their chain, and files beside them may be built on them. */
+import { readdir, realpath } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
+import { DiskError } from "../errors.js";
+import { openChain } from "../image/chain.js";
+import { openLayer } from "../image/formats.js";
+import { openFile } from "../storage/file.js";
+import type { SoughtImage } from "./hypervisor.js";
+import type { DiskState } from "./machine.js";
+import { findImages } from "./machines.js";
+import { mapParallel } from "./parallel.js";
+import type { StateTree } from "./state-choice.js";
+
+/** The states of the chain whose newest image is `path`: each is called as its file. */
+export async function chainStates(path: string, allowDirs: readonly string[]): Promise<StateTree> {
+  const chain = await openChain(path, { allowDirs, findImages });
+  try {
+    const states = chain.layers.map(({ storage, identity }, level): DiskState => ({
+      name: level === 0 ? "current" : basename(storage.path),
+      isCurrent: level === 0,
+      image: storage.path,
+      imageUuid: identity?.uuid ?? "",
+    }));
+    return {
+      file: path,
+      states: states.reverse(),
+      base: states[0],
+      parentOf: (state) => states[states.indexOf(state) - 1],
+    };
+  } finally {
+    await chain.close();
+  }
+}
+
+/** What is known of an image by itself. */
+export async function identify(path: string): Promise<SoughtImage & { isDifferencing: boolean }> {
+  const real = await realpath(path).catch(() => path);
+  const { uuid, parent } = (await glance(path)) ?? {};
+  return { path: real, ...(uuid !== undefined && { uuid }), isDifferencing: parent !== undefined };
+}
+
+/** Files looked at for one that is built on an image. */
+const FILES_LIMIT = 100;
+const FILES_AT_ONCE = 4;
+
+/** An image in the folder of `path`, or in `Snapshots` below it, that is built on the image `uuid`. */
+export async function findChild({ path, uuid }: SoughtImage): Promise<string | undefined> {
+  if (uuid === undefined) return undefined;
+  const folder = dirname(path);
+  const files: string[] = [];
+  for (const place of [folder, join(folder, "Snapshots")]) {
+    for (const name of (await readdir(place).catch(() => [])).sort()) {
+      if (extname(name).toLowerCase() === extname(path).toLowerCase()) files.push(join(place, name));
+    }
+  }
+  const looked = await mapParallel(files.slice(0, FILES_LIMIT), FILES_AT_ONCE, async (file) =>
+    (await glance(file))?.parent === uuid ? file : undefined,
+  );
+  return looked.find((file) => file !== undefined);
+}
+
+/** The UUIDs of the image `path` and of its parent; undefined where it is none, which others will complain of. */
+async function glance(path: string): Promise<{ uuid?: string; parent?: string } | undefined> {
+  try {
+    const storage = await openFile(path);
+    try {
+      const { identity, parent } = await openLayer(storage);
+      return {
+        ...(identity !== undefined && { uuid: identity.uuid }),
+        ...(parent !== undefined && { parent: parent.uuid }),
+      };
+    } finally {
+      await storage.close();
+    }
+  } catch (error) {
+    if (error instanceof DiskError) return undefined;
+    throw error;
+  }
+}

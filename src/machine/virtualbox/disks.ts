@@ -1,0 +1,80 @@
+/** The hard disks of a machine over all its states: which image shows which of them, when. */
+import type { DiskState, MachineDisk, Medium } from "../machine.js";
+import { flatten } from "../flatten.js";
+import type { Attachment, MachineSettings, SnapshotSettings } from "./settings.js";
+
+/** Types of bases that take no part in snapshots: what is in them is there only once. */
+const WITHOUT_STATES = ["writethrough", "shareable", "readonly"];
+
+/** A moment of the machine. */
+interface Moment {
+  readonly name: string;
+  readonly snapshot?: SnapshotSettings;
+  readonly attachments: readonly Attachment[];
+}
+
+/** @param media with the bases of all that is attached, as far as they are known. */
+export function disksOf(settings: MachineSettings, media: readonly Medium[]): MachineDisk[] {
+  const mediumOf = new Map<string, { medium: Medium; base: Medium }>();
+  for (const base of media) {
+    for (const medium of flatten([base])) mediumOf.set(medium.uuid, { medium, base });
+  }
+  const moments = momentsOf(settings);
+  const shared = basesAttachedTwice(moments, (uuid) => mediumOf.get(uuid)?.base);
+
+  const disks = new Map<string, { slot: string; base?: Medium; states: DiskState[] }>();
+  // From the newest on: the current state tells the order of the disks and where they are attached.
+  for (const { name, snapshot, attachments } of moments.reverse()) {
+    for (const { slot, isDisk, uuid } of attachments) {
+      if (!isDisk) continue;
+      const known = mediumOf.get(uuid);
+      const base = known?.base;
+      const key = base === undefined || shared.has(base) ? `${base?.uuid ?? ""} ${slot}` : base.uuid;
+      const disk = disks.get(key) ?? { slot, ...(base !== undefined && { base }), states: [] };
+      disks.set(key, disk);
+      if (disk.states.length > 0 && WITHOUT_STATES.includes(base?.type ?? "")) continue;
+      disk.states.push({
+        name,
+        ...(snapshot !== undefined && { uuid: snapshot.uuid }),
+        ...(snapshot?.taken !== undefined && { taken: snapshot.taken }),
+        isCurrent: snapshot === undefined,
+        ...(known?.medium.path !== undefined && { image: known.medium.path }),
+        imageUuid: uuid,
+      });
+    }
+  }
+  return [...disks.values()].map(({ states, ...disk }) => ({ ...disk, states: states.reverse() }));
+}
+
+/** The snapshots, the oldest first, and the current state. One without a time stands behind what it was made on. */
+function momentsOf({ snapshot, attachments }: MachineSettings): Moment[] {
+  const snapshots = snapshot === undefined ? [] : flatten([snapshot]);
+  let last = -Infinity;
+  const timed = snapshots.map((snapshot) => {
+    last = snapshot.taken?.seconds ?? last;
+    return { snapshot, time: last };
+  });
+  timed.sort((a, b) => a.time - b.time); // those of one second stay in the tree's order
+  return [
+    ...timed.map(({ snapshot }) => ({ name: snapshot.name, snapshot, attachments: snapshot.attachments })),
+    { name: "current", attachments },
+  ];
+}
+
+/** Multi-attach and immutable bases may be there several times: only the slot tells those disks apart. */
+function basesAttachedTwice(
+  moments: readonly Moment[],
+  baseOf: (uuid: string) => Medium | undefined,
+): Set<Medium> {
+  const twice = new Set<Medium>();
+  for (const { attachments } of moments) {
+    const once = new Set<Medium>();
+    for (const { uuid } of attachments) {
+      const base = baseOf(uuid);
+      if (base === undefined) continue;
+      if (once.has(base)) twice.add(base);
+      once.add(base);
+    }
+  }
+  return twice;
+}

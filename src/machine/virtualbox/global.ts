@@ -1,0 +1,91 @@
+/**
+ * `VirtualBox.xml`: which machines a user has registered, and, before VirtualBox 4.0, all their media.
+ * Source: VirtualBox src/VBox/Main/xml/VirtualBox-settings.xsd, TGlobal; src/VBox/Main/glue/com.cpp,
+ * GetVBoxUserHomeDirectory, for the places.
+ */
+import { existsSync } from "node:fs";
+import { homedir, platform } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { DiskError, UnsupportedError } from "../../errors.js";
+import type { Medium } from "../machine.js";
+import { loadXml, PREVIOUS } from "./load.js";
+import { locateMedia } from "./locate.js";
+import { readMedia, uuidOf } from "./media.js";
+import { child, childrenOf, readXml } from "./xml.js";
+
+export interface GlobalSettings {
+  /** The settings files of the machines that are registered. Absolute. */
+  readonly machines: readonly { readonly file: string; readonly uuid: string }[];
+  readonly media: readonly Medium[];
+  /** Where VirtualBox puts new machines; absolute. */
+  readonly machineFolder: string;
+  readonly warnings: readonly string[];
+}
+
+/** VirtualBox's own name of the folder, below the user's home. */
+const MACHINE_FOLDER = "VirtualBox VMs";
+
+const FILE = "VirtualBox.xml";
+
+/**
+ * What VirtualBox keeps of the user who runs this. Where it never ran, or is gone, or its settings cannot be read,
+ * that is the default place of machines.
+ */
+export async function loadGlobalSettings(): Promise<GlobalSettings> {
+  const nothing = { machines: [], media: [], machineFolder: join(homedir(), MACHINE_FOLDER), warnings: [] };
+  const folder = userFolder();
+  if (folder === undefined) return nothing;
+  try {
+    const { value, warnings } = await loadXml(join(folder, FILE), parse);
+    const { entries, media, defaultMachineFolder } = value;
+    return {
+      machines: entries.map(({ src, uuid }) => ({ file: resolve(folder, src), uuid })),
+      media: locateMedia(media, folder),
+      machineFolder:
+        defaultMachineFolder === undefined ? nothing.machineFolder : resolve(folder, defaultMachineFolder),
+      warnings,
+    };
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    return {
+      ...nothing,
+      warnings: [`${error.message}; only machines in ${nothing.machineFolder} are known`],
+    };
+  }
+}
+
+/** The first of the default places that has the file; undefined where none has. */
+function userFolder(): string | undefined {
+  const told = process.env["VBOX_USER_HOME"] ?? "";
+  const places = told === "" ? defaultPlaces() : [resolve(told)];
+  const has = (name: string) => places.find((place) => existsSync(join(place, name)));
+  return has(FILE) ?? has(FILE + PREVIOUS);
+}
+
+function defaultPlaces(): string[] {
+  const home = homedir();
+  if (platform() === "win32") return [join(home, ".VirtualBox")];
+  const config = process.env["XDG_CONFIG_HOME"] ?? "";
+  return [
+    join(home, ".VirtualBox"), // as it was until version 4.3: VirtualBox itself looks there first
+    ...(isAbsolute(config) ? [join(config, "VirtualBox")] : []),
+    join(home, ".config", "VirtualBox"),
+    join(home, "Library", "VirtualBox"),
+  ];
+}
+
+function parse(xml: string, file: string) {
+  const root = readXml(xml, file);
+  const global = root.name === "VirtualBox" ? child(root, "Global") : undefined;
+  if (global === undefined) {
+    throw new UnsupportedError({ file, thing: "these are not VirtualBox's own settings" });
+  }
+  const entries = childrenOf(child(global, "MachineRegistry"), "MachineEntry").flatMap(({ attributes }) => {
+    const { uuid = "", src } = attributes;
+    return src === undefined || src.includes("\0") ? [] : [{ src, uuid: uuidOf(uuid) }];
+  });
+  const media = readMedia(child(global, "MediaRegistry"), file);
+  const folder = child(global, "SystemProperties")?.attributes["defaultMachineFolder"];
+  const defaultMachineFolder = folder === "" || folder?.includes("\0") === true ? undefined : folder;
+  return { entries, media, defaultMachineFolder };
+}

@@ -1,0 +1,66 @@
+/** A machine, of its settings and of what the file system has of its media. */
+import { basename, dirname } from "node:path";
+import type { Machine, Medium, Snapshot } from "../machine.js";
+import { disksOf } from "./disks.js";
+import type { LoadedSettings } from "./load.js";
+import { locateMedia } from "./locate.js";
+import { flatten } from "../flatten.js";
+import type { MachineSettings, SnapshotSettings } from "./settings.js";
+
+export const NAME = "VirtualBox";
+
+/** The base of the medium `uuid`, of a registry that is not the machine's own. */
+export type FindBase = (uuid: string) => Medium | undefined;
+
+/** @param findBase asked for what is attached, but not registered with the machine itself. */
+export function machineOf({ file, settings, warnings }: LoadedSettings, findBase: FindBase): Machine {
+  const media = locateMedia(settings.media, dirname(file));
+  const unknown: string[] = [];
+  for (const uuid of unregistered(settings)) {
+    const base = findBase(uuid);
+    if (base === undefined) unknown.push(uuid);
+    else if (!media.includes(base)) media.push(base);
+  }
+  const { uuid, name, description, state, currentSnapshot, snapshot, problem } = settings;
+  return {
+    hypervisor: NAME,
+    name: name === "" ? nameOf(file) : name,
+    uuid,
+    ...(description !== undefined && { description }),
+    path: file,
+    state,
+    snapshots: snapshot === undefined ? [] : [snapshotOf(snapshot)],
+    ...(currentSnapshot !== undefined && { currentSnapshot }),
+    disks: disksOf(settings, media),
+    media,
+    warnings: [
+      ...warnings,
+      ...unknown.map((uuid) => `${file}: the medium {${uuid}} is attached, but registered nowhere`),
+    ],
+    ...(problem !== undefined && { problem }),
+  };
+}
+
+/** What a machine is called whose settings cannot be read: VirtualBox calls the file as the machine. */
+export function nameOf(file: string): string {
+  return basename(file).replace(/\.(vbox|xml)$/i, "");
+}
+
+/** The UUIDs of what is attached in any state, but not registered with the machine itself. */
+export function unregistered({ media, attachments, snapshot }: MachineSettings): string[] {
+  const registered = new Set(flatten(media).map(({ uuid }) => uuid));
+  const states = [{ attachments }, ...(snapshot === undefined ? [] : flatten([snapshot]))];
+  const attached = new Set(states.flatMap((state) => state.attachments.map(({ uuid }) => uuid)));
+  return [...attached].filter((uuid) => !registered.has(uuid));
+}
+
+function snapshotOf({ uuid, name, description, taken, isOnline, children }: SnapshotSettings): Snapshot {
+  return {
+    uuid,
+    name,
+    ...(description !== undefined && { description }),
+    ...(taken !== undefined && { taken }),
+    isOnline,
+    children: children.map(snapshotOf),
+  };
+}

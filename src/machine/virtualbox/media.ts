@@ -1,0 +1,64 @@
+/**
+ * A media registry, as a machine has it, and as `VirtualBox.xml` had it for all before VirtualBox 4.0.
+ * Source: VirtualBox src/VBox/Main/xml/VirtualBox-settings.xsd, TMediaRegistry, THardDisk and TImage2.
+ */
+import { UnsupportedError } from "../../errors.js";
+import type { Medium } from "../machine.js";
+import { child, childrenOf, type Element } from "./xml.js";
+
+/** A medium as it is registered; where it lies is another question. */
+export interface MediumEntry extends Omit<Medium, "path" | "children"> {
+  readonly children: readonly MediumEntry[];
+}
+
+/** 250 snapshots of each of forty disks: every one costs a few looks at the file system. */
+const MEDIA_LIMIT = 10_000;
+
+/** Properties whose presence says that a disk is encrypted. Source: VirtualBox MediumImpl.cpp. */
+const ENCRYPTION = "CRYPT/";
+
+/**
+ * All media in `registry`, of the text of `file`: bases, and below them what was made on them.
+ * @throws {UnsupportedError} where there are more than anybody has.
+ */
+export function readMedia(registry: Element | undefined, file: string): MediumEntry[] {
+  let count = 0;
+  const read = (element: Element, kind: Medium["kind"], isInEncrypted: boolean): MediumEntry[] => {
+    if (++count > MEDIA_LIMIT) {
+      const thing = "the number of media";
+      throw new UnsupportedError({ file, thing, found: "larger", expected: `at most ${MEDIA_LIMIT}` });
+    }
+    const { uuid, location, src, format, type } = element.attributes;
+    const place = location ?? src; // src: until version 1.3
+    const isEncrypted =
+      isInEncrypted ||
+      childrenOf(element, "Property").some(({ attributes }) => attributes["name"]?.startsWith(ENCRYPTION));
+    const children = childrenOf(element, "HardDisk").flatMap((inner) => read(inner, kind, isEncrypted));
+    if (uuid === undefined || place === undefined) return children;
+    const description = child(element, "Description")?.text.trim();
+    const medium = {
+      uuid: uuidOf(uuid),
+      kind,
+      location: place,
+      ...(format !== undefined && { format }),
+      ...(type !== undefined && { type: type.toLowerCase() }),
+      ...(description !== undefined && description !== "" && { description }),
+      isEncrypted,
+      children,
+    };
+    return [medium];
+  };
+  const readAll = (list: string, element: string, kind: Medium["kind"]): MediumEntry[] =>
+    childrenOf(child(registry, list), element).flatMap((inner) => read(inner, kind, false));
+  return [
+    ...readAll("HardDisks", "HardDisk", "disk"),
+    ...readAll("DVDImages", "Image", "dvd"),
+    ...readAll("FloppyImages", "Image", "floppy"),
+  ];
+}
+
+/** A UUID as it is compared everywhere: lower case, without braces. */
+export function uuidOf(written: string): string {
+  const isPlain = written.length === 38 && written.startsWith("{") && written.endsWith("}");
+  return (isPlain ? written.slice(1, 37) : written.replace(/[{}\s]/g, "")).toLowerCase();
+}

@@ -1,0 +1,120 @@
+/** Which machine an image belongs to: that whose settings lie near it, or one that the user has registered. */
+import { readdir, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { DiskError } from "../../errors.js";
+import type { SoughtImage } from "../hypervisor.js";
+import type { Medium } from "../machine.js";
+import { mapParallel } from "../parallel.js";
+import { loadGlobalSettings } from "./global.js";
+import { loadSettings, loadXml, type LoadedSettings } from "./load.js";
+import { placesOf } from "./locate.js";
+import { flatten } from "../flatten.js";
+import { unregistered } from "./machine.js";
+import { parseSettings, type MachineSettings } from "./settings.js";
+
+export interface Owners {
+  readonly machines: readonly LoadedSettings[];
+  /** Media of the registry that all machines shared before VirtualBox 4.0: those of the image's own tree. */
+  readonly media: readonly Medium[];
+  /** What was passed over, since it could not be read. */
+  readonly warnings: readonly string[];
+}
+
+/** Settings files read of one folder; there is one, but for copies kept by hand. */
+const FILES_LIMIT = 8;
+
+/** Settings files that are read side by side. */
+export const FILES_AT_ONCE = 16;
+
+/**
+ * The machines of `image`: those whose settings lie in the image's folder, or in the one above, and have the image
+ * by its path or its UUID; else those that the user has registered and that have it by its path. By its UUID alone
+ * would not do there: an image from elsewhere may claim any, and would be shown what is the user's.
+ */
+export async function ownersOf(image: SoughtImage): Promise<Owners> {
+  const near = await nearbySettings(image.path);
+  const machines: LoadedSettings[] = [];
+  for (const loaded of near.loaded) if (await registers(loaded, image, true)) machines.push(loaded);
+  if (machines.length > 0) return { machines, media: [], warnings: near.warnings };
+  const { machines: registered, media } = await registeredOwners(image);
+  return { machines: registered, media, warnings: near.warnings };
+}
+
+async function nearbySettings(path: string): Promise<{ loaded: LoadedSettings[]; warnings: string[] }> {
+  const loaded: LoadedSettings[] = [];
+  const warnings: string[] = [];
+  for (const folder of new Set([dirname(path), dirname(dirname(path))])) {
+    for (const file of (await settingsFiles(folder)).slice(0, FILES_LIMIT)) {
+      try {
+        loaded.push(await loadSettings(file));
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        warnings.push(`${error.message}; it is ignored`);
+      }
+    }
+  }
+  return { loaded, warnings };
+}
+
+/** The settings files in `folder`, also one of which only the predecessor is left. */
+export async function settingsFiles(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  const own = names.flatMap((name) => /^(.+\.vbox)(?:-prev)?$/i.exec(name)?.[1] ?? []);
+  return [...new Set(own)].sort().map((name) => join(folder, name));
+}
+
+async function registers(
+  { file, settings }: LoadedSettings,
+  { path, uuid }: SoughtImage,
+  isUuidEnough: boolean,
+): Promise<boolean> {
+  const media = flatten(settings.media);
+  if (isUuidEnough && media.some((medium) => medium.uuid === uuid)) return true;
+  for (const { location } of media) {
+    if ((await existing(location, dirname(file))).includes(path)) return true;
+  }
+  return false;
+}
+
+async function registeredOwners(image: SoughtImage): Promise<Pick<Owners, "machines" | "media">> {
+  const { machines, media } = await loadGlobalSettings();
+  const shared = media.filter((base) => flatten([base]).some(({ path }) => path === image.path));
+  const sharedUuids = flatten(shared).map(({ uuid }) => uuid);
+  const marks = [
+    ...sharedUuids,
+    escape(basename(image.path)),
+    ...(image.uuid === undefined ? [] : [image.uuid]),
+  ];
+  // A glance at the text tells whether it is worth the parsing.
+  const glance = (text: string, file: string): MachineSettings | undefined =>
+    marks.some((mark) => text.includes(mark)) ? parseSettings(text, file) : undefined;
+  const found = await mapParallel(machines, FILES_AT_ONCE, async ({ file }) => {
+    const loaded = await loadXml(file, glance).catch((error: unknown) => {
+      if (error instanceof DiskError) return undefined;
+      throw error;
+    });
+    if (loaded?.value === undefined) return undefined;
+    const owner = { file, settings: loaded.value, warnings: loaded.warnings };
+    const isOwner =
+      (await registers(owner, image, false)) ||
+      unregistered(owner.settings).some((uuid) => sharedUuids.includes(uuid));
+    return isOwner ? owner : undefined;
+  });
+  return { machines: found.filter((owner) => owner !== undefined), media: shared };
+}
+
+/** As an attribute's value has it. */
+function escape(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}
+
+/** The places of `location`, of the settings in `folder`, where a file is, with all symbolic links followed. */
+export async function existing(location: string, folder: string): Promise<string[]> {
+  const resolved = await Promise.all([...placesOf(location, folder)].map(resolveFile));
+  return [...new Set(resolved)].filter((path) => path !== undefined);
+}
+
+async function resolveFile(path: string): Promise<string | undefined> {
+  const stats = await stat(path).catch(() => undefined);
+  return stats === undefined || stats.isDirectory() ? undefined : realpath(path).catch(() => undefined);
+}

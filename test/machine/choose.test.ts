@@ -1,0 +1,201 @@
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import t, { type Test } from "tap";
+import { choose, type Wanted } from "../../src/machine/choose.js";
+import { findMachine } from "../../src/machine/machines.js";
+import { readAll } from "../image/image.js";
+import { random } from "../image/random.js";
+import { writeVdi } from "../image/vdi/builder.js";
+import { writeVdiChain } from "../image/vdi/generator.js";
+import { globalXml, machineXml } from "./virtualbox/builder.js";
+import { liveMachine, type LifeShape, type Lived, type LivedState } from "./virtualbox/generator.js";
+
+/** A home of its own, in which `shape` lived; registered. */
+async function home(t: Test, shape: LifeShape): Promise<Lived & { folder: string }> {
+  const root = t.testdir({ ".config": { VirtualBox: {} }, "VirtualBox VMs": {}, elsewhere: {} });
+  process.env["HOME"] = root;
+  for (const name of ["VBOX_USER_HOME", "XDG_CONFIG_HOME"]) delete process.env[name]; // eslint-disable-line @typescript-eslint/no-dynamic-delete
+  const folder = join(root, "VirtualBox VMs", shape.name);
+  await mkdir(folder);
+  const lived = await liveMachine(folder, random(shape.snapshots), shape);
+  const machines = [{ uuid: lived.plan.uuid, src: lived.file }];
+  await writeFile(join(root, ".config/VirtualBox/VirtualBox.xml"), globalXml({ machines }));
+  return { ...lived, folder };
+}
+
+const messageOf = (wanted: Wanted): Promise<string> =>
+  choose(wanted).then(
+    ({ image }) => `it chose ${image}`,
+    (error: unknown) => (error as Error).message,
+  );
+
+/** Where "~count" leads from `state`. */
+const above = (state: LivedState, count: number): LivedState | undefined =>
+  count === 0 ? state : state.parent && above(state.parent, count - 1);
+
+t.test("every state of a branching tree is its model's, however it is named", async (t) => {
+  const { states, file, plan, folder } = await home(t, { name: "Windows 10", snapshots: 30, disks: 2 });
+  const snapshots = states.slice(0, -1);
+  t.ok(snapshots.filter(({ parent }) => parent === snapshots[0]).length > 0);
+  t.ok(new Set(snapshots.map(({ parent }) => parent)).size < snapshots.length - 3, "it branches");
+  let count = 0;
+  for (const [index, state] of states.entries()) {
+    for (const [disk, { path, imageUuid, model }] of state.disks.entries()) {
+      const names = new Set<string>([
+        state.uuid ?? "current",
+        state.name,
+        imageUuid,
+        `{${imageUuid.toUpperCase()}}`,
+      ]);
+      names.add(basename(path));
+      if (state.taken !== undefined) {
+        names.add(`@${state.taken}`);
+        names.add(`@${state.taken.slice(0, 10)}T23:00+02:00`);
+        names.add(state.name.toUpperCase());
+      }
+      if (index === 0) names.add("base");
+      if (index === snapshots.length - 1) names.add("latest");
+      for (let steps = 0; steps < 30; steps++) {
+        if (above(snapshots.at(-1)!, steps) === state) names.add(`latest~${steps}`);
+        if (above(states.at(-1)!, steps) === state) names.add(`current~${steps}`);
+      }
+      const next = states.find(({ parent }) => parent === state);
+      if (next?.uuid !== undefined) names.add(`${next.name}~`);
+      const places = ["Windows 10", "windows 10", plan.uuid, file, folder];
+      for (const snapshot of names) {
+        const image = places[count++ % places.length]!;
+        const slot = [`SATA ${disk}:0`, `sata:${disk}:0`, String(disk), `Windows 10-${disk}.vdi`][count % 4]!;
+        const chosen = await choose({ image, disk: slot, snapshot });
+        if (chosen.image !== path) t.equal(chosen.image, path, `${image} ${slot} ${snapshot}`);
+        t.equal(chosen.states.length, states.length);
+      }
+      const [byPath, byUuid] = await Promise.all([choose({ image: path }), choose({ image: imageUuid })]);
+      t.equal(byPath.image, path);
+      t.equal(byUuid.image, path);
+      t.equal(byUuid.state?.uuid, state.uuid);
+      t.ok((await readAll(byUuid.image)).equals(model), `${state.name} of disk ${disk}`);
+    }
+  }
+  t.ok(count > 500, `${count} names`);
+  const leaf = states.at(-1)!.disks[1]!;
+  t.equal((await choose({ image: leaf.path, snapshot: "base" })).image, states[0]!.disks[1]!.path);
+  t.equal((await choose({ image: "Windows 10", disk: "1" })).image, leaf.path);
+});
+
+t.test("a day is its beginning, by the host's clock; before all there is nothing", async (t) => {
+  const { states } = await home(t, { name: "m", snapshots: 3 });
+  const at = async (snapshot: string) => (await choose({ image: "m", snapshot })).state?.name;
+  t.equal(await at("@2026-01-03"), "state 1");
+  t.equal(await at("@2026-01-02T12:00:00Z"), "state 1");
+  t.equal(await at("@2026-01-02T11:59:59Z"), "state 0");
+  t.equal(await at("@2999-01-01"), "current");
+  t.match(
+    await messageOf({ image: "m", snapshot: "@2025-12-31" }),
+    /no state .* taken before .*there are: "state 0"/,
+  );
+  t.match(await messageOf({ image: "m", snapshot: "@2026-02-30" }), /is no moment/);
+  t.match(await messageOf({ image: "m", snapshot: "current~9" }), /only \d states above/);
+  const unknown = await messageOf({ image: "m", snapshot: "before" });
+  for (const { name, uuid = "" } of states) t.ok(unknown.includes(name) && unknown.includes(uuid));
+});
+
+t.test("what may mean several things lists them", async (t) => {
+  const { plan, file, folder } = await home(t, { name: "m", snapshots: 2, disks: 2 });
+  t.match(
+    await messageOf({ image: "m" }),
+    /several hard disks: 0 \(SATA 0:0: m-0\.vdi\), 1 \(SATA 1:0: m-1\.vdi\).*--disk/,
+  );
+  t.match(await messageOf({ image: "m", disk: "SATA 7:0" }), /no disk .* "SATA 7:0"; there are: 0 /);
+  const twins = (await readFile(file, "utf8")).replace('name="state 1"', 'name="state 0"');
+  await writeFile(file, twins);
+  const [first, second] = [plan.snapshot!, plan.snapshot!.children![0]!];
+  const message = await messageOf({ image: "m", disk: "0", snapshot: "state 0" });
+  for (const part of [first.uuid, second.uuid, first.taken!, second.taken!])
+    t.ok(message.includes(part), part);
+  const copy = join(dirname(folder), "copy");
+  await mkdir(copy);
+  await copyFile(file, join(copy, "m.vbox"));
+  await t.rejects(findMachine("m"), { message: new RegExp(`${plan.uuid}.* ${file}.*${copy}/m\\.vbox`) });
+  t.equal((await findMachine(join(copy, "m.vbox"))).path, join(copy, "m.vbox"));
+});
+
+t.test("naming an old image opens it, and says that there are newer states", async (t) => {
+  const { states, file } = await home(t, { name: "my vm", snapshots: 2 });
+  const { image, notices } = await choose({ image: states[0]!.disks[0]!.path });
+  t.equal(image, states[0]!.disks[0]!.path);
+  t.match(notices, [/--snapshot current .*vdisk list --vm '.*my vm\.vbox'$/]);
+  t.ok(notices[0]!.endsWith(`'${file}'`));
+  t.same((await choose({ image: states.at(-1)!.disks[0]!.path })).notices, []);
+});
+
+t.test("an image without a machine has the states of its chain", async (t) => {
+  process.env["HOME"] = t.testdir({ chain: {} });
+  const states = await writeVdiChain(join(process.env["HOME"], "chain"), random(3), {
+    depth: 4,
+    size: 2 ** 18,
+  });
+  const top = states[3]!.path;
+  const chosen = async (snapshot: string) => (await choose({ image: top, snapshot })).image;
+  t.equal(await chosen("latest"), states[2]!.path);
+  t.equal(await chosen("latest~1"), states[1]!.path);
+  t.equal(await chosen("level-1.vdi"), states[1]!.path);
+  t.equal(await chosen(states[0]!.uuid), states[0]!.path);
+  t.equal(await chosen("base"), states[0]!.path);
+  t.equal((await choose({ image: top })).states.length, 4);
+  t.match((await choose({ image: states[1]!.path })).notices, [
+    /newer ones are built on it, among them .*level-2\.vdi/,
+  ]);
+  t.match(await messageOf({ image: top, snapshot: "@2026-01-01" }), /not known when they were taken/);
+});
+
+t.test("a machine that was moved, and one with a wholly other place for its disk, open", async (t) => {
+  const { folder, states, plan } = await home(t, { name: "m", snapshots: 2 });
+  const moved = join(process.env["HOME"]!, "elsewhere/moved");
+  await rename(folder, moved);
+  const current = states.at(-1)!.disks[0]!;
+  const { image } = await choose({ image: join(moved, "m.vbox") });
+  t.equal(image, current.path.replace(folder, moved));
+  t.ok((await readAll(image)).equals(current.model));
+  t.match(await messageOf({ image: "m" }), /m\.vbox: no such file/);
+  // The base goes elsewhere, and is registered there.
+  const base = join(process.env["HOME"]!, "elsewhere/base.vdi");
+  await rename(join(moved, "m-0.vdi"), base);
+  const [disk] = plan.disks!;
+  await writeFile(join(moved, "m.vbox"), machineXml({ ...plan, disks: [{ ...disk!, location: base }] }));
+  t.equal((await choose({ image: join(moved, "m.vbox"), snapshot: "base" })).image, base);
+});
+
+t.test("a machine's settings show no file that does not say itself that it is the image", async (t) => {
+  const { plan, folder, states } = await home(t, { name: "m", snapshots: 0 });
+  const secret = join(process.env["HOME"]!, "elsewhere/secret");
+  await writeFile(secret, Buffer.alloc(1024, 1));
+  const uuid = plan.disks![0]!.uuid;
+  const registering = (location: string) =>
+    writeFile(join(folder, "m.vbox"), machineXml({ ...plan, disks: [{ uuid, location }] }));
+  await registering(secret);
+  t.match(
+    await messageOf({ image: "m" }),
+    /secret: .*lies outside the machine's folder; allow it with --allow-dir/,
+  );
+  t.equal((await choose({ image: "m", allowDirs: [dirname(secret)] })).image, secret);
+  await writeVdi(join(dirname(secret), "other.vdi"), { diskSize: 2 ** 20, uuid: random(9).uuid() });
+  await registering(join(dirname(secret), "other.vdi"));
+  t.match(await messageOf({ image: "m" }), /lies outside/);
+  await registering("m-0.vdi");
+  await writeVdi(join(folder, "m-0.vdi"), { diskSize: 2 ** 20, uuid: random(9).uuid() });
+  t.match((await choose({ image: "m" })).notices, [/is registered in its place/]);
+  await rm(states[0]!.disks[0]!.path);
+  t.match(await messageOf({ image: "m" }), /is registered as m-0\.vdi, but is not there/);
+});
+
+t.test("encrypted disks are refused, write-through disks have but one state", async (t) => {
+  const { plan, folder } = await home(t, { name: "m", snapshots: 2 });
+  const [disk] = plan.disks!;
+  const rewrite = (more: object) =>
+    writeFile(join(folder, "m.vbox"), machineXml({ ...plan, disks: [{ ...disk!, ...more }] }));
+  await rewrite({ properties: { "CRYPT/KeyId": "a", "CRYPT/KeyStore": "U0NORQ==" } });
+  t.match(await messageOf({ image: "m" }), /encrypted/);
+  t.match(await messageOf({ image: join(folder, "m-0.vdi") }), /encrypted/);
+  await rewrite({ type: "Writethrough" });
+  t.equal((await findMachine("m")).disks[0]!.states.length, 1);
+});
