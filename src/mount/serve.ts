@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
+import type { DiskState } from "../machine/machine.js";
 import { openDisk } from "../tree/disk.js";
 import { checkMountPoint } from "./place.js";
 import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } from "./state.js";
@@ -9,6 +10,8 @@ import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } f
 export interface MountRequest {
   readonly image: string;
   readonly mountPoint: string;
+  /** All states of the disk, for `snapshots/`. */
+  readonly states?: readonly DiskState[];
   readonly allowDirs: readonly string[];
   /** How guests' file systems are to be read. */
   readonly fileSystems: FileSystemOptions;
@@ -35,6 +38,10 @@ export async function serveMount(
   const disk = await openDisk(request.image, {
     allowDirs: request.allowDirs,
     fileSystems: request.fileSystems,
+    states: request.states ?? [],
+    report: (warning) => {
+      log.warn({ image: request.image }, warning);
+    },
   });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);

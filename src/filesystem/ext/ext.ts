@@ -128,6 +128,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
 
   return {
     root: ROOT_INODE,
+    nodeLimit: INODE_LIMIT,
     facts: factsOf(medium, warnings),
     attributes(id) {
       const inode = inodeOf(id);
@@ -189,6 +190,9 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     },
   };
 }
+
+/** Inode numbers are words of 32 bits, and a damaged directory may have any. */
+const INODE_LIMIT = 2 ** 32;
 
 /** What an inode takes in memory besides its bytes, about. */
 const INODE_OVERHEAD = 768;

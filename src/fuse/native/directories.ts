@@ -66,8 +66,10 @@ export function serveDirectories(
     const last = entries.at(-1);
     if (isEnd && last !== undefined)
       threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
-    const kin = entries.flatMap(({ id, type, cookie }, index) =>
-      cookie === AFTER_DOT || cookie === AFTER_DOT_DOT ? [] : [{ id, type: attributes[index]?.type ?? type }],
+    const kin = entries.flatMap(({ id, type, cookie, isCostly }, index) =>
+      cookie === AFTER_DOT || cookie === AFTER_DOT_DOT || isCostly === true
+        ? []
+        : [{ id, type: attributes[index]?.type ?? type }],
     );
     ahead.learn(id, kin, offset === 0);
     return out;
