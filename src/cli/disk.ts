@@ -10,6 +10,7 @@ import { commandLog, type Level } from "./log.js";
 export interface DiskArguments {
   image: string;
   allowDir: string[];
+  allowLive: boolean;
   codepage: string | undefined;
   timeZone: string | undefined;
   ignoreCase: boolean;
@@ -29,6 +30,11 @@ export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "all
     .option("allow-dir", {
       ...severalTimes,
       describe: "Also look for parent images in this folder, and let images name files in it",
+    })
+    .option("allow-live", {
+      type: "boolean",
+      default: false,
+      describe: "Do not warn where another program is writing to an image",
     });
 }
 
@@ -114,7 +120,14 @@ export const severalTimes = {
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
   const log = await commandLog(argv.logLevel ?? "warn");
   const { openDisk } = await import("../tree/disk.js");
-  const disk = await openDisk(argv.image, { allowDirs: argv.allowDir, fileSystems: fileSystemsOf(argv) });
+  const disk = await openDisk(argv.image, {
+    allowDirs: argv.allowDir,
+    allowLive: argv.allowLive,
+    fileSystems: fileSystemsOf(argv),
+    report: (warning) => {
+      log.warn(warning);
+    },
+  });
   try {
     for (const warning of disk.warnings) log.warn(warning);
     await work(disk);

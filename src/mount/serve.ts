@@ -13,6 +13,7 @@ export interface MountRequest {
   /** All states of the disk, for `snapshots/`. */
   readonly states?: readonly DiskState[];
   readonly allowDirs: readonly string[];
+  readonly allowLive?: boolean;
   /** How guests' file systems are to be read. */
   readonly fileSystems: FileSystemOptions;
   readonly allowOther: boolean;
@@ -38,6 +39,7 @@ export async function serveMount(
   const disk = await openDisk(request.image, {
     allowDirs: request.allowDirs,
     fileSystems: request.fileSystems,
+    allowLive: request.allowLive ?? false,
     states: request.states ?? [],
     report: (warning) => {
       log.warn({ image: request.image }, warning);

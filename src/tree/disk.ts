@@ -8,6 +8,7 @@ import type { DiskState } from "../machine/machine.js";
 import { findVirtualBoxImages } from "../machine/virtualbox/images.js";
 import { composeTree, type ComposedTree } from "./compose.js";
 import { entriesOf, ownerOf } from "./layout.js";
+import { liveWarnings } from "./live.js";
 import { snapshotsDirectory } from "./snapshots.js";
 import { openView, type View } from "./view.js";
 
@@ -15,6 +16,8 @@ export interface OpenOptions {
   /** Folders, besides the image's own, in which files that the image names may lie. */
   readonly allowDirs?: readonly string[];
   readonly fileSystems?: FileSystemOptions;
+  /** Whether it is all right that another program is writing to the images: nothing is said about it. */
+  readonly allowLive?: boolean;
   /** All states of the disk, the oldest first, for `snapshots/`: what is mounted too. */
   readonly states?: readonly DiskState[];
   /** Is told what is odd about a state of `snapshots/`, when it is first entered. */
@@ -36,16 +39,22 @@ export interface Disk extends View {
  * @throws {DiskError} when the image or one of its parents cannot be opened.
  */
 export async function openDisk(path: string, options: OpenOptions = {}): Promise<Disk> {
-  const { allowDirs = [], fileSystems = {}, states = [], report = () => undefined } = options;
+  const { allowDirs = [], fileSystems = {}, allowLive = false, states = [], report = ignore } = options;
   for (const folder of allowDirs) await checkFolder(folder);
   const images = openImages({ allowDirs, findImages: findVirtualBoxImages });
   try {
-    const openedView = (chain: Chain): Promise<View> => openView(chain, fileSystems);
-    const view = await openedView(await images.chain(path));
+    const lookedAt = new Set<string>();
+    const openChecked = async (chain: Chain): Promise<View> => {
+      const view = await openView(chain, fileSystems);
+      const paths = chain.layers.map(({ storage }) => storage.path).filter((image) => !lookedAt.has(image));
+      for (const image of paths) lookedAt.add(image);
+      return allowLive ? view : { ...view, warnings: [...liveWarnings(paths), ...view.warnings] };
+    };
+    const view = await openChecked(await images.chain(path));
     const absolute = resolve(path);
     const owner = await ownerOf(absolute);
     const entries = entriesOf(absolute, view);
-    const common = { path: absolute, owner, images, allowDirs, view: openedView, report };
+    const common = { path: absolute, owner, images, allowDirs, view: openChecked, report };
     const snapshots = snapshotsDirectory(states, common);
     if (snapshots !== undefined) entries.set("snapshots", snapshots);
     const tree = composeTree({ kind: "directory", entries }, owner);
@@ -55,6 +64,8 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
     throw error;
   }
 }
+
+const ignore = (): void => undefined;
 
 /** A mistyped folder would only be silence. */
 async function checkFolder(path: string): Promise<void> {
