@@ -75,7 +75,8 @@ function formatPermissions(permissions: number): string {
   return letters.join("");
 }
 
-function formatLocalTime({ seconds }: Timestamp): string {
+/** `2026-03-01 12:00` in the zone of whoever reads it, as `ls` has it. */
+export function formatLocalTime({ seconds }: Timestamp): string {
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) return `@${seconds}`;
   const two = (value: number): string => String(value).padStart(2, "0");

@@ -65,7 +65,7 @@ export interface Images {
 export async function openChain(path: string, options: ChainOptions = {}): Promise<OpenChain> {
   const images = openImages(options);
   try {
-    return { ...(await images.chain(path)), close: images.close };
+    return { ...(await images.chain(path)), close: () => images.close() };
   } catch (error) {
     await images.close();
     throw error;

@@ -48,7 +48,9 @@ export async function serveMount(
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
     const files = await stateFiles(mountPoint);
-    const record = { pid: process.pid, image: disk.path, mountPoint, backend: backend.name, log: files.log };
+    const { path: image } = disk;
+    const since = new Date().toISOString();
+    const record = { pid: process.pid, image, mountPoint, backend: backend.name, log: files.log, since };
     // Until here there is nothing to undo: a signal just ends the process.
     const interruption = catchSignals();
     try {

@@ -21,7 +21,7 @@ export interface Process {
 }
 
 /** Milliseconds that looking through the processes may take; those that were started last are looked at first. */
-const SCAN_LIMIT = 20;
+const SCAN_LIMIT = 10;
 
 /** Writers of any of `paths`, and holders of locks. Readers are none, nor are we ourselves. Never throws. */
 export function usersOf(paths: readonly string[]): FileUser[] {
@@ -55,7 +55,7 @@ function identify(path: string): File[] {
 
 function nameOf(path: string): string {
   try {
-    return basename(realpathSync(path));
+    return basename(realpathSync.native(path));
   } catch {
     return basename(path);
   }

@@ -58,7 +58,7 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
     const snapshots = snapshotsDirectory(states, common);
     if (snapshots !== undefined) entries.set("snapshots", snapshots);
     const tree = composeTree({ kind: "directory", entries }, owner);
-    return { ...view, path: absolute, tree, close: images.close };
+    return { ...view, path: absolute, tree, close: () => images.close() };
   } catch (error) {
     await images.close();
     throw error;

@@ -39,8 +39,8 @@ export interface FixturePlace {
   /** Their numbers begin behind this one. */
   readonly start: number;
   /** Takes in the tree that is hung up under `name`, and answers the number of its root. */
-  hang(name: string, tree: NodeTree): NodeId;
-  enter(door: Door): Promise<DirectoryContents>;
+  readonly hang: (name: string, tree: NodeTree) => NodeId;
+  readonly enter: (door: Door) => Promise<DirectoryContents>;
 }
 
 /** More than fixtures there can be: partitions, with a file each, and the states of a disk. */
