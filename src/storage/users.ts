@@ -20,8 +20,11 @@ export interface Process {
   readonly program: string;
 }
 
-/** Milliseconds that looking through the processes may take; those that were started last are looked at first. */
-const SCAN_LIMIT = 10;
+/**
+ * Descriptors of other processes that are looked at, some microseconds each; of the processes that were started last
+ * first. A few hundred processes have some thousands.
+ */
+const SCAN_LIMIT = 8000;
 
 /** Writers of any of `paths`, and holders of locks. Readers are none, nor are we ourselves. Never throws. */
 export function usersOf(paths: readonly string[]): FileUser[] {
@@ -88,12 +91,12 @@ function isWriters({ isExclusive, start, end }: FileLock): boolean {
 function writersOf(files: readonly File[]): FileUser[] {
   const names = new Set(files.map(({ name }) => name));
   const writers: FileUser[] = [];
-  const deadline = performance.now() + SCAN_LIMIT;
+  let looks = 0;
   const pids = list("/proc").map(Number);
   for (const pid of pids.filter((pid) => pid > 0 && pid !== process.pid).sort((a, b) => b - a)) {
     const known = new Set<string>();
     for (const fd of list(`/proc/${pid}/fd`)) {
-      if (performance.now() > deadline) return writers;
+      if (++looks > SCAN_LIMIT) return writers;
       // The link's text costs little and waits for nobody; most are done with here.
       if (!names.has(basename(targetOf(pid, fd))) || !isForWriting(pid, fd)) continue;
       const opened = keyOf(`/proc/${pid}/fd/${fd}`);

@@ -31,11 +31,11 @@ export function numbers<T>(): Numbers<T> {
   let end = 0;
   return {
     add(length, of) {
-      if (end + length > NUMBER_LIMIT) {
+      if (length > NUMBER_LIMIT - end) {
         throw new UnsupportedError({
           file: "the tree",
           thing: "the number of nodes that all file systems may have together",
-          found: end + length,
+          found: `${end} and ${length} more`,
           expected: `at most ${NUMBER_LIMIT}`,
         });
       }
