@@ -41,7 +41,10 @@ const python = (t: Test, script: string, path: string): Promise<ChildProcess> =>
 /** As one line, the process apart; it is given time to be seen. */
 async function tell(path: string): Promise<{ said: string[]; users: FileUser[] }> {
   let users: FileUser[] = [];
-  for (let looks = 0; looks < 20 && users.length === 0; looks++, await sleep(5)) users = usersOf([path]);
+  for (let looks = 0; looks < 20 && users.length === 0; looks++) {
+    users = usersOf([path]);
+    await sleep(5);
+  }
   return { said: users.map(({ how, process }) => `${process?.program ?? "?"}: ${how}`), users };
 }
 
