@@ -97,9 +97,7 @@ function joinEntry(range: Range<Branch>, entry: DirectoryEntry): DirectoryEntry 
   const { inodeShift } = range.of;
   const id = join(range, inner);
   const inode = told + inodeShift;
-  if (type === undefined) return { name, id, inode, cookie };
-  if (guests === undefined) return { name, id, inode, type, cookie };
-  const attributes = inodeShift === 0 ? guests : shift(guests, inodeShift);
+  const attributes = guests === undefined || inodeShift === 0 ? guests : shift(guests, inodeShift);
   return { name, id, inode, type, attributes, cookie };
 }
 
