@@ -23,6 +23,7 @@ export type { Storage } from "./storage/storage.js";
 export type { BlockSource, Extent, PackedUnit } from "./extent/extent.js";
 export { read, readInto } from "./extent/read.js";
 export type { Identity, Layer, ParentReference } from "./image/image.js";
+export type { DiskState } from "./machine/machine.js";
 export type { Volume, VolumeTable } from "./volume/volume.js";
 export type {
   Attributes,

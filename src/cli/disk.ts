@@ -14,6 +14,7 @@ export interface DiskArguments {
   disk: string | undefined;
   snapshot: string | undefined;
   allowDir: string[];
+  allowLive: boolean;
   codepage: string | undefined;
   timeZone: string | undefined;
   ignoreCase: boolean;
@@ -54,6 +55,11 @@ export function openOptions<T>(command: Argv<T>): Argv<T & { "allow-dir": string
     .option("allow-dir", {
       ...severalTimes,
       describe: "Also look for parent images in this folder, and let images name files in it",
+    })
+    .option("allow-live", {
+      type: "boolean",
+      default: false,
+      describe: "Do not warn where another program is writing to an image",
     });
 }
 
@@ -163,7 +169,15 @@ export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promis
   const log = await commandLog(argv.logLevel ?? "warn");
   const { image, states } = await chooseImage(argv, log);
   const { openDisk } = await import("../tree/disk.js");
-  const disk = await openDisk(image, { allowDirs: argv.allowDir, fileSystems: fileSystemsOf(argv), states });
+  const disk = await openDisk(image, {
+    allowDirs: argv.allowDir,
+    allowLive: argv.allowLive,
+    fileSystems: fileSystemsOf(argv),
+    states,
+    report: (warning) => {
+      log.warn(warning);
+    },
+  });
   try {
     for (const warning of disk.warnings) log.warn(warning);
     await work(disk);

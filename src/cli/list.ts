@@ -1,4 +1,4 @@
-/** `vdisk list`: the machines that there are, or the partitions of one disk. */
+/** `vdisk list`: the machines that there are, the partitions of one disk, or what is mounted now. */
 import type { CommandModule } from "yargs";
 import type { MachineList } from "../machine/hypervisor.js";
 import { openOptions, withDisk, type DiskArguments } from "./disk.js";
@@ -11,12 +11,13 @@ interface Arguments extends Omit<DiskArguments, "image"> {
   vm?: string;
   verbose: boolean;
   wide: boolean;
+  mounts: boolean;
   json: boolean;
 }
 
 export const list: CommandModule<object, Arguments> = {
   command: "list [image]",
-  describe: "List machines, their disks and snapshots; or the partitions of one disk",
+  describe: "List machines, their disks and snapshots; the partitions of one disk; or mounts",
   builder: (command) =>
     openOptions(command)
       .positional("image", {
@@ -35,12 +36,20 @@ export const list: CommandModule<object, Arguments> = {
         describe: "With all UUIDs, paths, formats and sizes",
       })
       .option("wide", { alias: "w", type: "boolean", default: false, describe: "One line an image" })
+      .option("mounts", { type: "boolean", default: false, describe: "What is mounted now" })
       .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
       .example("$0 list", "All machines")
       .example('$0 list --vm "Windows 10" -v', "All of one")
       .example('$0 list "Windows 10"', "The partitions of its disk") as never,
   handler: async (argv) => {
     const { image, vm } = argv;
+    if (argv.mounts) {
+      if (image !== undefined || vm !== undefined)
+        throw new UsageError("--mounts lists all mounts, whatever the image");
+      const { showMounts } = await import("./mounts.js");
+      await showMounts(argv.json);
+      return;
+    }
     if (image !== undefined) {
       if (vm !== undefined) throw new UsageError("--vm is for listing machines; IMAGE is named already");
       const { partitionsJson, partitionsText } = await import("./list-partitions.js");

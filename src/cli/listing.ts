@@ -75,6 +75,7 @@ function formatPermissions(permissions: number): string {
   return letters.join("");
 }
 
+/** `2026-03-01 12:00` in the zone of whoever reads it, as `ls` has it. */
 export function formatLocalTime({ seconds }: Timestamp): string {
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) return `@${seconds}`;

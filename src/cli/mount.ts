@@ -68,6 +68,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
       states,
       mountPoint: argv.mountPoint,
       allowDirs: argv.allowDir,
+      allowLive: argv.allowLive,
       fileSystems: fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase }),
       allowOther: argv.allowOther || allowOther,
       allowRoot: argv.allowRoot || allowRoot,

@@ -8,6 +8,7 @@ import type { BlockSource } from "../extent/extent.js";
 /** A node within one file system: the inode number where there is one. Unique, stable, from 1 to 2^40 - 1. */
 export type NodeId = number;
 
+/** What no node's number reaches, unless its file system tells a lower limit. */
 export const NODE_ID_LIMIT = 2 ** 40;
 
 export type NodeType = "file" | "directory" | "symlink" | "fifo" | "socket" | "block" | "character";
@@ -45,6 +46,8 @@ export interface DirectoryEntry {
   readonly type?: NodeType | undefined;
   /** Where the listing has told them anyway; otherwise ask for them. */
   readonly attributes?: Attributes | undefined;
+  /** A directory that costs much to be entered: nobody should do so on a guess. */
+  readonly isCostly?: boolean;
   /** Where to go on after this entry: a number from 1 to 2^53 - 1 that keeps its meaning. */
   readonly cookie: number;
 }
@@ -111,6 +114,8 @@ export interface NodeTree {
 /** A guest's file system. */
 export interface FileSystem extends NodeTree {
   readonly facts: FileSystemFacts;
+  /** What no node's number reaches, whatever the volume holds: where it is told, very many file systems fit into one tree. */
+  readonly nodeLimit?: number;
 }
 
 /** How the user wants guests' file systems to be read. A driver looks at what concerns it. */

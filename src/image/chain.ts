@@ -5,18 +5,22 @@
  * the gate decides. Allowed are the folder of the named image and all below it; the folder above, when the
  * image's own is called `Snapshots` (VirtualBox keeps differencing images there, below the machine's folder); the
  * machine's folders and registered images, as the registry tells; and the folders that the user allows.
+ *
+ * Several chains may share images, as the states of one disk do: each image is opened once, and stays open until all
+ * are closed. Who was told where bytes are has no more than a descriptor's number, which must not come to mean
+ * another file meanwhile.
  */
 import { realpath } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { CorruptError, UnsupportedError } from "../errors.js";
+import { CorruptError, HostError, UnsupportedError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { overlay } from "../extent/overlay.js";
 import { openFile } from "../storage/file.js";
 import { openGate } from "../storage/gate.js";
 import type { Storage } from "../storage/storage.js";
 import { formats as allFormats, openLayer } from "./formats.js";
-import type { ImageFormat, Layer } from "./image.js";
-import { isSnapshotFolder, parentSearch } from "./parents.js";
+import type { ImageFormat, Layer, ParentReference } from "./image.js";
+import { isSnapshotFolder, parentSearch, type ParentSearch } from "./parents.js";
 import type { FindImages } from "./registry.js";
 
 export interface ChainOptions {
@@ -24,7 +28,7 @@ export interface ChainOptions {
   readonly allowDirs?: readonly string[];
   /** The formats that are tried, in order; all of them unless told. */
   readonly formats?: readonly ImageFormat[];
-  /** Asked once, and only for an image that has a parent. */
+  /** Asked once a chain, and only for an image that has a parent that is not open yet. */
   readonly findImages?: FindImages;
 }
 
@@ -35,75 +39,150 @@ export interface Chain {
   readonly source: BlockSource;
   /** What is odd or damaged, but did not stop us: of the layers, the registry and the chain itself. */
   readonly warnings: readonly string[];
+}
+
+/** A chain that has its images to itself. */
+export interface OpenChain extends Chain {
   /** Closes every image. */
   close(): Promise<void>;
 }
 
-/** Images of one chain. VirtualBox makes at most 250 snapshots of a machine; the rest is for hand-made ones. */
-const DEPTH_LIMIT = 1000;
+/** Images that chains share. */
+export interface Images {
+  /**
+   * The chain of the image at `path`, as openChain would open it.
+   * @throws {DiskError} where an image, or a parent, cannot be had; others stay as they are.
+   */
+  chain(path: string): Promise<Chain>;
+  close(): Promise<void>;
+}
 
 /**
  * Opens the image at `path` and all that it is built on, read-only. An image that others are built on opens as
  * the disk was when the first of them was made.
  * @throws {DiskError} where an image, or a parent, cannot be had; then nothing is left open.
  */
-export async function openChain(path: string, options: ChainOptions = {}): Promise<Chain> {
-  const { formats = allFormats } = options;
-  const layers: Layer[] = [];
-  const close = async (): Promise<void> => {
-    await Promise.all(layers.map((layer) => layer.close()));
-  };
+export async function openChain(path: string, options: ChainOptions = {}): Promise<OpenChain> {
+  const images = openImages(options);
   try {
-    layers.push(await openOwned(await openFile(path), formats));
-    const warnings = [...layers[0]!.warnings];
-    if (layers[0]!.parent !== undefined) warnings.push(...(await openParents(layers, options, formats)));
-    return { layers, source: overlay(layers, basename(path)), warnings, close };
+    return { ...(await images.chain(path)), close: () => images.close() };
   } catch (error) {
-    await close();
+    await images.close();
     throw error;
   }
 }
 
-/** Appends to `layers`, which hold the top, all others; answers what is to be warned of. */
-async function openParents(
-  layers: Layer[],
+/** Images of one chain. VirtualBox makes at most 250 snapshots of a machine; the rest is for hand-made ones. */
+const DEPTH_LIMIT = 1000;
+
+/** No images yet. */
+export function openImages(options: ChainOptions = {}): Images {
+  const { formats = allFormats } = options;
+  /** By path, with every symbolic link followed. */
+  const layers = new Map<string, Layer>();
+  /** By UUID and modification, of those that have both. */
+  const exact = new Map<string, Layer>();
+  const parents = new Map<Layer, Layer>();
+  let isClosed = false;
+  // Chains are opened one after the other: two at once would open what they share twice.
+  let last: Promise<unknown> = Promise.resolve();
+
+  function keep(path: string, layer: Layer): Layer {
+    layers.set(path, layer);
+    const key = keyOf(layer.identity);
+    if (key !== undefined && !exact.has(key)) exact.set(key, layer);
+    return layer;
+  }
+
+  async function openNamed(path: string): Promise<Layer> {
+    const known = layers.get(await realpath(path).catch(() => path));
+    if (known !== undefined) return known;
+    const layer = await openOwned(await openFile(path), formats);
+    return keep(await realpath(path), layer);
+  }
+
+  async function parentOf(child: Layer, search: () => Promise<ParentSearch>): Promise<Layer> {
+    const known = parents.get(child) ?? exact.get(keyOf(child.parent) ?? "");
+    if (known !== undefined) return known;
+    const found = await (await search()).open(child);
+    const shared = layers.get(found.storage.path);
+    if (shared === undefined) return keep(found.storage.path, found);
+    await found.close();
+    return shared;
+  }
+
+  async function open(path: string): Promise<Chain> {
+    if (isClosed) throw new HostError({ file: path, thing: "the disk is closed" }, "EBADF");
+    const leaf = await openNamed(path);
+    const chain = [leaf];
+    const warnings = [...leaf.warnings];
+    let searching: Promise<ParentSearch> | undefined;
+    const search = (): Promise<ParentSearch> => (searching ??= searchFrom(leaf, options, formats, warnings));
+    for (let child = leaf; child.parent !== undefined;) {
+      const file = child.storage.name;
+      if (chain.length >= DEPTH_LIMIT) {
+        const thing = "the chain of images that this one is built on";
+        throw new UnsupportedError({
+          file,
+          thing,
+          found: "longer still",
+          expected: `${DEPTH_LIMIT} at most`,
+        });
+      }
+      const parent = await parentOf(child, search);
+      if (chain.includes(parent)) {
+        const thing = `its parent ${parent.storage.name} is itself built on this image: the chain is a loop`;
+        throw new CorruptError({ file, thing });
+      }
+      parents.set(child, parent);
+      chain.push(parent);
+      warnings.push(...parent.warnings, ...changes(child, parent));
+      child = parent;
+    }
+    return { layers: chain, source: overlay(chain, basename(path)), warnings };
+  }
+
+  return {
+    chain(path) {
+      const opened = last.then(() => open(path));
+      last = opened.catch(() => undefined);
+      return opened;
+    },
+    async close() {
+      isClosed = true;
+      await last;
+      await Promise.all([...layers.values()].map((layer) => layer.close()));
+      layers.clear();
+    },
+  };
+}
+
+/** The folders that are the image's own; `path` has every symbolic link followed. */
+export function homeOf(path: string): string[] {
+  const folder = dirname(path);
+  return isSnapshotFolder(folder) ? [folder, dirname(folder)] : [folder];
+}
+
+/** The search for the parents of `leaf`; what the registry has to say is added to `warnings`. */
+async function searchFrom(
+  leaf: Layer,
   { allowDirs = [], findImages }: ChainOptions,
   formats: readonly ImageFormat[],
-): Promise<string[]> {
-  const leaf = layers[0]!;
+  warnings: string[],
+): Promise<ParentSearch> {
   const path = await realpath(leaf.storage.path);
   const uuid = leaf.identity?.uuid;
   const registry = await findImages?.({ path, ...(uuid !== undefined && { uuid }) });
   const images = registry?.images ?? [];
   const roots = [...homeOf(path), ...(registry?.folders ?? []), ...allowDirs];
   const files = images.map((image) => image.path);
-  const search = await parentSearch({ gate: await openGate(roots, files), roots, images, formats });
-
-  const warnings = [...(registry?.warnings ?? [])];
-  const seen = new Set([path]);
-  for (let child = leaf; child.parent !== undefined;) {
-    const file = child.storage.name;
-    if (layers.length >= DEPTH_LIMIT) {
-      const thing = "the chain of images that this one is built on";
-      throw new UnsupportedError({ file, thing, found: "longer still", expected: `${DEPTH_LIMIT} at most` });
-    }
-    const parent = await search.open(child);
-    layers.push(parent);
-    if (seen.has(parent.storage.path)) {
-      const thing = `its parent ${parent.storage.name} is itself built on this image: the chain is a loop`;
-      throw new CorruptError({ file, thing });
-    }
-    seen.add(parent.storage.path);
-    warnings.push(...parent.warnings, ...changes(child, parent));
-    child = parent;
-  }
-  return warnings;
+  warnings.push(...(registry?.warnings ?? []));
+  return parentSearch({ gate: await openGate(roots, files), roots, images, formats });
 }
 
-/** The folders that are the image's own. */
-function homeOf(path: string): string[] {
-  const folder = dirname(path);
-  return isSnapshotFolder(folder) ? [folder, dirname(folder)] : [folder];
+/** One state of one image, where it is told. */
+function keyOf(reference: ParentReference | undefined): string | undefined {
+  return reference?.modification === undefined ? undefined : `${reference.uuid} ${reference.modification}`;
 }
 
 /** What is to be warned of where the parent is no longer what it was when the child was made. */

@@ -1,4 +1,8 @@
-/** The process that serves a mount in the background. Its one argument is the request; its parent hears once. */
+/**
+ * The process that serves a mount in the background. Its parent sends the request, which may be longer than an
+ * argument can be, and hears once. Its one argument is the mount point, for people who list processes.
+ */
+import { once } from "node:events";
 import { pino } from "pino";
 import { DiskError } from "../errors.js";
 import { serveMount, type MountRequest } from "./serve.js";
@@ -9,15 +13,15 @@ export type DaemonMessage =
   | { readonly kind: "ready"; readonly record: MountRecord }
   | { readonly kind: "failed"; readonly code: DiskError["code"] | "BUG"; readonly message: string };
 
-const request = JSON.parse(process.argv[2]!) as MountRequest;
+process.on("SIGHUP", () => undefined); // the terminal it was started from may close
+process.once("disconnect", giveUp);
+if (!process.connected) giveUp();
+const [request] = (await once(process, "message")) as [MountRequest];
 // Standard output is the mount's log file. Where its disk is full, the log loses lines, and the mount goes on.
 const logFile = pino.destination({ fd: 1, sync: true, maxLength: 2 ** 20 });
 logFile.on("error", () => undefined);
 const log = pino({ level: request.logLevel, base: null }, logFile);
 
-process.on("SIGHUP", () => undefined); // the terminal it was started from may close
-process.once("disconnect", giveUp);
-if (!process.connected) giveUp();
 try {
   await serveMount(request, log, (record) => {
     process.chdir("/"); // the folder that it was started in is free to be unmounted, or removed

@@ -11,6 +11,7 @@ export interface MountRequest {
   readonly image: string;
   readonly mountPoint: string;
   readonly allowDirs: readonly string[];
+  readonly allowLive?: boolean;
   /** How guests' file systems are to be read. */
   readonly fileSystems: FileSystemOptions;
   /** All states of the disk, the oldest first, where a machine tells of them. */
@@ -38,12 +39,18 @@ export async function serveMount(
   const disk = await openDisk(request.image, {
     allowDirs: request.allowDirs,
     fileSystems: request.fileSystems,
-    ...(request.states !== undefined && { states: request.states }),
+    allowLive: request.allowLive ?? false,
+    states: request.states ?? [],
+    report: (warning) => {
+      log.warn({ image: request.image }, warning);
+    },
   });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
     const files = await stateFiles(mountPoint);
-    const record = { pid: process.pid, image: disk.path, mountPoint, backend: backend.name, log: files.log };
+    const { path: image } = disk;
+    const since = new Date().toISOString();
+    const record = { pid: process.pid, image, mountPoint, backend: backend.name, log: files.log, since };
     // Until here there is nothing to undo: a signal just ends the process.
     const interruption = catchSignals();
     try {

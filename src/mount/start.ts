@@ -28,12 +28,13 @@ export async function startMount(request: MountRequest): Promise<MountRecord> {
   const logFile = await open(log, anew, 0o600).catch((error: unknown) => {
     throw fromHost(error, log);
   });
-  const child = fork(fileURLToPath(new URL("./daemon.js", import.meta.url)), [JSON.stringify(request)], {
+  const child = fork(fileURLToPath(new URL("./daemon.js", import.meta.url)), [mountPoint], {
     detached: true,
     execArgv: HEAP,
     stdio: ["ignore", logFile.fd, logFile.fd, "ipc"],
   });
   try {
+    child.send(request, () => undefined); // where it has ended already, there is more to be heard below
     const [message] = (await Promise.race([
       once(child, "message"),
       once(child, "disconnect").then(() => []),

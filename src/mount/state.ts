@@ -1,6 +1,6 @@
 /** What is kept of a mount outside its process: a record while it is served, and its log, also afterwards. */
 import { createHash } from "node:crypto";
-import { access, constants, lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, constants, lstat, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, platform, tmpdir } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
 import { DeniedError, fromHost, MissingError } from "../errors.js";
@@ -12,6 +12,8 @@ export interface MountRecord {
   readonly mountPoint: string;
   readonly backend: string;
   readonly log: string;
+  /** When it was mounted, as ISO 8601. */
+  readonly since?: string;
 }
 
 export interface StateFiles {
@@ -38,10 +40,20 @@ export async function writeRecord(path: string, record: MountRecord): Promise<vo
 /** The record at `path`; `undefined` where there is none, or none that can be read. */
 export async function readRecord(path: string): Promise<MountRecord | undefined> {
   try {
-    return JSON.parse(await readFile(path, "utf8")) as MountRecord;
+    const record = JSON.parse(await readFile(path, "utf8")) as Partial<MountRecord> | null;
+    const isWhole = typeof record?.mountPoint === "string" && Number.isInteger(record.pid);
+    return isWhole ? (record as MountRecord) : undefined;
   } catch {
     return undefined; // a record only helps; the mount table is what counts
   }
+}
+
+/** The records of all mounts, also of such as ended without removing theirs. */
+export async function readRecords(): Promise<MountRecord[]> {
+  const folder = await stateFolder();
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".json"));
+  const records = await Promise.all(names.map((name) => readRecord(join(folder, name))));
+  return records.filter((record) => record !== undefined);
 }
 
 export async function removeRecord(path: string): Promise<void> {

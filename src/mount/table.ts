@@ -9,6 +9,8 @@ export interface MountEntry {
   readonly type: string;
   /** What was mounted: for our mounts, the image. */
   readonly source: string;
+  /** Of a FUSE mount: who mounted it. */
+  readonly uid?: number;
 }
 
 /** The subtype that our mounts carry. */
@@ -32,7 +34,9 @@ export function parseMountInfo(text: string): MountEntry[] {
     const dash = fields.indexOf("-");
     const [mountPoint, type, source] = [fields[4], fields[dash + 1], fields[dash + 2]];
     if (dash < 0 || mountPoint === undefined || type === undefined || source === undefined) return [];
-    return [{ mountPoint: unescape(mountPoint), type, source: unescape(source) }];
+    const uid = /(?:^|,)user_id=(\d+)/.exec(fields[dash + 3] ?? "")?.[1];
+    const entry = { mountPoint: unescape(mountPoint), type, source: unescape(source) };
+    return [uid === undefined ? entry : { ...entry, uid: Number(uid) }];
   });
 }
 

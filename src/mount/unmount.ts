@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DeniedError, HostError, isErrnoException, MissingError } from "../errors.js";
 import { resolvePlace } from "./place.js";
+import { isRunning } from "./process.js";
 import { readRecord, removeRecord, stateFiles } from "./state.js";
 import { MOUNT_TYPE, readMountTable } from "./table.js";
 
@@ -71,13 +72,4 @@ function unmountCommands(place: string, lazy: boolean): string[][] {
 
 async function waitForEnd(pid: number): Promise<void> {
   for (let waited = 0; waited < PATIENCE && isRunning(pid); waited += 10) await sleep(10);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -1,73 +1,115 @@
-/**
- * Several trees as one. A node's number is the slot of its tree and its number within that tree: nothing has to
- * be remembered about a node, and its number never changes.
- */
-import { MissingError } from "../errors.js";
-import { extendedAttribute, NODE_ID_LIMIT, type NodeId, type NodeTree } from "../filesystem/filesystem.js";
-import { fixtureTree, type DirectoryFixture, type FixtureOwner } from "./fixtures.js";
+/** Several trees as one. A node's number is that in its own tree, counted from where the numbers of that tree begin. */
+import {
+  extendedAttribute,
+  type Attributes,
+  type DirectoryEntry,
+  type NodeId,
+  type NodeTree,
+} from "../filesystem/filesystem.js";
+import { limitOf, openDoors, type Branch } from "./doors.js";
+import { FIXTURES_LIMIT, fixtureTree, type DirectoryFixture, type FixtureOwner } from "./fixtures.js";
+import { lastingSource } from "./lasting.js";
+import { numbers, type Numbers, type Range } from "./numbers.js";
+
+export interface ComposedTree extends NodeTree {
+  /** What all nodes of one guest's file system, and no others, have in common; undefined of a node that is ours. */
+  guestOf(id: NodeId): object | undefined;
+}
 
 /** The tree of `root`, with the trees that are hung up in it. Its root is node 1, as FUSE wants it. */
-export function composeTree(root: DirectoryFixture, owner: FixtureOwner): NodeTree {
-  // Slot 0 is the fixtures'; the trees that they hold get the slots from 1.
-  const hung: NodeTree[] = [];
-  const fixtures = fixtureTree(root, owner, (tree) => join(hung.push(tree), tree.root));
-  return dispatch([fixtures, ...hung]);
+export function composeTree(root: DirectoryFixture, owner: FixtureOwner): ComposedTree {
+  const branches = numbers<Branch>();
+  const composed = dispatch(branches);
+  const enter = openDoors(branches, composed);
+  const { start } = branches.add(FIXTURES_LIMIT, { tree: () => fixtures, isOurs: true, inodeShift: 0 });
+  const fixtures = fixtureTree(root, owner, {
+    start,
+    hang: (_, tree) => {
+      const branch: Branch = { tree: () => tree, isOurs: false, inodeShift: 0 };
+      return branches.add(limitOf(tree), branch).start + tree.root;
+    },
+    enter,
+  });
+  return composed;
 }
 
-/** The slot that node `id` lies in: all nodes of one guest file system share one. */
-export function slotOf(id: NodeId): number {
-  return Math.floor(id / NODE_ID_LIMIT);
-}
-
-function dispatch(trees: readonly NodeTree[]): NodeTree {
-  const at = (id: NodeId): { tree: NodeTree; inner: NodeId; slot: number } => {
-    const slot = slotOf(id);
-    const tree = trees[slot];
-    if (tree === undefined) throw new MissingError(`there is no node ${id} in this tree`);
-    return { tree, inner: id - slot * NODE_ID_LIMIT, slot };
+/** The tree that asks the one whose range a node's number is in. */
+function dispatch(branches: Numbers<Branch>): ComposedTree {
+  const at = (id: NodeId): { range: Range<Branch>; branch: Branch; inner: NodeId } => {
+    const range = branches.rangeOf(id);
+    return { range, branch: range.of, inner: range.of.isOurs ? id : id - range.start };
   };
   return {
     root: 1,
+    guestOf(id) {
+      const { of } = branches.rangeOf(id);
+      return of.isOurs ? undefined : of;
+    },
     attributes(id) {
-      const { tree, inner } = at(id);
-      return tree.attributes(inner);
+      const { branch, inner } = at(id);
+      const tree = branch.tree();
+      if (!(tree instanceof Promise)) return shown(tree.attributes(inner), branch);
+      return tree.then((opened) => shown(opened.attributes(inner), branch));
     },
     async lookup(id, name) {
-      const { tree, inner, slot } = at(id);
-      const found = await tree.lookup(inner, name);
-      return found === undefined ? undefined : join(slot, found);
+      const { range, branch, inner } = at(id);
+      const found = await (await branch.tree()).lookup(inner, name);
+      return found === undefined ? undefined : join(range, found);
     },
     async list(id, cookie) {
-      const { tree, inner, slot } = at(id);
-      const entries = await tree.list(inner, cookie);
-      if (slot === 0) return entries;
-      return entries.map(({ name, id: inner, inode = inner, type, attributes, cookie }) => {
-        return { name, id: join(slot, inner), inode, type, attributes, cookie };
-      });
+      const { range, branch, inner } = at(id);
+      const entries = await (await branch.tree()).list(inner, cookie);
+      if (branch.isOurs && branch.inodeShift === 0) return entries;
+      return entries.map((entry) => joinEntry(range, entry));
     },
     async readLink(id) {
-      const { tree, inner } = at(id);
-      return tree.readLink(inner);
+      const { branch, inner } = at(id);
+      return (await branch.tree()).readLink(inner);
     },
     async open(id) {
-      const { tree, inner } = at(id);
-      return tree.open(inner);
+      const { branch, inner } = at(id);
+      const open = async () => (await branch.tree()).open(inner);
+      return branch.isLetGo === true ? lastingSource(await open(), open) : open();
     },
     async extendedAttributes(id) {
-      const { tree, inner } = at(id);
-      return tree.extendedAttributes(inner);
+      const { branch, inner } = at(id);
+      return (await branch.tree()).extendedAttributes(inner);
     },
     async extendedAttribute(id, name) {
-      const { tree, inner } = at(id);
-      return extendedAttribute(tree, inner, name);
+      const { branch, inner } = at(id);
+      return extendedAttribute(await branch.tree(), inner, name);
     },
     async usage(id) {
-      const { tree, inner } = at(id);
-      return tree.usage(inner);
+      const { branch, inner } = at(id);
+      return (await branch.tree()).usage(inner);
     },
   };
 }
 
-function join(slot: number, inner: NodeId): NodeId {
-  return slot * NODE_ID_LIMIT + inner;
+function join({ start, length, of }: Range<Branch>, inner: NodeId): NodeId {
+  if (of.isOurs) return inner;
+  if (!(inner < length)) throw new RangeError(`node ${inner} of a tree that has none from ${length} on`);
+  return start + inner;
+}
+
+function joinEntry(range: Range<Branch>, entry: DirectoryEntry): DirectoryEntry {
+  const { name, id: inner, inode: told = inner, type, attributes: guests, cookie } = entry;
+  const { inodeShift } = range.of;
+  const id = join(range, inner);
+  const inode = told + inodeShift;
+  const attributes = guests === undefined || inodeShift === 0 ? guests : shift(guests, inodeShift);
+  return { name, id, inode, type, attributes, cookie };
+}
+
+function shown(
+  attributes: Attributes | Promise<Attributes>,
+  { inodeShift }: Branch,
+): Attributes | Promise<Attributes> {
+  if (inodeShift === 0) return attributes;
+  if (!(attributes instanceof Promise)) return shift(attributes, inodeShift);
+  return attributes.then((guests) => shift(guests, inodeShift));
+}
+
+function shift(attributes: Attributes, inodeShift: number): Attributes {
+  return { ...attributes, inode: attributes.inode + inodeShift };
 }

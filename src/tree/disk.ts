@@ -1,39 +1,35 @@
 /** A disk at one state of its chain, with its partitions, their file systems and the one tree that holds all. */
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { DiskError, fromHost, MissingError } from "../errors.js";
-import type { BlockSource } from "../extent/extent.js";
-import type { FileSystemOptions, NodeTree } from "../filesystem/filesystem.js";
-import { openChain } from "../image/chain.js";
-import type { Layer } from "../image/image.js";
+import { fromHost, MissingError } from "../errors.js";
+import type { FileSystemOptions } from "../filesystem/filesystem.js";
+import { openImages, type Chain } from "../image/chain.js";
 import type { DiskState } from "../machine/machine.js";
 import { findImages } from "../machine/machines.js";
-import { readVolumes } from "../volume/volumes.js";
-import type { VolumeTable } from "../volume/volume.js";
-import { diskTree } from "./layout.js";
-import { openPart, warningsOf, type Part } from "./part.js";
+import { composeTree, type ComposedTree } from "./compose.js";
+import { entriesOf, ownerOf } from "./layout.js";
+import { liveWarnings } from "./live.js";
+import { snapshotsDirectory } from "./snapshots.js";
+import { openView, type View } from "./view.js";
 
 export interface OpenOptions {
   /** Folders, besides the image's own, in which files that the image names may lie. */
   readonly allowDirs?: readonly string[];
   readonly fileSystems?: FileSystemOptions;
-  /** All states of the disk, the oldest first, where a machine tells of them. */
+  /** Whether it is all right that another program is writing to the images: nothing is said about it. */
+  readonly allowLive?: boolean;
+  /** All states of the disk, the oldest first, for `snapshots/`: what is mounted too. */
   readonly states?: readonly DiskState[];
+  /** Is told what is odd about a state of `snapshots/`, when it is first entered. */
+  readonly report?: (warning: string) => void;
 }
 
-export interface Disk {
+/** What is on it at the state that was opened; and the tree, which may have others. */
+export interface Disk extends View {
   /** The image as it was named, made absolute. */
   readonly path: string;
-  /** The whole disk: `vhdd`. */
-  readonly source: BlockSource;
-  /** The chain, the newest image first. */
-  readonly layers: readonly Layer[];
-  readonly table: VolumeTable;
-  readonly parts: readonly Part[];
-  /** vhdd, volN, fsN/ and the link to the image. */
-  readonly tree: NodeTree;
-  /** What is odd or damaged anywhere, but did not stop us; each once. */
-  readonly warnings: readonly string[];
+  /** vhdd, volN, fsN/, the link to the image, and snapshots/ where states were told. */
+  readonly tree: ComposedTree;
   close(): Promise<void>;
 }
 
@@ -43,28 +39,33 @@ export interface Disk {
  * @throws {DiskError} when the image or one of its parents cannot be opened.
  */
 export async function openDisk(path: string, options: OpenOptions = {}): Promise<Disk> {
-  for (const folder of options.allowDirs ?? []) await checkFolder(folder);
-  const chain = await openChain(path, {
-    allowDirs: options.allowDirs ?? [],
-    findImages,
-  });
+  const { allowDirs = [], fileSystems = {}, allowLive = false, states = [], report = ignore } = options;
+  for (const folder of allowDirs) await checkFolder(folder);
+  const images = openImages({ allowDirs, findImages });
   try {
-    const table = await readTable(chain.source);
-    const parts = await Promise.all(
-      table.volumes.map((volume) => openPart(volume, options.fileSystems ?? {})),
-    );
-    const disk = { path: resolve(path), source: chain.source, layers: chain.layers, table, parts };
-    return {
-      ...disk,
-      tree: await diskTree(disk),
-      warnings: [...new Set([...chain.warnings, ...table.warnings, ...parts.flatMap(warningsOf)])],
-      close: () => chain.close(),
+    const lookedAt = new Set<string>();
+    const openChecked = async (chain: Chain): Promise<View> => {
+      const view = await openView(chain, fileSystems);
+      const paths = chain.layers.map(({ storage }) => storage.path).filter((image) => !lookedAt.has(image));
+      for (const image of paths) lookedAt.add(image);
+      return allowLive ? view : { ...view, warnings: [...liveWarnings(paths), ...view.warnings] };
     };
+    const view = await openChecked(await images.chain(path));
+    const absolute = resolve(path);
+    const owner = await ownerOf(absolute);
+    const entries = entriesOf(absolute, view);
+    const common = { path: absolute, owner, images, allowDirs, view: openChecked, report };
+    const snapshots = snapshotsDirectory(states, common);
+    if (snapshots !== undefined) entries.set("snapshots", snapshots);
+    const tree = composeTree({ kind: "directory", entries }, owner);
+    return { ...view, path: absolute, tree, close: () => images.close() };
   } catch (error) {
-    await chain.close();
+    await images.close();
     throw error;
   }
 }
+
+const ignore = (): void => undefined;
 
 /** A mistyped folder would only be silence. */
 async function checkFolder(path: string): Promise<void> {
@@ -73,16 +74,5 @@ async function checkFolder(path: string): Promise<void> {
   });
   if (!stats.isDirectory()) {
     throw new MissingError({ file: path, thing: "this is not a folder", hint: "--allow-dir takes one" });
-  }
-}
-
-/** A damaged partition table takes the partitions, not the disk. */
-async function readTable(disk: BlockSource): Promise<VolumeTable> {
-  try {
-    return await readVolumes(disk);
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    const warning = `the partition table cannot be read, only the whole disk is shown: ${error.message}`;
-    return { kind: "none", sectorSize: 512, volumes: [], warnings: [warning] };
   }
 }

@@ -2,7 +2,7 @@
 import { parseName, printName } from "../bytes/text.js";
 import { CorruptError, MissingError } from "../errors.js";
 import type { Attributes, NodeId, NodeTree } from "../filesystem/filesystem.js";
-import { slotOf } from "./compose.js";
+import type { ComposedTree } from "./compose.js";
 import type { Disk } from "./disk.js";
 import type { Part } from "./part.js";
 
@@ -70,7 +70,7 @@ async function looksLikeRoot(tree: NodeTree): Promise<boolean> {
 
 /** Follows `path` from the last node of `start`, and answers the nodes that lead to its end. */
 async function walk(
-  tree: NodeTree,
+  tree: ComposedTree,
   start: readonly NodeId[],
   path: Buffer,
   follow: boolean,
@@ -88,7 +88,8 @@ async function walk(
       continue;
     }
     const id = await step(tree, stack.at(-1)!, name, asked);
-    const isFollowed = slotOf(id) > 0 && (follow || pending.length > 0);
+    const guest = tree.guestOf(id);
+    const isFollowed = guest !== undefined && (follow || pending.length > 0);
     if (!isFollowed || (await tree.attributes(id)).type !== "symlink") {
       stack.push(id);
       continue;
@@ -101,7 +102,7 @@ async function walk(
     }
     const target = await tree.readLink(id);
     pending.unshift(...split(target));
-    bottom = 1 + stack.findIndex((node) => slotOf(node) === slotOf(id));
+    bottom = 1 + stack.findIndex((node) => tree.guestOf(node) === guest);
     if (target[0] === SLASH) stack.length = bottom;
   }
   return stack;

@@ -67,8 +67,7 @@ t.test(
 
 t.test("nodes of two trees keep their own inode numbers, and are different nodes", async (t) => {
   const [first, second] = [await find("fs0", "a", "b"), await find("fs1", "a", "b")];
-  t.equal(first, NODE_ID_LIMIT + 4);
-  t.equal(second, 2 * NODE_ID_LIMIT + 4);
+  t.equal(second - first, NODE_ID_LIMIT, "each has as many numbers as it may need");
   t.equal((await tree.attributes(first)).inode, (await tree.attributes(second)).inode);
   t.equal((await tree.attributes(first)).size, 1);
   t.equal((await tree.open(second)).size, 2);
@@ -85,7 +84,7 @@ t.test(
 );
 
 t.test("a node that is not there is a MissingError", async (t) => {
-  const missing: NodeTree["root"][] = [0, 99, 3 * NODE_ID_LIMIT + 2, NODE_ID_LIMIT + 99];
+  const missing: NodeTree["root"][] = [0, 99, 3 * NODE_ID_LIMIT + 2, 2 ** 53, -1, NaN];
   for (const id of missing) await t.rejects(async () => tree.attributes(id), { code: "MISSING" });
 });
 

@@ -1,10 +1,17 @@
 /** What is known of a file or a directory, whichever of the file systems it is in. */
+import type { BlockSource } from "../../extent/extent.js";
 import type { NodeId } from "../filesystem.js";
 import { chain, contiguous, type Allocation } from "./chain.js";
+import { SLOT_SIZE } from "./directory.js";
 import type { Heap } from "./heap.js";
 
 /** The root's number: no entry lies in the second slot of the boot sector. Linux shows it, too (MSDOS_ROOT_INO). */
 export const ROOT_ID = 1;
+
+/** What the numbers of nodes on `volume` do not reach: that of the slot at its end. */
+export function nodeLimitOf(volume: BlockSource): number {
+  return Math.ceil(volume.size / SLOT_SIZE) + ROOT_ID;
+}
 
 /** A file or a directory. Its number is its entry's place in the volume, in slots, but for the root's. */
 export interface ClusterNode {

@@ -14,7 +14,7 @@
 import type { BlockSource } from "../../extent/extent.js";
 import { foldBy } from "../clusters/case.js";
 import { clusterDirectory } from "../clusters/directory.js";
-import { clustersOf, ROOT_ID } from "../clusters/node.js";
+import { clustersOf, nodeLimitOf, ROOT_ID } from "../clusters/node.js";
 import { clusterTree } from "../clusters/tree.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
 import { entryParser } from "./entryset.js";
@@ -42,5 +42,5 @@ async function open(volume: BlockSource, options: FileSystemOptions = {}): Promi
     usage: () => usageOf(medium, tables),
     reserved: reservedClusters(medium, tables),
   });
-  return { ...tree, facts: factsOf(medium, tables, warning) };
+  return { ...tree, nodeLimit: nodeLimitOf(volume), facts: factsOf(medium, tables, warning) };
 }

@@ -161,6 +161,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
 
   return {
     root: ROOT_INODE,
+    nodeLimit: INODE_LIMIT,
     facts: factsOf(medium, warnings),
     attributes(id) {
       checkOwner(id);
@@ -219,6 +220,9 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     },
   };
 }
+
+/** Inode numbers are words of 32 bits, and a damaged directory may have any. */
+const INODE_LIMIT = 2 ** 32;
 
 /** Behind the last name of a part is none: whoever goes on from there need not look at the part again. */
 function passRest(entries: DirectoryEntry[], part: Part): void {

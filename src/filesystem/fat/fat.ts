@@ -15,7 +15,7 @@ import type { BlockSource } from "../../extent/extent.js";
 import { unicodeFold } from "../clusters/case.js";
 import { chain } from "../clusters/chain.js";
 import { clusterDirectory, type Directory } from "../clusters/directory.js";
-import { ROOT_ID } from "../clusters/node.js";
+import { nodeLimitOf, ROOT_ID } from "../clusters/node.js";
 import { clusterTree } from "../clusters/tree.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
 import { factsOf, findLabel } from "./facts.js";
@@ -41,7 +41,11 @@ async function open(volume: BlockSource, options: FileSystemOptions = {}): Promi
     ...("offset" in medium.boot.geometry.root && { fixedRoot: root }),
   });
   const warnings = await stateWarnings(medium);
-  return { ...tree, facts: factsOf(medium, await findLabel(medium, root), warnings) };
+  return {
+    ...tree,
+    nodeLimit: nodeLimitOf(volume),
+    facts: factsOf(medium, await findLabel(medium, root), warnings),
+  };
 }
 
 async function rootOf(medium: Medium): Promise<Directory> {

@@ -11,7 +11,15 @@ export type Place =
   | { readonly kind: "stream"; readonly number: number; readonly index: number }
   | { readonly kind: "stale"; readonly number: number };
 
+/**
+ * Ranges, of which the streams have all but two. A file's attribute list has 256 KiB at most, in entries of 32 bytes:
+ * it cannot name more streams.
+ */
+const RANGE_COUNT = 2 ** 14;
+
 export interface NodeIds {
+  /** What no number reaches. */
+  readonly limit: number;
   file(number: number): NodeId;
   stale(number: number): NodeId;
   /** Undefined where there are too many streams to be numbered. */
@@ -22,9 +30,11 @@ export interface NodeIds {
 /** For a table of `recordCount` records. Record 0 cannot be node 0: its place is behind the last record. */
 export function nodeIds(recordCount: number): NodeIds {
   const range = recordCount + 1;
-  const staleRange = Math.floor(NODE_ID_LIMIT / range) - 1;
+  const limit = Math.min(NODE_ID_LIMIT, range * RANGE_COUNT);
+  const staleRange = Math.floor(limit / range) - 1;
   const file = (number: number): NodeId => (number === 0 ? recordCount : number);
   return {
+    limit,
     file,
     stale: (number) => staleRange * range + file(number),
     stream: (number, index) => (index + 1 < staleRange ? (index + 1) * range + file(number) : undefined),

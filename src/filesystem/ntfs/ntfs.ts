@@ -165,6 +165,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   }
 
   return {
+    nodeLimit: ids.limit,
     root: ROOT_NUMBER,
     facts: factsOf(medium, state, warnings),
     attributes(id) {

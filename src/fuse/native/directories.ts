@@ -66,8 +66,8 @@ export function serveDirectories(
     if (isEnd && last !== undefined)
       threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
     const kin: Kin[] = [];
-    entries.forEach(({ id, type, cookie }, index) => {
-      if (cookie !== AFTER_DOT && cookie !== AFTER_DOT_DOT)
+    entries.forEach(({ id, type, cookie, isCostly }, index) => {
+      if (cookie !== AFTER_DOT && cookie !== AFTER_DOT_DOT && isCostly !== true)
         kin.push({ id, type: attributes[index]?.type ?? type });
     });
     ahead.learn(id, kin, offset === 0);

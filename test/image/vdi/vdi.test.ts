@@ -7,7 +7,7 @@ import t from "tap";
 import type { Fields } from "../../../src/bytes/struct.js";
 import { CorruptError, DiskError } from "../../../src/errors.js";
 import { read } from "../../../src/extent/read.js";
-import { openChain, type Chain } from "../../../src/image/chain.js";
+import { openChain, type OpenChain } from "../../../src/image/chain.js";
 import { openLayer } from "../../../src/image/formats.js";
 import { Header0, Header1, Header1Plus, PreHeader } from "../../../src/image/vdi/structures.js";
 import { openFile } from "../../../src/storage/file.js";
@@ -198,7 +198,7 @@ t.test("cut at any length, an image gives right bytes or a DiskError", async (t)
     await writeFile(path, good.subarray(0, length));
     const opened = await openChain(path).catch((error: unknown) => error);
     if (opened instanceof DiskError) continue;
-    const chain = opened as Chain;
+    const chain = opened as OpenChain;
     for (const [block, value] of [
       [0, 1],
       [1, 0],

@@ -1,0 +1,146 @@
+/**
+ * Who else uses files: what has them open for writing, or holds a lock that says so. VirtualBox takes no locks of the
+ * host's; its open descriptors tell. qemu locks single bytes, each of which stands for something that it does with an
+ * image. Linux; elsewhere nothing is known.
+ */
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { basename } from "node:path";
+import { fileKey, parseLocks, type FileLock } from "./locks.js";
+
+export interface FileUser {
+  /** As it was asked for. */
+  readonly path: string;
+  readonly how: "open for writing" | "locked";
+  /** Where the host lets us see it. */
+  readonly process?: Process;
+}
+
+export interface Process {
+  readonly pid: number;
+  readonly program: string;
+}
+
+/**
+ * Descriptors of other processes that are looked at, some microseconds each; of the processes that were started last
+ * first. A few hundred processes have some thousands.
+ */
+const SCAN_LIMIT = 8000;
+
+/** Writers of any of `paths`, and holders of locks. Readers are none, nor are we ourselves. Never throws. */
+export function usersOf(paths: readonly string[]): FileUser[] {
+  if (process.platform !== "linux") return [];
+  const files = paths.flatMap(identify);
+  const writers = writersOf(files);
+  const byKey = new Map(files.map((file) => [file.key, file]));
+  const users = [...writers];
+  for (const lock of parseLocks(textOf("/proc/locks"))) {
+    const path = byKey.get(lock.file)?.path;
+    if (path === undefined || lock.pid === process.pid || !isWriters(lock)) continue;
+    const same = users.filter((user) => user.path === path);
+    if (same.some((user) => lock.pid === undefined || user.process?.pid === lock.pid)) continue;
+    users.push({ path, how: "locked", ...(lock.pid !== undefined && { process: processOf(lock.pid) }) });
+  }
+  return users;
+}
+
+interface File {
+  readonly path: string;
+  /** Its own, behind all links. */
+  readonly name: string;
+  /** As locks name it. */
+  readonly key: string;
+}
+
+function identify(path: string): File[] {
+  const key = keyOf(path);
+  return key === undefined ? [] : [{ path, name: nameOf(path), key }];
+}
+
+function nameOf(path: string): string {
+  try {
+    return basename(realpathSync.native(path));
+  } catch {
+    return basename(path);
+  }
+}
+
+function keyOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path);
+    return fileKey(dev, ino);
+  } catch {
+    return undefined; // whoever opens it hears why
+  }
+}
+
+/**
+ * What qemu does with an image, as shared locks on a byte each: read, write, write what does not change it, resize.
+ * Source: qemu block/file-posix.c, RAW_LOCK_PERM_BASE; include/block/block-common.h, BLK_PERM_*.
+ */
+const QEMU_FIRST = 100;
+const QEMU_LAST = 103;
+const QEMU_WRITES = [101, 103];
+
+/** Whether who holds `lock` may write. A shared lock on other bytes is a reader's. */
+function isWriters({ isExclusive, start, end }: FileLock): boolean {
+  const isQemu = start >= QEMU_FIRST && end <= QEMU_LAST;
+  return isExclusive || (isQemu && QEMU_WRITES.some((byte) => start <= byte && byte <= end));
+}
+
+/** The processes that have any of `files` open for writing: of all that root sees, of an ordinary user his own. */
+function writersOf(files: readonly File[]): FileUser[] {
+  const names = new Set(files.map(({ name }) => name));
+  const writers: FileUser[] = [];
+  let looks = 0;
+  const pids = list("/proc").map(Number);
+  for (const pid of pids.filter((pid) => pid > 0 && pid !== process.pid).sort((a, b) => b - a)) {
+    const known = new Set<string>();
+    for (const fd of list(`/proc/${pid}/fd`)) {
+      if (++looks > SCAN_LIMIT) return writers;
+      // The link's text costs little and waits for nobody; most are done with here.
+      if (!names.has(basename(targetOf(pid, fd))) || !isForWriting(pid, fd)) continue;
+      const opened = keyOf(`/proc/${pid}/fd/${fd}`);
+      const path = files.find(({ key }) => key === opened)?.path;
+      if (path === undefined || known.has(path)) continue;
+      known.add(path);
+      writers.push({ path, how: "open for writing", process: processOf(pid) });
+    }
+  }
+  return writers;
+}
+
+/** `O_WRONLY` and `O_RDWR` among the flags, which are octal (proc_pid_fdinfo(5)). */
+function isForWriting(pid: number, fd: string): boolean {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(textOf(`/proc/${pid}/fdinfo/${fd}`))?.[1];
+  return flags !== undefined && (parseInt(flags, 8) & 3) !== 0;
+}
+
+function processOf(pid: number): Process {
+  const [command = ""] = textOf(`/proc/${pid}/cmdline`).split("\0");
+  return { pid, program: basename(command) || textOf(`/proc/${pid}/comm`).trim() };
+}
+
+/** What is in folder `path`; nothing where we may not look, or it is gone by now. */
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function targetOf(pid: number, fd: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * `snapshots/`: every state of the disk as a directory, with what a mount of that state would show. A state is opened
+ * when it is entered; the images are opened once for all of them.
+ */
+import { realpath } from "node:fs/promises";
+import { dirname } from "node:path";
+import { CorruptError, DeniedError, MissingError, withContext } from "../errors.js";
+import { homeOf, type Chain, type Images } from "../image/chain.js";
+import type { DiskState } from "../machine/machine.js";
+import { isWithin } from "../storage/gate.js";
+import type { DirectoryFixture, Fixture, FixtureOwner } from "./fixtures.js";
+import { entriesOf, ownerOf } from "./layout.js";
+import { directoryNames } from "./names.js";
+import type { View } from "./view.js";
+
+/** What the states of a disk have in common. */
+export interface Common {
+  /** The image that was opened. Absolute. */
+  readonly path: string;
+  readonly owner: FixtureOwner;
+  readonly images: Images;
+  readonly allowDirs: readonly string[];
+  view(chain: Chain): Promise<View>;
+  /** Is told what is odd about a state, when it is first entered. */
+  report(warning: string): void;
+}
+
+/**
+ * Between the inode numbers of one state and those of the next. Programs such as diff take two files of the same
+ * number, size and times for one, and look no further: a directory, for example, in which something changed only
+ * further down. Guests' numbers are below 2^40, so that no two states share any; where a backend shows 32 bits of
+ * them, the odd rest keeps the numbers of one file in any two states different.
+ */
+const INODE_STRIDE = 2 ** 40 + 0x9e37_79b1;
+
+/** The directory of `states`, the oldest first; undefined where none of them has an image. */
+export function snapshotsDirectory(
+  states: readonly DiskState[],
+  common: Common,
+): DirectoryFixture | undefined {
+  if (states.every((state) => state.image === undefined)) return undefined;
+  const names = directoryNames(states);
+  const entered = new Set<DiskState>();
+  const door = (state: DiskState, index: number): Fixture => ({
+    kind: "door",
+    time: state.taken ?? common.owner.time,
+    inodeShift: (index + 1) * INODE_STRIDE,
+    async open() {
+      const place = `snapshots/${names.get(state)!}`;
+      try {
+        const image = imageOf(state);
+        const chain = await common.images.chain(image);
+        await checkIdentity(state, chain, common);
+        const view = await common.view(chain);
+        if (!entered.has(state)) for (const warning of view.warnings) common.report(`${place}: ${warning}`);
+        entered.add(state);
+        return { root: { kind: "directory", entries: entriesOf(image, view) }, owner: await ownerOf(image) };
+      } catch (error) {
+        throw withContext(place, error);
+      }
+    },
+  });
+  const entries = states.map((state, index) => [names.get(state)!, door(state, index)] as const);
+  return { kind: "directory", entries: new Map(entries) };
+}
+
+function imageOf({ image, imageUuid }: DiskState): string {
+  if (image !== undefined) return image;
+  throw new MissingError(`its image {${imageUuid}} is nowhere to be found`);
+}
+
+/**
+ * A machine's configuration may come from a stranger: it does not make any file of the host an image of the machine.
+ * @throws {DiskError} where the image is not the one that the configuration names, or nothing tells that it is.
+ */
+async function checkIdentity(state: DiskState, { layers }: Chain, common: Common): Promise<void> {
+  const [{ identity, storage }] = layers as [Chain["layers"][0]];
+  if (identity?.uuid === state.imageUuid) return;
+  if (identity !== undefined) {
+    throw new CorruptError({
+      file: storage.name,
+      thing: "this image's UUID",
+      found: identity.uuid,
+      expected: `${state.imageUuid}, by which the machine knows it`,
+    });
+  }
+  const roots = [...homeOf(await realpath(common.path)), ...common.allowDirs];
+  const folders = await Promise.all(roots.map((root) => realpath(root)));
+  const path = await realpath(storage.path);
+  if (folders.some((folder) => isWithin(folder, path))) return;
+  throw new DeniedError({
+    file: storage.name,
+    thing:
+      "the machine has this file as an image, but nothing in it says so, and it lies outside the image's folders",
+    hint: `allow it with --allow-dir ${JSON.stringify(dirname(path))}`,
+  });
+}
