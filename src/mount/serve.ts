@@ -12,6 +12,8 @@ export interface MountRequest {
   readonly allowDirs: readonly string[];
   /** How guests' file systems are to be read. */
   readonly fileSystems: FileSystemOptions;
+  /** Whether `fsN/` are shown; they are, unless told. */
+  readonly guestFiles?: boolean;
   readonly allowOther: boolean;
   readonly allowRoot: boolean;
   /** Further mount options, as after `-o`, one each. */
@@ -35,6 +37,7 @@ export async function serveMount(
   const disk = await openDisk(request.image, {
     allowDirs: request.allowDirs,
     fileSystems: request.fileSystems,
+    guestFiles: request.guestFiles ?? true,
   });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);

@@ -16,6 +16,8 @@ export interface OpenOptions {
   /** Folders, besides the image's own, in which files that the image names may lie. */
   readonly allowDirs?: readonly string[];
   readonly fileSystems?: FileSystemOptions;
+  /** Whether the partitions' file systems are opened, for `fsN/`; they are, unless told. */
+  readonly guestFiles?: boolean;
 }
 
 export interface Disk {
@@ -47,9 +49,10 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
   });
   try {
     const table = await readTable(chain.source);
-    const parts = await Promise.all(
-      table.volumes.map((volume) => openPart(volume, options.fileSystems ?? {})),
-    );
+    const parts: Part[] =
+      options.guestFiles === false
+        ? table.volumes.map((volume) => ({ volume }))
+        : await Promise.all(table.volumes.map((volume) => openPart(volume, options.fileSystems ?? {})));
     const disk = { path: resolve(path), source: chain.source, layers: chain.layers, table, parts };
     return {
       ...disk,
