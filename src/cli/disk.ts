@@ -1,14 +1,18 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
+import type { Logger } from "pino";
 import { parseZone } from "../bytes/zone.js";
 import { CODE_PAGES, codePageNumber } from "../filesystem/fat/codepages.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
+import type { Chosen } from "../machine/choose.js";
 import type { Disk } from "../tree/disk.js";
 import { UsageError } from "./exit.js";
 import { commandLog, type Level } from "./log.js";
 
 export interface DiskArguments {
   image: string;
+  disk: string | undefined;
+  snapshot: string | undefined;
   allowDir: string[];
   codepage: string | undefined;
   timeZone: string | undefined;
@@ -17,14 +21,35 @@ export interface DiskArguments {
   logLevel: Level | undefined;
 }
 
+/** What IMAGE may be, for every command's help. */
+const IMAGE = "An image, a machine's name, UUID or .vbox file, or the UUID of a registered image";
+
 /** Adds IMAGE and the options of opening it. */
 export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "allow-dir": string[] }> {
+  return openOptions(command).positional("image", {
+    type: "string",
+    demandOption: true,
+    coerce: notEmpty("image"),
+    describe: IMAGE,
+  });
+}
+
+/** Adds the options of opening a disk: which of a machine's, in which state, and how it is to be read. */
+export function openOptions<T>(command: Argv<T>): Argv<T & { "allow-dir": string[] }> {
   return fileSystemOptions(command)
-    .positional("image", {
+    .option("disk", {
       type: "string",
-      demandOption: true,
-      coerce: notEmpty("image"),
-      describe: "The image: the newest of its chain to see",
+      requiresArg: true,
+      coerce: once("disk"),
+      describe: 'Which disk of the machine: its place ("SATA 0:0"), number, image name or UUID',
+    })
+    .option("snapshot", {
+      type: "string",
+      requiresArg: true,
+      coerce: once("snapshot"),
+      describe:
+        "Which state: a snapshot's name or UUID, an image's UUID, current, latest, base, NAME~2 (two above it in " +
+        "the tree), @2026-03-01 or @2026-03-01T12:00Z (the last that was taken by then; a day is its beginning)",
     })
     .option("allow-dir", {
       ...severalTimes,
@@ -93,6 +118,15 @@ function known(
   };
 }
 
+/** Checks that an option has one value, and that it is not empty. */
+function once(option: string): (value: string | string[] | undefined) => string | undefined {
+  return (value) => {
+    if (Array.isArray(value)) throw new UsageError(`--${option} is given more than once`);
+    if (value === "") throw new UsageError(`--${option} is empty`);
+    return value;
+  };
+}
+
 /** An empty name comes from a variable that was not set; as a path it would mean the current folder. */
 export function notEmpty(what: string): (name: string) => string {
   return (name) => {
@@ -110,11 +144,26 @@ export const severalTimes = {
   coerce: (value: string | string[]): string[] => [value].flat(),
 } as const;
 
+/** The image that the arguments mean; what is to be known of the choice is told in the log. */
+export async function chooseImage(argv: DiskArguments, log: Logger): Promise<Chosen> {
+  const { choose } = await import("../machine/choose.js");
+  const { image, disk, snapshot, allowDir } = argv;
+  const chosen = await choose({
+    image,
+    ...(disk !== undefined && { disk }),
+    ...(snapshot !== undefined && { snapshot }),
+    allowDirs: allowDir,
+  });
+  for (const notice of chosen.notices) log.warn(notice);
+  return chosen;
+}
+
 /** Opens the disk, hands it to `work`, and closes it whatever happens. */
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
   const log = await commandLog(argv.logLevel ?? "warn");
+  const { image, states } = await chooseImage(argv, log);
   const { openDisk } = await import("../tree/disk.js");
-  const disk = await openDisk(argv.image, { allowDirs: argv.allowDir, fileSystems: fileSystemsOf(argv) });
+  const disk = await openDisk(image, { allowDirs: argv.allowDir, fileSystems: fileSystemsOf(argv), states });
   try {
     for (const warning of disk.warnings) log.warn(warning);
     await work(disk);

@@ -1,11 +1,11 @@
 /** `vdisk info`: the image, its chain, its partitions and what is on them. */
 import type { CommandModule } from "yargs";
-import { printName, printSentence } from "../bytes/text.js";
+import { printSentence } from "../bytes/text.js";
 import type { Layer } from "../image/image.js";
 import type { Disk } from "../tree/disk.js";
 import type { Part } from "../tree/part.js";
 import { diskOptions, type DiskArguments, withDisk } from "./disk.js";
-import { columns, formatSize, write, writeJson } from "./output.js";
+import { columns, formatSize, shown, write, writeJson } from "./output.js";
 
 interface Arguments extends DiskArguments {
   json: boolean;
@@ -132,9 +132,4 @@ function detailRows(details: Readonly<Record<string, unknown>>): string {
         typeof value === "string" ? shown(value) : JSON.stringify(value),
       ]),
   );
-}
-
-/** Labels and comments come from the guest: what cannot be shown is as in names. */
-function shown(text: string): string {
-  return printName(Buffer.from(text));
 }

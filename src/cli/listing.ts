@@ -75,7 +75,7 @@ function formatPermissions(permissions: number): string {
   return letters.join("");
 }
 
-function formatLocalTime({ seconds }: Timestamp): string {
+export function formatLocalTime({ seconds }: Timestamp): string {
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) return `@${seconds}`;
   const two = (value: number): string => String(value).padStart(2, "0");

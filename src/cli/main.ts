@@ -5,6 +5,7 @@ import { hideBin } from "yargs/helpers";
 import { cat } from "./cat.js";
 import { UsageError } from "./exit.js";
 import { info } from "./info.js";
+import { list } from "./list.js";
 import { ls } from "./ls.js";
 import { levels } from "./log.js";
 import { mountCommand } from "./mount.js";
@@ -17,6 +18,7 @@ await runProgram("vdisk", () =>
     .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
     .command(mountCommand)
     .command(unmountCommand)
+    .command(list)
     .command(info)
     .command(ls)
     .command(cat)

@@ -1,11 +1,19 @@
 /** `vdisk mount`: the disk as a device node, partitions and files, through FUSE. */
+import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { printSentence } from "../bytes/text.js";
 import { backendNames } from "../fuse/backend.js";
 import type { BackendChoice } from "../fuse/backends.js";
 import type { MountRequest } from "../mount/serve.js";
 import { startMount } from "../mount/start.js";
-import { diskOptions, fileSystemsOf, notEmpty, severalTimes, type DiskArguments } from "./disk.js";
+import {
+  chooseImage,
+  diskOptions,
+  fileSystemsOf,
+  notEmpty,
+  severalTimes,
+  type DiskArguments,
+} from "./disk.js";
 import { commandLog } from "./log.js";
 import { parseMountOptions } from "./mount-options.js";
 import { write } from "./output.js";
@@ -48,13 +56,16 @@ export const mountCommand: CommandModule<object, Arguments> = {
         default: "auto",
         describe: "How to reach the kernel",
       })
+      .example('$0 mount "Windows 10" /mnt --snapshot "Before update"', "A machine, as it was at a snapshot")
       .epilogue(
         "The mount's log is named when it is mounted. End the mount with: vdisk unmount MOUNT-POINT",
       ) as never,
   handler: async (argv) => {
     const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);
+    const { image, states } = await chooseImage(argv, await commandLog(argv.logLevel ?? "warn"));
     const request: MountRequest = {
-      image: argv.image,
+      image: resolve(image),
+      states,
       mountPoint: argv.mountPoint,
       allowDirs: argv.allowDir,
       fileSystems: fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase }),

@@ -1,5 +1,6 @@
 /** Standard output, as fast as its reader takes it. */
 import { once } from "node:events";
+import { printName } from "../bytes/text.js";
 import { fromHost } from "../errors.js";
 
 /**
@@ -34,6 +35,11 @@ export function columns(rows: readonly (readonly (string | number)[])[]): string
     )
     .map((line) => `${line}\n`)
     .join("");
+}
+
+/** Labels, comments and names from strangers' files: what cannot be shown is as in names. */
+export function shown(text: string): string {
+  return printName(Buffer.from(text));
 }
 
 /** `20.0 GiB`; bytes below 1024 as they are. */

@@ -71,9 +71,9 @@ function plainSlot(slot: string): string {
 function describeDisks(disks: readonly MachineDisk[]): string {
   return listed(
     disks.map((disk, index) => {
-      const { image, imageUuid } = disk.states.at(-1)!;
-      const name = image === undefined ? `{${imageUuid}}, which is missing` : basename(image);
-      return `${index} (${disk.slot}: ${name}${isAttached(disk) ? "" : ", of a snapshot only"})`;
+      const { slot, base, states } = disk;
+      const name = base === undefined ? `{${states.at(-1)!.imageUuid}}` : win32.basename(base.location);
+      return `${index} (${slot}: ${name}${isAttached(disk) ? "" : ", of a snapshot only"})`;
     }),
   );
 }

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
+import type { DiskState } from "../machine/machine.js";
 import { openDisk } from "../tree/disk.js";
 import { checkMountPoint } from "./place.js";
 import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } from "./state.js";
@@ -14,6 +15,8 @@ export interface MountRequest {
   readonly fileSystems: FileSystemOptions;
   /** Whether `fsN/` are shown; they are, unless told. */
   readonly guestFiles?: boolean;
+  /** All states of the disk, the oldest first, where a machine tells of them. */
+  readonly states?: readonly DiskState[];
   readonly allowOther: boolean;
   readonly allowRoot: boolean;
   /** Further mount options, as after `-o`, one each. */
@@ -38,6 +41,7 @@ export async function serveMount(
     allowDirs: request.allowDirs,
     fileSystems: request.fileSystems,
     guestFiles: request.guestFiles ?? true,
+    ...(request.states !== undefined && { states: request.states }),
   });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);

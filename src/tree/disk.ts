@@ -6,6 +6,7 @@ import type { BlockSource } from "../extent/extent.js";
 import type { FileSystemOptions, NodeTree } from "../filesystem/filesystem.js";
 import { openChain } from "../image/chain.js";
 import type { Layer } from "../image/image.js";
+import type { DiskState } from "../machine/machine.js";
 import { findImages } from "../machine/machines.js";
 import { readVolumes } from "../volume/volumes.js";
 import type { VolumeTable } from "../volume/volume.js";
@@ -18,6 +19,8 @@ export interface OpenOptions {
   readonly fileSystems?: FileSystemOptions;
   /** Whether the partitions' file systems are opened, for `fsN/`; they are, unless told. */
   readonly guestFiles?: boolean;
+  /** All states of the disk, the oldest first, where a machine tells of them. */
+  readonly states?: readonly DiskState[];
 }
 
 export interface Disk {

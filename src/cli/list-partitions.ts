@@ -1,0 +1,58 @@
+/** The partitions of a disk, as `vdisk list IMAGE` shows them. */
+import { printSentence } from "../bytes/text.js";
+import type { Disk } from "../tree/disk.js";
+import type { Part } from "../tree/part.js";
+import { columns, formatSize, shown } from "./output.js";
+
+const HEADINGS = ["name", "boot", "start", "sectors", "size", "offset", "type", "file system", "label"];
+
+/** The image with its base, and a line a partition; starts and counts are in the table's own sectors. */
+export function partitionsText(disk: Disk): string {
+  const { layers, source, table, parts } = disk;
+  const [top, ...below] = layers;
+  const base = below.at(-1);
+  const uuid = table.uuid === undefined ? "" : `, ${table.uuid}`;
+  const heading = columns([
+    ["image", printSentence(top!.storage.path)],
+    ...(base === undefined ? [] : [["base", printSentence(base.storage.path)]]),
+    ...(top!.identity === undefined ? [] : [["uuid", top!.identity.uuid]]),
+    ["size", `${formatSize(source.size)} (${source.size} bytes)`],
+    ["table", table.kind === "none" ? "none" : `${table.kind.toUpperCase()}${uuid}`],
+  ]);
+  const rows = parts.map((part) => {
+    const { name, boot, start, sectors, size, offset, type, fileSystem, label } = factsOf(part, disk);
+    const known = fileSystem ?? (part.problem === undefined ? "" : "cannot be read");
+    return [name, boot ? "*" : "", start, sectors, formatSize(size), offset, type, known, shown(label ?? "")];
+  });
+  return `${heading}\n${columns([HEADINGS, ...rows])}`;
+}
+
+export function partitionsJson(disk: Disk): unknown {
+  const { layers, source, table, parts } = disk;
+  return {
+    image: layers[0]!.storage.path,
+    base: layers.at(-1)!.storage.path,
+    uuid: layers[0]!.identity?.uuid,
+    size: source.size,
+    table: { kind: table.kind, uuid: table.uuid, sectorSize: table.sectorSize },
+    partitions: parts.map((part) => factsOf(part, disk)),
+  };
+}
+
+function factsOf({ volume, fileSystem }: Part, { table: { sectorSize } }: Disk) {
+  const { index, number, offset, source, type, typeName, bootable, uuid } = volume;
+  return {
+    name: `vol${index}`,
+    number,
+    boot: bootable,
+    start: offset / sectorSize,
+    sectors: source.size / sectorSize,
+    size: source.size,
+    offset,
+    type: typeName,
+    typeId: type,
+    uuid,
+    fileSystem: fileSystem?.facts.type,
+    label: (fileSystem?.facts.label ?? "") === "" ? volume.label : fileSystem?.facts.label,
+  };
+}

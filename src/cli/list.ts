@@ -1,0 +1,76 @@
+/** `vdisk list`: the machines that there are, or the partitions of one disk. */
+import type { CommandModule } from "yargs";
+import type { MachineList } from "../machine/hypervisor.js";
+import { openOptions, withDisk, type DiskArguments } from "./disk.js";
+import { UsageError } from "./exit.js";
+import { commandLog } from "./log.js";
+import { write, writeJson } from "./output.js";
+
+interface Arguments extends Omit<DiskArguments, "image"> {
+  image?: string;
+  vm?: string;
+  verbose: boolean;
+  wide: boolean;
+  json: boolean;
+}
+
+export const list: CommandModule<object, Arguments> = {
+  command: "list [image]",
+  describe: "List machines, their disks and snapshots; or the partitions of one disk",
+  builder: (command) =>
+    openOptions(command)
+      .positional("image", {
+        type: "string",
+        describe: "List the partitions of this image or machine",
+      })
+      .option("vm", {
+        type: "string",
+        requiresArg: true,
+        describe: "Only this machine: its name, UUID or .vbox file",
+      })
+      .option("verbose", {
+        alias: "v",
+        type: "boolean",
+        default: false,
+        describe: "With all UUIDs, paths, formats and sizes",
+      })
+      .option("wide", { alias: "w", type: "boolean", default: false, describe: "One line an image" })
+      .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
+      .example("$0 list", "All machines")
+      .example('$0 list --vm "Windows 10" -v', "All of one")
+      .example('$0 list "Windows 10"', "The partitions of its disk") as never,
+  handler: async (argv) => {
+    const { image, vm } = argv;
+    if (image !== undefined) {
+      if (vm !== undefined) throw new UsageError("--vm is for listing machines; IMAGE is named already");
+      const { partitionsJson, partitionsText } = await import("./list-partitions.js");
+      await withDisk({ ...argv, image }, (disk) =>
+        argv.json ? writeJson(partitionsJson(disk)) : write(partitionsText(disk)),
+      );
+      return;
+    }
+    if (argv.disk !== undefined || argv.snapshot !== undefined) {
+      throw new UsageError("--disk and --snapshot need an IMAGE");
+    }
+    await listMachines(argv, vm);
+  },
+};
+
+async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: string): Promise<void> {
+  const { findMachine, listMachines } = await import("../machine/machines.js");
+  const found: MachineList =
+    vm === undefined ? await listMachines() : { machines: [await findMachine(vm)], media: [], warnings: [] };
+  if (found.warnings.length > 0) {
+    const log = await commandLog(logLevel ?? "warn");
+    for (const warning of found.warnings) log.warn(warning);
+  }
+  const { diskSizes } = await import("../machine/sizes.js");
+  const sizes = verbose || vm !== undefined ? await diskSizes(found.machines) : new Map<string, number>();
+  if (json) {
+    const { machinesJson } = await import("./list-json.js");
+    await writeJson(machinesJson(found, sizes));
+    return;
+  }
+  const { machinesText, wideText } = await import("./list-text.js");
+  await write(wide && !verbose ? wideText(found) : machinesText(found, sizes, verbose));
+}
