@@ -29,22 +29,22 @@ export interface Attributes {
   /** Bytes: `st_blksize`. */
   readonly blockSize: number;
   /** Of a device node. */
-  readonly device?: { readonly major: number; readonly minor: number };
+  readonly device?: { readonly major: number; readonly minor: number } | undefined;
   readonly accessed: Timestamp;
   readonly modified: Timestamp;
   readonly changed: Timestamp;
-  readonly created?: Timestamp;
+  readonly created?: Timestamp | undefined;
 }
 
 export interface DirectoryEntry {
   readonly name: Buffer;
   readonly id: NodeId;
   /** The inode number to show, where it is not `id`. */
-  readonly inode?: number;
+  readonly inode?: number | undefined;
   /** Where the directory itself tells it; otherwise ask for the attributes. */
-  readonly type?: NodeType;
+  readonly type?: NodeType | undefined;
   /** Where the listing has told them anyway; otherwise ask for them. */
-  readonly attributes?: Attributes;
+  readonly attributes?: Attributes | undefined;
   /** Where to go on after this entry: a number from 1 to 2^53 - 1 that keeps its meaning. */
   readonly cookie: number;
 }

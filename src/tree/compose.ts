@@ -41,13 +41,8 @@ function dispatch(trees: readonly NodeTree[]): NodeTree {
       const { tree, inner, slot } = at(id);
       const entries = await tree.list(inner, cookie);
       if (slot === 0) return entries;
-      return entries.map((entry) => {
-        const { name, id: inner, inode = inner, cookie } = entry;
-        const id = join(slot, inner);
-        const { type, attributes } = entry;
-        if (type !== undefined && attributes !== undefined)
-          return { name, id, inode, type, attributes, cookie };
-        return type === undefined ? { name, id, inode, cookie } : { name, id, inode, type, cookie };
+      return entries.map(({ name, id: inner, inode = inner, type, attributes, cookie }) => {
+        return { name, id: join(slot, inner), inode, type, attributes, cookie };
       });
     },
     async readLink(id) {

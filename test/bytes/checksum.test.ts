@@ -1,5 +1,5 @@
 import t from "tap";
-import { crc16, crc32c } from "../../src/bytes/checksum.js";
+import { crc16, crc32c, crc32cOfWord } from "../../src/bytes/checksum.js";
 
 const CHECK = Buffer.from("123456789");
 
@@ -17,5 +17,25 @@ t.test("CRC-16 gives the check values of the catalogue", (t) => {
 
 t.test("a checksum can be carried on from part to part", (t) => {
   t.equal(crc32c(crc32c(0xffffffff, CHECK.subarray(0, 4)), CHECK.subarray(4)), crc32c(0xffffffff, CHECK));
+  t.end();
+});
+
+t.test("a word counts as its four bytes, little-endian", (t) => {
+  const bytes = Buffer.alloc(4);
+  for (const value of [0, 1, 0x80000000, 0xdeadbeef, 0xffffffff]) {
+    bytes.writeUInt32LE(value);
+    for (const seed of [0, 0xffffffff, 0x12345678])
+      t.equal(crc32cOfWord(seed, value), crc32c(seed, bytes), `${value} after ${seed}`);
+  }
+  t.end();
+});
+
+t.test("bytes taken eight at a time count as bytes taken one by one, wherever they begin", (t) => {
+  const bytes = Buffer.from(Array.from({ length: 64 }, (_, index) => (index * 151) & 0xff));
+  for (let from = 0; from < 20; from++) {
+    let crc = 0xffffffff;
+    for (let at = from; at < bytes.length - from; at++) crc = crc32c(crc, bytes, at, at + 1);
+    t.equal(crc32c(0xffffffff, bytes, from, bytes.length - from), crc, `from ${from}`);
+  }
   t.end();
 });

@@ -18,7 +18,7 @@ export interface Entry {
   readonly inode: number;
   /** Borrowed. */
   readonly name: Buffer;
-  readonly type?: NodeType;
+  readonly type: NodeType | undefined;
   /** Bytes from the directory's start: of this entry, and of the next. */
   readonly position: number;
   readonly next: number;
@@ -86,11 +86,7 @@ export function readEntries(
         );
       const type = hasTypes ? TYPES[bytes[at + EntryRecord.fields.type.offset]! & 0xf] : undefined;
       const next = position + at + length;
-      visit(
-        type === undefined
-          ? { inode, name, position: position + at, next }
-          : { inode, name, type, position: position + at, next },
-      );
+      visit({ inode, name, type, position: position + at, next });
     }
     at += length;
   }

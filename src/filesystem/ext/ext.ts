@@ -16,13 +16,29 @@ import { LRUCache } from "lru-cache";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
-import type { DirectoryEntry, FileSystem, FileSystemDriver, NodeType, Usage } from "../filesystem.js";
+import type {
+  Attributes,
+  DirectoryEntry,
+  FileSystem,
+  FileSystemDriver,
+  NodeType,
+  Usage,
+} from "../filesystem.js";
 import { contentsOf } from "./contents.js";
-import { entriesOf, partsOf } from "./directory.js";
+import { entriesOf, partsOf, type Part } from "./directory.js";
 import { encryptedError } from "./encrypted.js";
 import { factsOf } from "./facts.js";
 import { groupOf, inodeOffset, readGroup, type Group } from "./group.js";
-import { decodeInode, InodeFlag, InodeRecord, ROOT_INODE, type Inode } from "./inode.js";
+import {
+  attributesOf,
+  checkInode,
+  decodeInode,
+  InodeFlag,
+  InodeRecord,
+  ROOT_INODE,
+  type Inode,
+  type SoundInode,
+} from "./inode.js";
 import type { Medium } from "./medium.js";
 import { namesOf } from "./names.js";
 import { openMedium } from "./open.js";
@@ -52,55 +68,72 @@ const BATCH_SIZE = 256;
 /** Source: linux/limits.h, PATH_MAX: no link is longer, whatever the block size. */
 const LINK_LIMIT = 4096;
 
+type Decode<T> = (number: number, bytes: Buffer, offset: number) => T;
+
 function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   const names = namesOf(medium);
   const groups = new LRUCache<number, Group>({ max: GROUP_CACHE_COUNT });
-  const inodeBytes = medium.geometry.inodeSize + INODE_OVERHEAD;
-  const inodes = new LRUCache<number, Inode>({ max: Math.ceil(INODE_CACHE_BYTES / inodeBytes) });
+  const inodes = new LRUCache<number, Inode>({
+    max: Math.ceil(INODE_CACHE_BYTES / (medium.geometry.inodeSize + INODE_OVERHEAD)),
+  });
   const damaged = new LRUCache<number, DiskError>({ max: DAMAGED_COUNT });
   const own = ownInodes(medium);
   let usage: Promise<Usage> | undefined;
 
   /** Inode `number`, whatever it is for; at once where its bytes are kept. */
   function anyInode(number: number): Inode | Promise<Inode> {
-    const known = inodes.get(number);
-    if (known !== undefined) return known;
+    return inodes.get(number) ?? inodeBytes(number, keepInode);
+  }
+
+  function keepInode(number: number, bytes: Buffer, offset: number): Inode {
+    const inode = decodeInode(medium, number, bytes, offset);
+    inodes.set(number, inode);
+    return inode;
+  }
+
+  /** What `decode` makes of the bytes of inode `number`; at once where they are kept. */
+  function inodeBytes<T>(number: number, decode: Decode<T>): T | Promise<T> {
     const { inodeCount } = medium.geometry;
     if (!Number.isInteger(number) || number < 1 || number > inodeCount)
       throw numberError(medium, number, `from 1 to ${inodeCount}`);
     const group = groups.get(groupOf(medium, number));
-    return group === undefined ? inodeOfNewGroup(number) : inodeIn(group, number);
+    return group === undefined ? inodeOfNewGroup(number, decode) : inodeIn(group, number, decode);
   }
 
-  async function inodeOfNewGroup(number: number): Promise<Inode> {
+  async function inodeOfNewGroup<T>(number: number, decode: Decode<T>): Promise<T> {
     const index = groupOf(medium, number);
     const group = await readGroup(medium, index);
     groups.set(index, group);
-    return inodeIn(group, number);
+    return inodeIn(group, number, decode);
   }
 
-  function inodeIn(group: Group, number: number): Inode | Promise<Inode> {
+  function inodeIn<T>(group: Group, number: number, decode: Decode<T>): T | Promise<T> {
     const offset = inodeOffset(medium, number, group);
-    const decode = (bytes: Buffer): Inode => {
-      const inode = decodeInode(medium, number, bytes, offset);
-      inodes.set(number, inode);
-      return inode;
-    };
     const bytes = medium.metadata.read(offset, medium.geometry.inodeSize);
-    return bytes instanceof Promise ? bytes.then(decode) : decode(bytes);
+    if (bytes instanceof Promise) return bytes.then((bytes) => decode(number, bytes, offset));
+    return decode(number, bytes, offset);
   }
 
   /** Inode `number`, which a directory names. */
   function inodeOf(number: number): Inode | Promise<Inode> {
-    if (own(number)) throw numberError(medium, number, "one that is not the file system's own");
+    checkOwner(number);
     const inode = anyInode(number);
     return inode instanceof Promise ? inode.then(checkKind) : checkKind(inode);
   }
 
-  function checkKind(inode: Inode): Inode {
+  function checkOwner(number: number): void {
+    if (own(number)) throw numberError(medium, number, "one that is not the file system's own");
+  }
+
+  function checkKind<I extends SoundInode>(inode: I): I {
     if ((inode.flags & InodeFlag.attributeValue) !== 0)
       throw kindError(medium, inode, "an extended attribute's value", "a file");
     return inode;
+  }
+
+  /** The attributes alone, of which nothing is kept: they are asked for by the hundred thousand. */
+  function decodeAttributes(number: number, bytes: Buffer, offset: number): Attributes {
+    return attributesOf(medium, checkKind(checkInode(medium, number, bytes, offset)));
   }
 
   async function inodeOfType(number: number, type: NodeType): Promise<Inode> {
@@ -130,8 +163,9 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     root: ROOT_INODE,
     facts: factsOf(medium, warnings),
     attributes(id) {
-      const inode = inodeOf(id);
-      return inode instanceof Promise ? inode.then(({ attributes }) => attributes) : inode.attributes;
+      checkOwner(id);
+      const known = inodes.peek(id);
+      return known === undefined ? inodeBytes(id, decodeAttributes) : checkKind(known).attributes;
     },
     async lookup(id, name) {
       return names.find(await inodeOfType(id, "directory"), name);
@@ -140,15 +174,11 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       const inode = await inodeOfType(id, "directory");
       const entries: DirectoryEntry[] = [];
       for await (const part of partsOf(medium, inode, cookie)) {
-        const damage = entriesOf(medium, inode, part, ({ inode: number, name, type, position, next }) => {
-          if (position < cookie) return;
-          entries.push(
-            type === undefined
-              ? { name, id: number, cookie: next }
-              : { name, id: number, type, cookie: next },
-          );
+        const damage = entriesOf(medium, inode, part, ({ inode: id, name, type, position, next }) => {
+          if (position >= cookie) entries.push({ name, id, type, cookie: next });
         });
         if (damage !== undefined) damaged.set(id, damage);
+        else passRest(entries, part);
         if (entries.length >= BATCH_SIZE) break;
       }
       // The names behind the damage come first: only the end says that some are missing.
@@ -190,6 +220,13 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   };
 }
 
+/** Behind the last name of a part is none: whoever goes on from there need not look at the part again. */
+function passRest(entries: DirectoryEntry[], part: Part): void {
+  const last = entries.at(-1);
+  if (last === undefined || "error" in part || last.cookie <= part.position) return;
+  entries[entries.length - 1] = { ...last, cookie: part.position + part.bytes.length };
+}
+
 /** What an inode takes in memory besides its bytes, about. */
 const INODE_OVERHEAD = 768;
 
@@ -215,7 +252,7 @@ function numberError({ volume }: Medium, number: number, expected: string): Corr
   });
 }
 
-function kindError({ volume }: Medium, inode: Inode, found: string, expected: string): CorruptError {
+function kindError({ volume }: Medium, inode: SoundInode, found: string, expected: string): CorruptError {
   const offset = inode.offset + InodeRecord.fields.mode.offset;
   return new CorruptError({ file: volume.name, offset, thing: `inode ${inode.number}`, found, expected });
 }

@@ -1,5 +1,5 @@
 /** Group descriptors: where each group's inode table is. */
-import { crc16, crc32c } from "../../bytes/checksum.js";
+import { crc16, crc32c, crc32cOfWord } from "../../bytes/checksum.js";
 import { struct, u16le, u32le, type ViewOf } from "../../bytes/struct.js";
 import { CorruptError } from "../../errors.js";
 import { Incompatible, ReadOnlyCompatible } from "./features.js";
@@ -101,7 +101,7 @@ function checksumFits(
   const after = bytes.subarray(checksum.offset + checksum.length);
   const features = geometry.features.readOnlyCompatible;
   if ((features & ReadOnlyCompatible.metadata_csum) !== 0) {
-    const head = crc32c(crc32c(geometry.seed, word(index)), before);
+    const head = crc32c(crc32cOfWord(geometry.seed, index), before);
     return (crc32c(crc32c(head, Buffer.alloc(checksum.length)), after) & 0xffff) === found;
   }
   if ((features & ReadOnlyCompatible.uninit_bg) !== 0) {

@@ -1,11 +1,11 @@
 /** One inode: bytes in, attributes and the way to the contents out. */
-import { crc32c } from "../../bytes/checksum.js";
+import { crc32c, crc32cOfWord } from "../../bytes/checksum.js";
 import { i32le, span, struct, u16le, u32le, type Field, type ViewOf } from "../../bytes/struct.js";
 import type { Timestamp } from "../../bytes/time.js";
 import { CorruptError } from "../../errors.js";
 import type { Attributes, NodeType } from "../filesystem.js";
 import { Incompatible, ReadOnlyCompatible } from "./features.js";
-import { checksumError, word, type Medium } from "./medium.js";
+import { checksumError, type Medium } from "./medium.js";
 
 /** An inode's first 128 bytes. Source: Documentation/filesystems/ext4/inodes.rst; ext4.h, ext4_inode. */
 export const InodeRecord = struct("ext inode", 128, {
@@ -42,6 +42,7 @@ export const LargeInodeRecord = struct("large ext inode", 160, {
   created: i32le(0x90), // i_crtime
   createdExtra: u32le(0x94),
 });
+export type LargeInodeRecord = ViewOf<typeof LargeInodeRecord>;
 
 /** i_flags. */
 export const InodeFlag = {
@@ -58,21 +59,29 @@ export const ROOT_INODE = 2;
 /** All of an inode once, and the least of one now. Source: ext4.h, EXT4_GOOD_OLD_INODE_SIZE. */
 const OLD_INODE_SIZE = 128;
 
-export interface Inode {
+/** An inode whose checksum fits and whose fields make sense; it borrows its bytes. */
+export interface SoundInode {
   readonly number: number;
   /** Absolute byte of its first byte: for complaints. */
   readonly offset: number;
-  /** The whole inode, its own copy. */
+  /** The whole inode. */
   readonly bytes: Buffer;
   readonly record: InodeRecord;
+  readonly large: LargeInodeRecord | undefined;
+  readonly type: NodeType;
   readonly flags: number;
+  /** i_extra_isize; 0 where there is no room for it. */
+  readonly extraSize: number;
+  /** What the checksums of its directory and extent blocks begin with. */
+  readonly seed: number;
+}
+
+export interface Inode extends SoundInode {
   readonly attributes: Attributes;
   /** The block of its extended attributes; 0 where there is none. */
   readonly attributesBlock: number;
   /** Where its fields end and attributes may begin: 128 + i_extra_isize; undefined where it has no such room. */
-  readonly bodyAttributes?: number;
-  /** What the checksums of its directory and extent blocks begin with. */
-  readonly seed: number;
+  readonly bodyAttributes: number | undefined;
 }
 
 /**
@@ -80,89 +89,118 @@ export interface Inode {
  * @throws {CorruptError} where it is deleted, its checksum does not fit, or its type or size is none.
  */
 export function decodeInode(medium: Medium, number: number, borrowed: Buffer, offset: number): Inode {
-  const bytes = Buffer.from(borrowed);
+  const inode = checkInode(medium, number, Buffer.from(borrowed), offset);
+  const { bytes, record, large, type, flags, extraSize, seed } = inode;
+  const isWide = (medium.geometry.features.incompatible & Incompatible["64bit"]) !== 0;
+  return {
+    number,
+    offset,
+    bytes,
+    record,
+    large,
+    type,
+    flags,
+    extraSize,
+    seed,
+    attributes: attributesOf(medium, inode),
+    attributesBlock: record.attributesBlockLow + (isWide ? record.attributesBlockHigh * 2 ** 32 : 0),
+    bodyAttributes: extraSize > 0 ? OLD_INODE_SIZE + extraSize : undefined,
+  };
+}
+
+/** Inode `number`, whose `bytes` lie at `offset`, once it is known to be sound; throws as `decodeInode`. */
+export function checkInode(medium: Medium, number: number, bytes: Buffer, offset: number): SoundInode {
   const record = InodeRecord.view(bytes);
   const large = bytes.length > OLD_INODE_SIZE ? LargeInodeRecord.view(bytes) : undefined;
-  const refuse = (field: Field<unknown>, thing: string, found: string | number, expected: string): never => {
-    const file = medium.volume.name;
-    throw new CorruptError({
-      file,
-      offset: offset + field.offset,
-      thing: `${thing} of inode ${number}`,
-      found,
-      expected,
-    });
-  };
   const extraSize = large?.extraSize ?? 0;
   if (large !== undefined && (OLD_INODE_SIZE + extraSize > bytes.length || extraSize % 4 !== 0)) {
     const expected = `a multiple of 4 up to ${bytes.length - OLD_INODE_SIZE}`;
-    refuse(LargeInodeRecord.fields.extraSize, "the extra size", extraSize, expected);
+    throw complaint(
+      medium,
+      number,
+      offset,
+      LargeInodeRecord.fields.extraSize,
+      "extra size",
+      extraSize,
+      expected,
+    );
   }
-  const seed = crc32c(crc32c(medium.geometry.seed, word(number)), word(record.generation));
+  const seed = crc32cOfWord(crc32cOfWord(medium.geometry.seed, number), record.generation);
   if (medium.geometry.checksummed && !checksumFits(bytes, seed, extraSize)) {
     throw checksumError(medium, offset + InodeRecord.fields.checksumLow.offset, `inode ${number}`);
   }
-  if (record.linkCount === 0)
-    refuse(InodeRecord.fields.linkCount, "the link count", 0, "at least 1: it is deleted");
-  const type = TYPES[record.mode >>> 12];
-  if (type === undefined) {
-    return refuse(
-      InodeRecord.fields.mode,
-      "the mode",
-      `0o${record.mode.toString(8)}`,
-      "that of a known type",
-    );
+  if (record.linkCount === 0) {
+    const expected = "at least 1: it is deleted";
+    throw complaint(medium, number, offset, InodeRecord.fields.linkCount, "link count", 0, expected);
   }
-  const { flags } = record;
+  const { mode, flags } = record;
+  const type = TYPES[mode >>> 12];
+  if (type === undefined) {
+    const found = `0o${mode.toString(8)}`;
+    throw complaint(medium, number, offset, InodeRecord.fields.mode, "mode", found, "that of a known type");
+  }
+  return { number, offset, bytes, record, large, type, flags, extraSize, seed };
+}
+
+/** What `inode` says of itself. @throws {CorruptError} where its size is none. */
+export function attributesOf(medium: Medium, inode: SoundInode): Attributes {
+  const { number, offset, record, large, type, flags, extraSize } = inode;
   const { features, blockSize } = medium.geometry;
   const hasHighSize = type === "file" || (features.incompatible & Incompatible.large_dir) !== 0;
   const size = record.sizeLow + (hasHighSize ? record.sizeHigh * 2 ** 32 : 0);
-  if (!Number.isSafeInteger(size))
-    refuse(InodeRecord.fields.sizeHigh, "the size", size, "less than 2^53 bytes");
-
+  if (!Number.isSafeInteger(size)) {
+    const expected = "less than 2^53 bytes";
+    throw complaint(medium, number, offset, InodeRecord.fields.sizeHigh, "size", size, expected);
+  }
   const isHuge = (features.readOnlyCompatible & ReadOnlyCompatible.huge_file) !== 0;
   const units = record.sectorsLow + (isHuge ? record.sectorsHigh * 2 ** 32 : 0);
   const sectors = isHuge && (flags & InodeFlag.hugeFile) !== 0 ? units * (blockSize / 512) : units;
   // An inline file has no blocks; the kernel still shows some (ext4_file_getattr), lest tar take it for a hole.
   const isInlineFile = type === "file" && (flags & InodeFlag.inlineData) !== 0;
   // Inodes from before the extra fields have zeros there; ext4_iget then takes all of them as present.
-  const present = OLD_INODE_SIZE + (extraSize === 0 ? LargeInodeRecord.size - OLD_INODE_SIZE : extraSize);
-  const time = (
-    seconds: number,
-    key: "changedExtra" | "modifiedExtra" | "accessedExtra" | "createdExtra",
-  ): Timestamp =>
-    large !== undefined && LargeInodeRecord.fields[key].offset + 4 <= present
-      ? timestamp(seconds, large[key])
-      : { seconds, nanoseconds: 0 };
-  const hasCreated = large !== undefined && LargeInodeRecord.fields.created.offset + 4 <= present;
-  const device = type === "block" || type === "character" ? deviceOf(record.block) : undefined;
-  const isWide = (features.incompatible & Incompatible["64bit"]) !== 0;
+  const present =
+    large === undefined
+      ? 0
+      : OLD_INODE_SIZE + (extraSize === 0 ? LargeInodeRecord.size - OLD_INODE_SIZE : extraSize);
+  const extra = (field: "changedExtra" | "modifiedExtra" | "accessedExtra" | "createdExtra"): number =>
+    LargeInodeRecord.fields[field].offset + 4 <= present ? large![field] : 0;
   return {
-    number,
-    offset,
-    bytes,
-    record,
-    flags,
-    attributes: {
-      type,
-      inode: number,
-      permissions: record.mode & 0o7777,
-      linkCount: record.linkCount,
-      uid: record.uidLow + record.uidHigh * 2 ** 16,
-      gid: record.gidLow + record.gidHigh * 2 ** 16,
-      size,
-      allocatedSectors: sectors + (isInlineFile ? Math.ceil(size / 512) : 0),
-      blockSize,
-      ...(device && { device }),
-      accessed: time(record.accessed, "accessedExtra"),
-      modified: time(record.modified, "modifiedExtra"),
-      changed: time(record.changed, "changedExtra"),
-      ...(hasCreated && { created: time(large.created, "createdExtra") }),
-    },
-    attributesBlock: record.attributesBlockLow + (isWide ? record.attributesBlockHigh * 2 ** 32 : 0),
-    ...(extraSize > 0 && { bodyAttributes: OLD_INODE_SIZE + extraSize }),
-    seed,
+    type,
+    inode: number,
+    permissions: record.mode & 0o7777,
+    linkCount: record.linkCount,
+    uid: record.uidLow + record.uidHigh * 2 ** 16,
+    gid: record.gidLow + record.gidHigh * 2 ** 16,
+    size,
+    allocatedSectors: sectors + (isInlineFile ? Math.ceil(size / 512) : 0),
+    blockSize,
+    device: type === "block" || type === "character" ? deviceOf(record.block) : undefined,
+    accessed: timestamp(record.accessed, extra("accessedExtra")),
+    modified: timestamp(record.modified, extra("modifiedExtra")),
+    changed: timestamp(record.changed, extra("changedExtra")),
+    created:
+      LargeInodeRecord.fields.created.offset + 4 <= present
+        ? timestamp(large!.created, extra("createdExtra"))
+        : undefined,
   };
+}
+
+function complaint(
+  medium: Medium,
+  number: number,
+  offset: number,
+  field: Field<unknown>,
+  thing: string,
+  found: string | number,
+  expected: string,
+): CorruptError {
+  return new CorruptError({
+    file: medium.volume.name,
+    offset: offset + field.offset,
+    thing: `the ${thing} of inode ${number}`,
+    found,
+    expected,
+  });
 }
 
 /** The types of i_mode's upper four bits. */

@@ -28,7 +28,8 @@ export interface Ahead {
   opened(id: NodeId): void;
 }
 
-interface Kin {
+/** What is known of an entry of a directory. */
+export interface Kin {
   readonly id: NodeId;
   readonly type: NodeType | undefined;
 }

@@ -2,11 +2,11 @@
 import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { AFTER_DOT, AFTER_DOT_DOT, direntSize, writeDirent } from "../protocol/directory.js";
-import { body, HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
+import { HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
-import type { Ahead } from "./ahead.js";
+import type { Ahead, Kin } from "./ahead.js";
 import type { Handlers } from "./handler.js";
-import { entryChooser, type Choice } from "./listing.js";
+import { entryChooser } from "./listing.js";
 import type { Threads } from "./threads.js";
 
 /** FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR: the kernel may keep the entries, and what it has of them stays good. */
@@ -55,32 +55,42 @@ export function serveDirectories(
     }
   };
 
-  const replyOf = async (id: NodeId, { entries, isEnd }: Choice, offset: number, plus: boolean) => {
+  /** What is listed of directory `id` from `offset` on; those who look ahead hear of it, and of its end the threads. */
+  const tell = async (id: NodeId, offset: number, size: number, plus: boolean): Promise<Told | undefined> => {
+    const choice = await choose(id, offset, size, plus);
+    if (choice === undefined) return undefined;
+    const { entries, isEnd } = choice;
     const attributes = await together(entries.map(attributesOf));
-    const out = reply(entries.reduce((sum, { name }) => sum + direntSize(name, plus), 0));
-    let at = 0;
-    entries.forEach((entry, index) => {
-      at = writeDirent(body(out), at, entry, attributes[index], plus);
-    });
     // Every listing ends with a question whose answer is known by now.
     const last = entries.at(-1);
     if (isEnd && last !== undefined)
       threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
-    const kin = entries.flatMap(({ id, type, cookie }, index) =>
-      cookie === AFTER_DOT || cookie === AFTER_DOT_DOT ? [] : [{ id, type: attributes[index]?.type ?? type }],
-    );
+    const kin: Kin[] = [];
+    entries.forEach(({ id, type, cookie }, index) => {
+      if (cookie !== AFTER_DOT && cookie !== AFTER_DOT_DOT)
+        kin.push({ id, type: attributes[index]?.type ?? type });
+    });
     ahead.learn(id, kin, offset === 0);
-    return out;
+    return { entries, attributes };
   };
+
+  /** Listings from the start that are being prepared, and whether somebody waits for them by now. */
+  const underWay = new Map<NodeId, { readonly told: Promise<Told | undefined>; isWaitedFor: boolean }>();
 
   const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
     const { offset, size } = ReadIn.view(request);
-    const choice = await choose(id, offset, size, plus);
-    if (choice === undefined) return Errno.EINVAL;
-    const out = await replyOf(id, choice, offset, plus);
+    const prepared = plus && offset === 0 && size >= USUAL_ROOM ? underWay.get(id) : undefined;
+    if (prepared !== undefined) prepared.isWaitedFor = true;
+    const told = await (prepared?.told ?? tell(id, offset, size, plus));
+    if (told === undefined) return Errno.EINVAL;
+    const out = reply(sizeOf(told, plus));
+    write(out, told, plus);
     if (offset === 0) ahead.listed(id);
     return out;
   };
+
+  /** An offer is copied as it is made: one buffer serves all. */
+  const offered = Buffer.alloc(HEADER_SIZE + USUAL_ROOM);
 
   return {
     handlers: {
@@ -94,14 +104,38 @@ export function serveDirectories(
       [Opcode.readdirplus]: (nodeId, request) => list(nodeId, request, true),
     },
     async prepare(id) {
-      const choice = await choose(id, 0, USUAL_ROOM, true);
-      threads.offer(Opcode.readdirplus, id, 0, await replyOf(id, choice!, 0, true));
-      for (const entry of choice!.entries) {
+      const preparation = { told: tell(id, 0, USUAL_ROOM, true), isWaitedFor: false };
+      underWay.set(id, preparation);
+      const told = (await preparation.told.finally(() => underWay.delete(id)))!;
+      for (const entry of told.entries) {
         if (entry.type !== "symlink") continue;
         threads.offer(Opcode.readlink, entry.id, 0, replyWith(await tree.readLink(entry.id)));
       }
+      if (preparation.isWaitedFor) return;
+      const out = offered.subarray(0, HEADER_SIZE + sizeOf(told, true)).fill(0);
+      write(out, told, true);
+      threads.offer(Opcode.readdirplus, id, 0, out);
     },
   };
+}
+
+/** Entries, each with its attributes, where these can be read. */
+interface Told {
+  readonly entries: readonly DirectoryEntry[];
+  readonly attributes: readonly (Attributes | undefined)[];
+}
+
+/** Bytes of a listing, without its header. */
+function sizeOf({ entries }: Told, plus: boolean): number {
+  return entries.reduce((sum, { name }) => sum + direntSize(name, plus), 0);
+}
+
+/** Writes a listing into `out`, zeroed, behind the room for its header. */
+function write(out: Buffer, { entries, attributes }: Told, plus: boolean): void {
+  let at = HEADER_SIZE;
+  entries.forEach((entry, index) => {
+    at = writeDirent(out, at, entry, attributes[index], plus);
+  });
 }
 
 /** All of `values`, waiting only where one has to be waited for. */

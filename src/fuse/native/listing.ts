@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { DirectoryEntry, NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { AFTER_DOT, AFTER_DOT_DOT, direntSize } from "../protocol/directory.js";
 
-/** Listings under way that are remembered: where a batch of the tree's did not fit into one reply. */
+/** Listings under way that are remembered, one a directory: where a batch of the tree's did not fit into a reply. */
 const LISTINGS_KEPT = 64;
 
 export interface Choice {
@@ -13,6 +13,8 @@ export interface Choice {
 }
 
 interface Batch {
+  /** The cookie that it follows. */
+  readonly after: number;
   readonly entries: readonly DirectoryEntry[];
   /** Index of the first that is still to be listed. */
   readonly from: number;
@@ -25,13 +27,14 @@ interface Batch {
 export function entryChooser(
   tree: NodeTree,
 ): (id: NodeId, cookie: number, room: number, plus: boolean) => Promise<Choice | undefined> {
-  const left = new LRUCache<string, Batch>({ max: LISTINGS_KEPT });
+  const left = new LRUCache<NodeId, Batch>({ max: LISTINGS_KEPT });
 
-  const batchAfter = async (id: NodeId, cookie: number): Promise<Batch> => {
-    if (cookie === 0) return { entries: dots(id), from: 0 };
-    if (cookie === AFTER_DOT) return { entries: dots(id), from: 1 };
-    if (cookie === AFTER_DOT_DOT) return { entries: await tree.list(id, 0), from: 0 };
-    return left.get(`${id} ${cookie}`) ?? { entries: await tree.list(id, cookie), from: 0 };
+  const batchAfter = async (id: NodeId, after: number): Promise<Batch> => {
+    if (after === 0) return { after, entries: dots(id), from: 0 };
+    if (after === AFTER_DOT) return { after, entries: dots(id), from: 1 };
+    const known = left.get(id);
+    if (known?.after === after) return known;
+    return { after, entries: await tree.list(id, after === AFTER_DOT_DOT ? 0 : after), from: 0 };
   };
 
   return async (id, cookie, room, plus) => {
@@ -52,7 +55,7 @@ export function entryChooser(
         if (room < 0) {
           const last = entries.at(-1);
           if (last === undefined) return undefined;
-          if (at > batch.from) left.set(`${id} ${last.cookie}`, { entries: batch.entries, from: at });
+          if (at > batch.from) left.set(id, { after: last.cookie, entries: batch.entries, from: at });
           return { entries, isEnd: false };
         }
         entries.push(entry);
