@@ -16,8 +16,11 @@ export const ExitCode = {
 /** The command line is not of the command's form. */
 export class UsageError extends Error {}
 
-/** Says what went wrong, and answers the exit code for it. */
-export function complain(error: unknown): number {
+/** Says what went wrong in `program`, and answers the exit code for it. */
+export function complain(error: unknown, program = "vdisk"): number {
+  const say = (message: string): void => {
+    tell(program, message);
+  };
   if (error instanceof DiskError) {
     say(printSentence(error.message));
     return {
@@ -37,7 +40,7 @@ export function complain(error: unknown): number {
       .trim()
       .replaceAll(/:\s*\n\s*/g, ": ")
       .replaceAll(/\s*\n\s*/g, "; ");
-    say(printSentence(message.includes("--help") ? message : `${message}; see vdisk --help`));
+    say(printSentence(message.includes("--help") ? message : `${message}; see ${program} --help`));
     return ExitCode.usage;
   }
   say(
@@ -46,6 +49,7 @@ export function complain(error: unknown): number {
   return ExitCode.bug;
 }
 
-function say(message: string): void {
-  process.stderr.write(`vdisk: ${message}\n`);
+/** One line of `program` on standard error. */
+export function tell(program: string, message: string): void {
+  process.stderr.write(`${program}: ${message}\n`);
 }

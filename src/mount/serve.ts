@@ -14,6 +14,8 @@ export interface MountRequest {
   readonly allowLive?: boolean;
   /** How guests' file systems are to be read. */
   readonly fileSystems: FileSystemOptions;
+  /** Whether `fsN/` are shown; they are, unless told. */
+  readonly guestFiles?: boolean;
   /** All states of the disk, the oldest first, where a machine tells of them. */
   readonly states?: readonly DiskState[];
   readonly allowOther: boolean;
@@ -40,6 +42,7 @@ export async function serveMount(
     allowDirs: request.allowDirs,
     fileSystems: request.fileSystems,
     allowLive: request.allowLive ?? false,
+    guestFiles: request.guestFiles ?? true,
     states: request.states ?? [],
     report: (warning) => {
       log.warn({ image: request.image }, warning);

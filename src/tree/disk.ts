@@ -18,6 +18,8 @@ export interface OpenOptions {
   readonly fileSystems?: FileSystemOptions;
   /** Whether it is all right that another program is writing to the images: nothing is said about it. */
   readonly allowLive?: boolean;
+  /** Whether the partitions' file systems are opened, for `fsN/`; they are, unless told. */
+  readonly guestFiles?: boolean;
   /** All states of the disk, the oldest first, for `snapshots/`: what is mounted too. */
   readonly states?: readonly DiskState[];
   /** Is told what is odd about a state of `snapshots/`, when it is first entered. */
@@ -39,13 +41,14 @@ export interface Disk extends View {
  * @throws {DiskError} when the image or one of its parents cannot be opened.
  */
 export async function openDisk(path: string, options: OpenOptions = {}): Promise<Disk> {
-  const { allowDirs = [], fileSystems = {}, allowLive = false, states = [], report = ignore } = options;
+  const { allowDirs = [], fileSystems = {}, guestFiles = true, allowLive = false } = options;
+  const { states = [], report = ignore } = options;
   for (const folder of allowDirs) await checkFolder(folder);
   const images = openImages({ allowDirs, findImages });
   try {
     const lookedAt = new Set<string>();
     const openChecked = async (chain: Chain): Promise<View> => {
-      const view = await openView(chain, fileSystems);
+      const view = await openView(chain, guestFiles ? fileSystems : undefined);
       const paths = chain.layers.map(({ storage }) => storage.path).filter((image) => !lookedAt.has(image));
       for (const image of paths) lookedAt.add(image);
       return allowLive ? view : { ...view, warnings: [...liveWarnings(paths), ...view.warnings] };

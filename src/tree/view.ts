@@ -19,13 +19,18 @@ export interface View {
   readonly warnings: readonly string[];
 }
 
-/** A part that cannot be read is said in `warnings` and does not keep the rest from being read. */
+/**
+ * A part that cannot be read is said in `warnings` and does not keep the rest from being read.
+ * @param options how file systems are opened; undefined where none is to be.
+ */
 export async function openView(
   { source, layers, warnings }: Chain,
-  options: FileSystemOptions,
+  options: FileSystemOptions | undefined,
 ): Promise<View> {
   const table = await readTable(source);
-  const parts = await Promise.all(table.volumes.map((volume) => openPart(volume, options)));
+  const parts = await Promise.all(
+    table.volumes.map((volume) => (options === undefined ? { volume } : openPart(volume, options))),
+  );
   const all = [...warnings, ...table.warnings, ...parts.flatMap(warningsOf)];
   return { source, layers, table, parts, warnings: [...new Set(all)] };
 }

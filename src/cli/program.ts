@@ -1,0 +1,33 @@
+/** What every command of ours begins and ends with. */
+import { readFileSync } from "node:fs";
+import { fromHost } from "../errors.js";
+import { complain, ExitCode } from "./exit.js";
+
+/** The package's version. */
+export const { version } = JSON.parse(
+  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+) as { version: string };
+
+/** Runs `body`, and ends the process `name` with the exit code of what went wrong in it. */
+export async function runProgram(name: string, body: () => Promise<unknown>): Promise<void> {
+  // A reader that has seen enough (`vdisk cat … | head`) is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(ExitCode.done);
+    process.exit(complain(fromHost(error, "standard output"), name));
+  });
+  // Nobody hears what could be said about it.
+  process.stderr.on("error", () => undefined);
+  try {
+    await body();
+  } catch (error) {
+    process.exitCode = complain(error, name);
+  }
+}
+
+/** yargs gives a command nothing of what stands behind "--": there, a leading dash is hidden from it instead. */
+export function withoutDoubleDash(args: readonly string[]): string[] {
+  const at = args.indexOf("--");
+  if (at < 0) return [...args];
+  const hide = (name: string): string => (name.startsWith("-") ? `./${name}` : name);
+  return [...args.slice(0, at), ...args.slice(at + 1).map(hide)];
+}

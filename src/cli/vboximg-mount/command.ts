@@ -1,0 +1,145 @@
+/** What `vboximg-mount` takes, and what it does. */
+import type { CommandModule } from "yargs";
+import { printSentence } from "../../bytes/text.js";
+import { findMachine, listMachines } from "../../machine/machines.js";
+import type { Machine } from "../../machine/machine.js";
+import { startMount } from "../../mount/start.js";
+import { notEmpty, severalTimes } from "../disk.js";
+import { tell, UsageError } from "../exit.js";
+import { parseMountOptions } from "../mount-options.js";
+import { write } from "../output.js";
+import { imageMeant } from "./image.js";
+import { machineListing } from "./machines.js";
+import { partitionListing } from "./partitions.js";
+
+export const NAME = "vboximg-mount";
+
+interface Arguments {
+  mountPoint: string | undefined;
+  image: string | undefined;
+  list: boolean;
+  vm: string | undefined;
+  verbose: boolean;
+  wide: boolean;
+  guestFilesystem: boolean;
+  root: boolean;
+  rw: boolean;
+  options: string[];
+  allowDir: string[];
+}
+
+const flag = { type: "boolean", default: false } as const;
+
+export const vboximgMount: CommandModule<object, Arguments> = {
+  command: "$0 [mount-point]",
+  builder: (command) =>
+    command
+      .positional("mount-point", {
+        type: "string",
+        coerce: notEmpty("mount point"),
+        describe: "An empty directory",
+      })
+      .option("image", {
+        alias: "i",
+        ...oneValue("image"),
+        describe: "A base image, or that of a snapshot: its path, UUID or name, or the snapshot's UUID",
+      })
+      .option("list", {
+        alias: "l",
+        ...flag,
+        describe: "List the image's partitions; without an image, all machines and their images",
+      })
+      .option("vm", { ...oneValue("vm"), describe: "Look at this machine only: its UUID or name" })
+      .option("verbose", { alias: "v", ...flag, describe: "Tell more" })
+      .option("wide", { alias: "w", ...flag, describe: "List the machines as a table" })
+      .option("guest-filesystem", { alias: "g", ...flag, describe: "Show the guest's files, too, as fsN" })
+      .option("root", { ...flag, describe: "Let root see the mount; the same as -o allow_root" })
+      .option("rw", { ...flag, describe: "Taken, but vdisk does not write: writing is an error" })
+      .option("options", { alias: "o", ...severalTimes, describe: "Mount options, separated by commas" })
+      .option("allow-dir", {
+        ...severalTimes,
+        describe: "Also take images in this folder that a machine or an image names (vdisk's own option)",
+      })
+      .epilogue("End a mount with: vdisk unmount MOUNT-POINT, or umount, or fusermount3 -u") as never,
+  handler: (argv) =>
+    argv.list ? (argv.image === undefined ? printMachines(argv) : printPartitions(argv)) : mount(argv),
+};
+
+async function printMachines({ vm, verbose, wide }: Arguments): Promise<void> {
+  await write(machineListing(await machinesOf(vm), { verbose, wide }));
+}
+
+async function printPartitions(argv: Arguments): Promise<void> {
+  const image = await imageOf(argv);
+  const { openDisk } = await import("../../tree/disk.js");
+  const disk = await openDisk(image, { allowDirs: argv.allowDir, guestFiles: false });
+  try {
+    for (const warning of disk.warnings) tell(NAME, printSentence(warning));
+    await write(partitionListing(disk, process.stdout.isTTY));
+  } finally {
+    await disk.close();
+  }
+}
+
+async function mount(argv: Arguments): Promise<void> {
+  const given = argv.options.flatMap((list) => list.split(","));
+  const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(
+    given.filter((option) => option !== "rw"),
+  );
+  const image = await imageOf(argv);
+  if (argv.mountPoint === undefined) throw new UsageError("the directory to mount on is missing");
+  if (argv.rw || given.includes("rw")) {
+    tell(NAME, "the mount is read-only: vdisk does not write yet, and writing to it fails with EROFS");
+  }
+  const { mountPoint, log } = await startMount({
+    image,
+    mountPoint: argv.mountPoint,
+    allowDirs: argv.allowDir,
+    fileSystems: { ignoreCase },
+    guestFiles: argv.guestFilesystem,
+    allowOther,
+    allowRoot: allowRoot || argv.root,
+    options: extra,
+    backend: "auto",
+    logLevel: "info",
+  });
+  if (argv.verbose) {
+    await write(`${printSentence(`${image} is mounted on ${mountPoint}; its log is ${log}`)}\n`);
+  }
+}
+
+/** The image that is asked for; what the user should know of it is said. */
+async function imageOf({ image, vm, allowDir }: Arguments): Promise<string> {
+  if (image === undefined) {
+    throw new UsageError("which image? Give its path or UUID with -i; -l lists those that there are");
+  }
+  const meant = await imageMeant(image, () => machinesOf(vm));
+  const { choose } = await import("../../machine/choose.js");
+  const chosen = await choose({ image: meant, allowDirs: allowDir });
+  for (const notice of chosen.notices) tell(NAME, printSentence(notice));
+  return chosen.image;
+}
+
+/** All machines, or the one that is called `name`. */
+async function machinesOf(name: string | undefined): Promise<readonly Machine[]> {
+  if (name !== undefined) return [await findMachine(name)];
+  const { machines, warnings } = await listMachines();
+  for (const warning of warnings) tell(NAME, printSentence(warning));
+  return machines;
+}
+
+/** An option that takes one value. */
+function oneValue(option: string): {
+  type: "string";
+  requiresArg: true;
+  coerce: (value: string | string[]) => string;
+} {
+  return {
+    type: "string",
+    requiresArg: true,
+    coerce: (value) => {
+      if (Array.isArray(value)) throw new UsageError(`--${option} is given more than once`);
+      return notEmpty(option)(value);
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/** What a listing says of a machine's images. */
+import { basename, win32 } from "node:path";
+import type { DiskState, Machine, MachineDisk, Medium } from "../../machine/machine.js";
+
+/** An image of a disk, at its depth below the base. */
+export interface Nested {
+  readonly medium: Medium;
+  /** 0: the base. */
+  readonly level: number;
+}
+
+/** The images of each disk of `machine`, from the base down; a base that several disks are built on, once. */
+export function imagesOf({ disks }: Machine): Nested[][] {
+  const bases = new Map<string, Medium>();
+  for (const disk of disks) {
+    const base = disk.base ?? unregistered(disk);
+    if (base !== undefined && !bases.has(base.uuid)) bases.set(base.uuid, base);
+  }
+  return [...bases.values()].map(nested);
+}
+
+function nested(base: Medium): Nested[] {
+  const found: Nested[] = [];
+  const pending: Nested[] = [{ medium: base, level: 0 }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    found.push(next);
+    const level = next.level + 1;
+    for (const medium of next.medium.children.toReversed()) pending.push({ medium, level });
+  }
+  return found;
+}
+
+/** What can be said of a disk that no registry has. */
+function unregistered({ states }: MachineDisk): Medium | undefined {
+  const newest = states.at(-1);
+  if (newest === undefined) return undefined;
+  const { imageUuid: uuid, image: path } = newest;
+  const location = path ?? UNREGISTERED;
+  return {
+    uuid,
+    kind: "disk",
+    location,
+    ...(path !== undefined && { path }),
+    isEncrypted: false,
+    children: [],
+  };
+}
+
+const UNREGISTERED = "(not registered)";
+
+/** What VirtualBox calls an image: its file's name. */
+export function nameOf({ path, location }: Medium): string {
+  return path === undefined ? win32.basename(location) : basename(path); // win32 knows both kinds of slash
+}
+
+/** In VirtualBox's words, for an image that nobody has open. */
+export function stateOf({ path }: Medium): string {
+  return path === undefined ? "no access" : "created";
+}
+
+/** Why an image cannot be mounted. */
+export function problemOf({ path, location, isEncrypted }: Medium): string | undefined {
+  if (path !== undefined) return isEncrypted ? "it is encrypted, which vdisk does not read" : undefined;
+  return location === UNREGISTERED ? "no medium of this UUID is registered" : `no such file: ${location}`;
+}
+
+/** By an image's UUID, the states of the machine that it shows: `snapshot "Before update"`, `current state`. */
+export function statesByImage({ disks }: Machine): Map<string, string> {
+  const shown = new Map<string, string>();
+  for (const state of disks.flatMap((disk) => disk.states)) {
+    const before = shown.get(state.imageUuid);
+    shown.set(state.imageUuid, before === undefined ? inWords(state) : `${before}, ${inWords(state)}`);
+  }
+  return shown;
+}
+
+function inWords({ isCurrent, name }: DiskState): string {
+  return isCurrent ? "current state" : `snapshot "${name}"`;
+}

@@ -1,0 +1,82 @@
+/** A machine in the listings that go down the page: `--list`, with or without `--verbose`. */
+import { printSentence } from "../../bytes/text.js";
+import type { Machine, Medium } from "../../machine/machine.js";
+import { imagesOf, nameOf, problemOf, stateOf, statesByImage } from "./images.js";
+import { scaledSize } from "./size.js";
+
+const RULE = "-".repeat(65);
+
+/** A line of a listing; without a value there is none. */
+type Field = readonly [label: string, value: string | undefined];
+
+/** `machine` with its images; `isVerbose`, with all that is known of them. */
+export function longEntry(machine: Machine, isVerbose: boolean): string {
+  const { name, uuid, description, path, problem } = machine;
+  const head = isVerbose
+    ? fields("", 11, [
+        ["VM Name", `"${name}"`],
+        ["UUID", uuid],
+        ["Desc", description],
+        ["Path", path],
+        ["Error", problem],
+      ])
+    : fields("", 6, [
+        ["VM", name],
+        ["UUID", uuid],
+        ["Error", problem],
+      ]);
+  const states = isVerbose ? statesByImage(machine) : new Map<string, string>();
+  const disks = imagesOf(machine).map((images) => {
+    const entries = images.map(({ medium, level }) => {
+      const told = medium.description ?? states.get(medium.uuid);
+      const entry = level === 0 ? baseEntry : childEntry;
+      return `${entry(medium, told, isVerbose)}\n`;
+    });
+    return `\n${entries.join("")}`;
+  });
+  return `${RULE}\n${head}${disks.join("")}\n`;
+}
+
+function baseEntry(medium: Medium, told: string | undefined, isVerbose: boolean): string {
+  const { uuid, path, location, format = "", type = "normal" } = medium;
+  const details: Field[] = [
+    ["Path", path ?? location],
+    ["Format", format],
+    ["Size", sizeOf(medium)],
+    ["State", stateOf(medium)],
+    ["Type", type],
+  ];
+  return fields("    ", 9, [
+    ["Image", nameOf(medium)],
+    ["Desc", told],
+    ["UUID", uuid],
+    ...(isVerbose ? details : []),
+    ["Error", problemOf(medium)],
+  ]);
+}
+
+function childEntry(medium: Medium, told: string | undefined, isVerbose: boolean): string {
+  const { uuid, path, location } = medium;
+  const verbosely = (value: string): string | undefined => (isVerbose ? value : undefined);
+  return fields("         ", 10, [
+    ["Snapshot", uuid],
+    ["Name", verbosely(nameOf(medium))],
+    ["Desc", verbosely(told ?? "")],
+    ["Size", sizeOf(medium)],
+    ["Path", verbosely(path ?? location)],
+    ["Error", problemOf(medium)],
+  ]);
+}
+
+function sizeOf({ fileSize = 0 }: Medium): string {
+  return scaledSize(fileSize);
+}
+
+/** The values in one column, whatever the labels. */
+function fields(indent: string, width: number, rows: readonly Field[]): string {
+  return rows
+    .filter(([, value]) => value !== undefined)
+    .map(([label, value]) => `${indent}${`${label}: `.padEnd(width)}${printSentence(value!)}`)
+    .map((line) => `${line.trimEnd()}\n`)
+    .join("");
+}

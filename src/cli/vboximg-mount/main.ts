@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/** The `vboximg-mount` command: VirtualBox's options, listings and mount directory, over what vdisk reads. */
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { UsageError } from "../exit.js";
+import { runProgram, version, withoutDoubleDash } from "../program.js";
+import { NAME, vboximgMount } from "./command.js";
+import { apart } from "./short.js";
+
+await runProgram(NAME, () =>
+  yargs(apart(withoutDoubleDash(hideBin(process.argv))))
+    .scriptName(NAME)
+    .usage(
+      "vboximg-mount shows a disk image of a virtual machine, at any snapshot, to the host.\n\n" +
+        "$0 -i IMAGE [-g] [-o OPTION,…] MOUNT-POINT\n$0 -l -i IMAGE\n$0 -l [-v | -w] [--vm VM]",
+    )
+    .command(vboximgMount)
+    .strict()
+    .parserConfiguration({
+      "parse-positional-numbers": false,
+      "duplicate-arguments-array": true,
+      "boolean-negation": false,
+    })
+    .version(version)
+    .help()
+    .alias("help", ["h", "?"])
+    .wrap(Math.min(110, process.stdout.columns || 80))
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error ?? new UsageError(message ?? "the command line is not understood");
+    })
+    .parseAsync(),
+);

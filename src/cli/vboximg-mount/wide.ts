@@ -1,0 +1,36 @@
+/** A machine in the table of `--list --wide`. */
+import { printSentence } from "../../bytes/text.js";
+import type { Machine } from "../../machine/machine.js";
+import { imagesOf, nameOf, stateOf, type Nested } from "./images.js";
+import { scaledSize } from "./size.js";
+
+export const WIDE_HEADING =
+  "\nVM  Image                             Size   Type          State  UUID (hierarchy)\n";
+
+const RULE = `${"-".repeat(65)}  ${"-".repeat(36)}`;
+
+/** The columns of a name, and of all that stands before a machine's UUID. */
+const NAME_WIDTH = 32;
+const UUID_AT = 67;
+
+/** `machine` with its images as a tree; Type is the image's format. */
+export function wideEntry(machine: Machine): string {
+  const disks = imagesOf(machine);
+  const rows = disks.flatMap((images, index) => {
+    const isLast = index === disks.length - 1;
+    return [" |", ...images.map((image) => imageRow(image, isLast))];
+  });
+  if (machine.problem !== undefined) rows.push(" |", ` +- ${printSentence(machine.problem)}`);
+  const head = `${printSentence(machine.name).padEnd(NAME_WIDTH)} `.padEnd(UUID_AT) + machine.uuid;
+  return `${[RULE, head.trimEnd(), ...rows, ""].join("\n")}\n`;
+}
+
+function imageRow({ medium, level }: Nested, isLast: boolean): string {
+  const isBase = level === 0;
+  const branch = isBase ? " +-" : isLast ? "   " : " | ";
+  const name = isBase ? printSentence(nameOf(medium)) : "+- <snapshot>";
+  const size = scaledSize(medium.fileSize ?? 0).padStart(7);
+  const format = printSentence(medium.format ?? "").padEnd(9);
+  const state = stateOf(medium).padStart(9);
+  return `${branch} ${name.padEnd(NAME_WIDTH)} ${size}  ${format} ${state} ${" ".repeat(level * 2)} ${medium.uuid}`;
+}

@@ -1,0 +1,27 @@
+import t from "tap";
+import { apart } from "../../../src/cli/vboximg-mount/short.js";
+
+t.test("a value may stick to its short option", async (t) => {
+  t.same(apart(["-iweb.vdi", "-oallow_other,ro", "/mnt"]), ["-i", "web.vdi", "-o", "allow_other,ro", "/mnt"]);
+  t.same(apart(["-lvi{5b2c}"]), ["-lvi", "{5b2c}"]);
+  t.same(apart(["-giweb.vdi"]), ["-gi", "web.vdi"]);
+});
+
+t.test("all else stays as it is", async (t) => {
+  const args = [
+    "-lv",
+    "-wl",
+    "-i",
+    "web.vdi",
+    "-o=ro",
+    "-o",
+    "ro",
+    "--image=x",
+    "--io",
+    "-",
+    "-h",
+    "-?",
+    "/io",
+  ];
+  t.same(apart(args), args);
+});
