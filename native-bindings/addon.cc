@@ -6,5 +6,6 @@ NAPI_MODULE_INIT() {
   vdisk::defineMounting(env, exports);
   vdisk::defineReading(env, exports);
   vdisk::defineSession(env, exports);
+  vdisk::defineUnpacking(env, exports);
   return exports;
 }

@@ -2,7 +2,10 @@
   "targets": [
     {
       "target_name": "vdisk",
-      "sources": ["addon.cc", "host.cc", "mounting.cc", "reading.cc", "session.cc", "device.cc", "extents.cc"],
+      "sources": [
+        "addon.cc", "host.cc", "mounting.cc", "reading.cc", "session.cc", "unpacking.cc",
+        "device.cc", "extents.cc", "lznt1.cc", "xpress.cc", "lzx.cc",
+      ],
       "cflags": ["-Wall", "-Wextra"],
       "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
       "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden"],

@@ -154,5 +154,6 @@ void defineHost(napi_env env, napi_value exports);
 void defineMounting(napi_env env, napi_value exports);
 void defineReading(napi_env env, napi_value exports);
 void defineSession(napi_env env, napi_value exports);
+void defineUnpacking(napi_env env, napi_value exports);
 
 }  // namespace vdisk

@@ -24,6 +24,8 @@ export interface PackedUnit {
   readonly size: number;
   /** @throws {CorruptError} when the packed bytes are damaged. */
   unpack(): Promise<Buffer>;
+  /** The same, into memory that is there and has `size` bytes: for who wants all of it, and once. */
+  unpackInto?(into: Uint8Array): Promise<void>;
 }
 
 export interface BlockSource {

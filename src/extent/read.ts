@@ -63,11 +63,20 @@ async function readExtent(extent: Extent, into: Uint8Array): Promise<void> {
       into.fill(0);
       return;
     case "packed":
-      into.set((await unpack(extent.unit)).subarray(extent.skip, extent.skip + extent.length));
-      return;
+      return readPacked(extent, into);
     case "damaged":
       throw extent.error;
   }
+}
+
+/** Who reads on from unit to unit wants each of them whole, and once: such a one is not kept. */
+async function readPacked(
+  { unit, skip, length }: Extract<Extent, { kind: "packed" }>,
+  into: Uint8Array,
+): Promise<void> {
+  if (length === unit.size && unit.unpackInto !== undefined && unpacked.peek(unit) === undefined)
+    return unit.unpackInto(into);
+  into.set((await unpack(unit)).subarray(skip, skip + length));
 }
 
 const unpacked = loadingCache<PackedUnit, Buffer>(

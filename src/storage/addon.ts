@@ -72,6 +72,21 @@ export interface Addon {
    * with `reply`, which has room for its header. Once.
    */
   offer(session: Session, opcode: number, node: number, offset: number, reply: Buffer): void;
+
+  // unpacking.cc
+  /**
+   * Fills `into` with chunks of `chunkSize` bytes, packed by LZNT1 (0), XPRESS (1) or LZX (2), off the main thread.
+   * `places` has where in `packed` each begins, and where the last one ends. With `mayBeStored`, one that is as long
+   * packed as unpacked is stored as it is. Gives 0 where one is damaged.
+   */
+  unpackChunks(
+    codec: number,
+    mayBeStored: boolean,
+    chunkSize: number,
+    places: Float64Array,
+    packed: Uint8Array,
+    into: Uint8Array,
+  ): Promise<0 | 1>;
 }
 
 /** Opaque. */

@@ -12,7 +12,7 @@ import t from "tap";
 const folder = fileURLToPath(new URL("../../native-bindings", import.meta.url));
 const harness = fileURLToPath(new URL("harness", import.meta.url));
 const sources = [
-  ...["device.cc", "extents.cc"].map((name) => join(folder, name)),
+  ...["device.cc", "extents.cc", "lznt1.cc", "lzx.cc", "xpress.cc"].map((name) => join(folder, name)),
   ...readdirSync(harness)
     .filter((name) => name.endsWith(".cc"))
     .map((name) => join(harness, name)),
@@ -29,6 +29,7 @@ const WAYS = {
 const SCENARIOS = {
   pieces: "parts of windows are read as the model has them, however they are scattered",
   rules: "a request is answered or left as it must be",
+  packed: "packed bytes that nobody made are unpacked within their buffers, or refused",
   flood: "clients on all lanes get right bytes while windows and offers come and go",
 };
 

@@ -2,7 +2,7 @@
  * Files that NTFS compresses: units of 2^n clusters. A unit with all of its clusters is stored as it is; one with
  * fewer, and a hole behind them, is packed with LZNT1; one that is all hole is zeros.
  */
-import { unpackLznt1 } from "../../bytes/compression/lznt1.js";
+import { chunkUnit } from "../../extent/chunks.js";
 import type { PackedUnit } from "../../extent/extent.js";
 import type { Run } from "../../extent/runs.js";
 import { attributeError, type AttributeRecord, type NonResident } from "./attribute.js";
@@ -116,14 +116,22 @@ function unitRuns(
 /** The unit whose packed bytes lie in `packed`. */
 function unitOf(medium: Medium, packed: readonly (Run & { kind: "at" })[], size: number): PackedUnit {
   const { volume } = medium;
-  return {
+  const total = packed.reduce((sum, { length }) => sum + length, 0);
+  const place = { file: volume.name, offset: packed[0]!.offset };
+  return chunkUnit({
+    codec: "lznt1",
+    places: [0, total],
+    chunkSize: size,
     size,
-    async unpack() {
-      // Neighbours lie side by side, and are read next: what is read with one is kept for them.
-      const parts: Buffer[] = [];
-      for (const { offset, length } of packed) parts.push(await medium.packed.read(offset, length));
-      const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-      return unpackLznt1(bytes, size, { file: volume.name, offset: packed[0]!.offset });
+    mayBeStored: false,
+    placeOf: () => place,
+    async load(into) {
+      let at = 0;
+      for (const { offset, length } of packed) {
+        // Neighbours lie side by side, and are read next: what is read with one is kept for them.
+        into.set(await medium.packed.read(offset, length), at);
+        at += length;
+      }
     },
-  };
+  });
 }

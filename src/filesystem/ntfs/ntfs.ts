@@ -30,6 +30,7 @@ import { dataOf } from "./data.js";
 import { directoriesOf, ROOT_NUMBER, type Name, type Reference } from "./directory.js";
 import { factsOf } from "./facts.js";
 import { fileAt, type Attribute } from "./file.js";
+import { compareNames } from "./filename.js";
 import { nodeIds } from "./ids.js";
 import { linksOf } from "./links.js";
 import type { Medium, NtfsFile } from "./medium.js";
@@ -112,11 +113,17 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     return sequence === 0 || sequence === record.sequence ? ids.file(number) : ids.stale(number);
   }
 
-  /** The node of stream `name` of file `number`. */
+  /** The node of stream `name` of file `number`; that of the file itself for "::$DATA". */
   async function streamId(number: number, name: string): Promise<NodeId | undefined> {
     const wanted = name.replace(/:\$DATA$/i, "");
-    const streams = await streamsOf(medium, await fileAt(medium, number));
-    const index = streams.findIndex((stream) => stream.name === wanted);
+    const file = await fileAt(medium, number);
+    if (wanted === "" && name !== "") return file.record.isDirectory ? undefined : ids.file(number);
+    const names = (await streamsOf(medium, file)).map((stream) => stream.name);
+    let index = names.indexOf(wanted);
+    if (index < 0 && medium.options.ignoreCase === true) {
+      const units = Buffer.from(wanted, "utf16le");
+      index = names.findIndex((one) => compareNames(upCase, Buffer.from(one, "utf16le"), units) === 0);
+    }
     return index < 0 ? undefined : ids.stream(number, index);
   }
 

@@ -5,13 +5,12 @@
  * and ntifs.h (WOF_EXTERNAL_INFO, FILE_PROVIDER_EXTERNAL_INFO_V1); wimlib's documentation of WIM resources, whose
  * chunk tables are the same.
  */
-import { unpackLzx } from "../../bytes/compression/lzx.js";
-import { unpackXpress } from "../../bytes/compression/xpress.js";
 import { readU64le, struct, u32le } from "../../bytes/struct.js";
 import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
 import { cachedReader } from "../../extent/cache.js";
+import { chunkUnit, type Codec } from "../../extent/chunks.js";
 import { append, slice, type BlockSource, type Extent, type PackedUnit } from "../../extent/extent.js";
-import { read } from "../../extent/read.js";
+import { readInto } from "../../extent/read.js";
 import type { Medium } from "./medium.js";
 import type { Reparse } from "./reparse.js";
 
@@ -28,15 +27,15 @@ const PROVIDER_FILE = 2;
 
 interface Algorithm {
   readonly chunkSize: number;
-  readonly unpack: typeof unpackXpress;
+  readonly codec: Codec;
 }
 
 /** FILE_PROVIDER_COMPRESSION_*. */
 const ALGORITHMS: Readonly<Record<number, Algorithm>> = {
-  0: { chunkSize: 4096, unpack: unpackXpress },
-  1: { chunkSize: 32768, unpack: unpackLzx },
-  2: { chunkSize: 8192, unpack: unpackXpress },
-  3: { chunkSize: 16384, unpack: unpackXpress },
+  0: { chunkSize: 4096, codec: "xpress" },
+  1: { chunkSize: 32768, codec: "lzx" },
+  2: { chunkSize: 8192, codec: "xpress" },
+  3: { chunkSize: 16384, codec: "xpress" },
 };
 
 /** Unpacked bytes that are read and unpacked together: a request for each small chunk would take longer than its bytes. */
@@ -53,7 +52,7 @@ export function wofSource(
   reparse: Reparse,
   packed: BlockSource,
 ): BlockSource {
-  const { chunkSize, unpack } = algorithmOf(medium, number, reparse);
+  const { chunkSize, codec } = algorithmOf(medium, number, reparse);
   const name = `${medium.volume.name} file ${number}`;
   const chunkCount = Math.ceil(size / chunkSize);
   const entrySize = size < 2 ** 32 ? 4 : 8;
@@ -96,31 +95,17 @@ export function wofSource(
   function unitOf(first: number, places: readonly number[], failed: () => void): PackedUnit {
     const last = first + places.length - 2;
     const unitSize = last * chunkSize + unpackedSize(last) - first * chunkSize;
-    return {
+    const start = places[0]!;
+    return chunkUnit({
+      codec,
+      places: places.map((place) => place - start),
+      chunkSize,
       size: unitSize,
-      async unpack() {
-        const start = places[0]!;
-        const bytes = await read(packed, start, places.at(-1)! - start);
-        const out = Buffer.allocUnsafe(unitSize);
-        try {
-          for (let chunk = first; chunk <= last; chunk++) {
-            const part = bytes.subarray(places[chunk - first]! - start, places[chunk - first + 1]! - start);
-            const length = unpackedSize(chunk);
-            const into = (chunk - first) * chunkSize;
-            out.set(
-              part.length === length
-                ? part
-                : unpack(part, length, { file: `${packed.name}, chunk ${chunk}` }),
-              into,
-            );
-          }
-        } catch (error) {
-          failed();
-          throw error;
-        }
-        return out;
-      },
-    };
+      mayBeStored: true,
+      placeOf: (index) => ({ file: `${packed.name}, chunk ${first + index}` }),
+      load: (into) => readInto(packed, into, start),
+      failed,
+    });
   }
 
   /** What chunks `first` on, `count` of them that are sound, are: stored as they are, or packed. */

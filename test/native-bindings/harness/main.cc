@@ -25,6 +25,7 @@ int main(int count, char** arguments) {
   if (wanted == "pieces") pieces(random);
   else if (wanted == "rules") rules(random);
   else if (wanted == "flood") flood(random);
+  else if (wanted == "packed") packed(random);
   else EXPECT(false && "a scenario that exists");
   std::puts("good");
 }

@@ -6,3 +6,4 @@
 void pieces(Random& random);
 void rules(Random& random);
 void flood(Random& random);
+void packed(Random& random);

@@ -1,0 +1,123 @@
+/** The addon and the decoders of bytes/compression are judged by each other, and both by what was packed. */
+import t, { type Test } from "tap";
+import { CorruptError } from "../../src/errors.js";
+import { unpackLznt1 } from "../../src/bytes/compression/lznt1.js";
+import { unpackLzx } from "../../src/bytes/compression/lzx.js";
+import { unpackXpress } from "../../src/bytes/compression/xpress.js";
+import { chunkUnit, type Codec } from "../../src/extent/chunks.js";
+import { loadAddon, type Addon } from "../../src/storage/addon.js";
+import { dice, kindsOfData, type Unpack } from "../bytes/compression/data.js";
+import { packWithWimlib, type Chunk } from "../bytes/compression/wim-chunks.js";
+
+const addon = loadAddon() as Addon;
+const DECODERS: readonly [Unpack, number][] = [
+  [unpackLznt1, 0],
+  [unpackXpress, 1],
+  [unpackLzx, 2],
+];
+
+/** What the addon makes of a chunk; undefined where it refuses it. */
+async function byAddon(codec: number, packed: Buffer, size: number): Promise<Buffer | undefined> {
+  const into = Buffer.alloc(size, 0xaa);
+  const places = Float64Array.from([0, packed.length]);
+  return (await addon.unpackChunks(codec, false, size, places, packed, into)) ? into : undefined;
+}
+
+function byDecoder(unpack: Unpack, packed: Buffer, size: number): Buffer | undefined {
+  try {
+    return unpack(packed, size);
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    return undefined;
+  }
+}
+
+/** Cut, and changed in all ways, the two say the same of each of `chunks`. */
+async function agree(t: Test, codec: number, chunks: readonly Chunk[], rounds: number): Promise<void> {
+  const [unpack] = DECODERS[codec]!;
+  const roll = dice(7 + codec);
+  let refused = 0;
+  for (let round = 0; round < rounds; round++) {
+    const { packed, size } = chunks[roll(chunks.length)]!;
+    const mutant = Buffer.from(packed.subarray(0, roll(4) === 0 ? roll(packed.length + 1) : packed.length));
+    const zone = roll(3) === 0 ? Math.min(300, mutant.length) : mutant.length;
+    for (let changes = roll(4); changes > 0 && zone > 0; changes--) mutant[roll(zone)] = roll(256);
+    const wanted = roll(8) === 0 ? 1 + roll(size) : size;
+    const expected = byDecoder(unpack, mutant, wanted);
+    const found = await byAddon(codec, mutant, wanted);
+    if (expected === undefined) refused++;
+    if (expected === undefined ? found !== undefined : found?.equals(expected) !== true) {
+      t.fail(`round ${round}: ${wanted} bytes of ${mutant.toString("base64")}`, {
+        expected: expected?.length,
+        found: found?.length,
+      });
+      return;
+    }
+  }
+  t.ok(refused > 0 && refused < rounds, `${refused} of ${rounds} are refused by both, the others alike`);
+}
+
+for (const [codec, number, chunkSize] of [
+  ["XPRESS", 1, 4096],
+  ["XPRESS", 1, 16_384],
+  ["LZX", 2, 32_768],
+] as const) {
+  t.test(
+    `${codec}, ${chunkSize} bytes a chunk: the addon gives what was packed, and refuses what is damaged`,
+    async (t) => {
+      const files = kindsOfData();
+      const all: Chunk[] = [];
+      for (const [name, chunks] of await packWithWimlib(t, files, codec, chunkSize)) {
+        for (const chunk of chunks) {
+          const original = files.get(name)!.subarray(chunk.offset, chunk.offset + chunk.size);
+          if ((await byAddon(number, chunk.packed, chunk.size))?.equals(original) !== true) t.fail(name);
+          all.push(chunk);
+        }
+      }
+      t.ok(all.length > 25, `${all.length} chunks are as they were`);
+      await agree(t, number, all, 6000);
+    },
+  );
+}
+
+t.test("LZNT1: the addon says what the decoder says, of chunks at random too", async (t) => {
+  const roll = dice(3);
+  const chunks = Array.from({ length: 200 }, (): Chunk => {
+    const parts: Buffer[] = [];
+    for (let count = 1 + roll(5); count > 0; count--) {
+      const data = Buffer.from(Array.from({ length: 1 + roll(700) }, () => (roll(3) ? roll(256) : 0)));
+      const header = Buffer.alloc(2);
+      header.writeUInt16LE(0x3000 | (roll(5) ? 0x8000 : 0) | (data.length - 1));
+      parts.push(header, data);
+    }
+    return { packed: Buffer.concat([...parts, Buffer.alloc(2)]), size: 1 + roll(20_000), offset: 0 };
+  });
+  await agree(t, 0, chunks, 20_000);
+});
+
+t.test("a unit is filled chunk by chunk; damage is told as the decoder tells it", async (t) => {
+  const files = new Map([["text", kindsOfData().get("text")!.subarray(0, 30_000)]]);
+  const chunks = (await packWithWimlib(t, files, "XPRESS", 4096)).get("text")!;
+  const places = [0];
+  for (const { packed } of chunks) places.push(places.at(-1)! + packed.length);
+  const unitOf = (packed: Buffer, codec: Codec = "xpress"): ReturnType<typeof chunkUnit> =>
+    chunkUnit({
+      codec,
+      places,
+      chunkSize: 4096,
+      size: 30_000,
+      mayBeStored: true,
+      load: async (into) => void packed.copy(into),
+      placeOf: (index) => ({ file: `a.img, chunk ${index}` }),
+    });
+  const whole = Buffer.concat(chunks.map(({ packed }) => packed));
+  t.same(await unitOf(whole).unpack(), files.get("text"));
+  const into = Buffer.alloc(30_000);
+  await unitOf(whole).unpackInto!(into);
+  t.same(into, files.get("text"));
+  const damaged = Buffer.from(whole).fill(0, places[2], places[2]! + 256);
+  await t.rejects(unitOf(damaged).unpack(), {
+    code: "CORRUPT",
+    message: "a.img, chunk 2: XPRESS code (packed byte 0) is empty, but must be complete",
+  });
+});
