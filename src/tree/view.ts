@@ -28,9 +28,10 @@ export async function openView(
   options: FileSystemOptions | undefined,
 ): Promise<View> {
   const table = await readTable(source);
-  const parts = await Promise.all(
-    table.volumes.map((volume) => (options === undefined ? { volume } : openPart(volume, options))),
-  );
+  const parts: Part[] =
+    options === undefined
+      ? table.volumes.map((volume) => ({ volume }))
+      : await Promise.all(table.volumes.map((volume) => openPart(volume, options)));
   const all = [...warnings, ...table.warnings, ...parts.flatMap(warningsOf)];
   return { source, layers, table, parts, warnings: [...new Set(all)] };
 }
