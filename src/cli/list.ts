@@ -73,8 +73,7 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
     const log = await commandLog(logLevel ?? "warn");
     for (const warning of found.warnings) log.warn(warning);
   }
-  const { diskSizes } = await import("../machine/sizes.js");
-  const sizes = verbose || vm !== undefined ? await diskSizes(found.machines) : new Map<string, number>();
+  const sizes = verbose || vm !== undefined ? await sizesOf(found) : new Map<string, number>();
   if (json) {
     const { machinesJson } = await import("./list-json.js");
     await writeJson(machinesJson(found, sizes));
@@ -82,4 +81,10 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
   }
   const { machinesText, wideText } = await import("./list-text.js");
   await write(wide && !verbose ? wideText(found) : machinesText(found, sizes, verbose));
+}
+
+/** Only where sizes are asked for are the image formats loaded. */
+async function sizesOf({ machines }: MachineList): Promise<ReadonlyMap<string, number>> {
+  const { diskSizes } = await import("../machine/sizes.js");
+  return diskSizes(machines);
 }

@@ -9,19 +9,24 @@ import { list } from "./list.js";
 import { ls } from "./ls.js";
 import { levels } from "./log.js";
 import { mountCommand } from "./mount.js";
-import { runProgram, version, withoutDoubleDash } from "./program.js";
+import { deferred, runProgram, version, withoutDoubleDash } from "./program.js";
 import { unmountCommand } from "./unmount.js";
 
-await runProgram("vdisk", () =>
-  yargs(withoutDoubleDash(hideBin(process.argv)))
+let work: () => unknown = () => undefined;
+const start = (chosen: () => unknown): void => {
+  work = chosen;
+};
+
+await runProgram("vdisk", async () => {
+  await yargs(withoutDoubleDash(hideBin(process.argv)))
     .scriptName("vdisk")
     .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
-    .command(mountCommand)
-    .command(unmountCommand)
-    .command(list)
-    .command(info)
-    .command(ls)
-    .command(cat)
+    .command(deferred(mountCommand, start))
+    .command(deferred(unmountCommand, start))
+    .command(deferred(list, start))
+    .command(deferred(info, start))
+    .command(deferred(ls, start))
+    .command(deferred(cat, start))
     .option("log-level", {
       choices: levels,
       describe: "How much to say on standard error, or in a mount's log",
@@ -37,5 +42,6 @@ await runProgram("vdisk", () =>
     .fail((message: string | null, error: Error | undefined) => {
       throw error ?? new UsageError(message ?? "the command line is not understood");
     })
-    .parseAsync(),
-);
+    .parseAsync();
+  await work();
+});

@@ -39,6 +39,7 @@ export function columns(rows: readonly (readonly (string | number)[])[]): string
 
 /** Labels, comments and names from strangers' files: what cannot be shown is as in names. */
 export function shown(text: string): string {
+  if (/^[ -[\]-~]*$/.test(text)) return text; // nothing in it needs a thought
   return printName(Buffer.from(text));
 }
 

@@ -1,5 +1,6 @@
 /** What every command of ours begins and ends with. */
 import { readFileSync } from "node:fs";
+import type { CommandModule } from "yargs";
 import { fromHost } from "../errors.js";
 import { complain, ExitCode } from "./exit.js";
 
@@ -7,6 +8,22 @@ import { complain, ExitCode } from "./exit.js";
 export const { version } = JSON.parse(
   readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
 ) as { version: string };
+
+/**
+ * `command`, but for its work, which is handed to `start` once the command line is understood: yargs lays out all the
+ * help there is whenever a command does not end at once.
+ */
+export function deferred<T>(
+  command: CommandModule<object, T>,
+  start: (work: () => unknown) => void,
+): CommandModule<object, T> {
+  return {
+    ...command,
+    handler: (argv) => {
+      start(() => command.handler(argv));
+    },
+  };
+}
 
 /** Runs `body`, and ends the process `name` with the exit code of what went wrong in it. */
 export async function runProgram(name: string, body: () => Promise<unknown>): Promise<void> {

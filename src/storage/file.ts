@@ -104,7 +104,8 @@ function failed(name: string): (error: unknown) => never {
   };
 }
 
-function refuseOthers(stats: Stats, name: string): void {
+/** @throws {UnsupportedError} for what is neither a file nor a block device. */
+export function refuseOthers(stats: Stats, name: string): void {
   if (stats.isFile() || stats.isBlockDevice()) return;
   const expected = "a disk image or a block device";
   throw new UnsupportedError({ file: name, thing: "this", found: kindOf(stats), expected });

@@ -33,17 +33,24 @@ export function disksOf(settings: MachineSettings, media: readonly Medium[]): Ma
       const disk = disks.get(key) ?? { slot, ...(base !== undefined && { base }), states: [] };
       disks.set(key, disk);
       if (disk.states.length > 0 && WITHOUT_STATES.includes(base?.type ?? "")) continue;
-      disk.states.push({
-        name,
-        ...(snapshot !== undefined && { uuid: snapshot.uuid }),
-        ...(snapshot?.taken !== undefined && { taken: snapshot.taken }),
-        isCurrent: snapshot === undefined,
-        ...(known?.medium.path !== undefined && { image: known.medium.path }),
-        imageUuid: uuid,
-      });
+      disk.states.push(stateOf(name, snapshot, known?.medium.path, uuid));
     }
   }
   return [...disks.values()].map(({ states, ...disk }) => ({ ...disk, states: states.reverse() }));
+}
+
+function stateOf(
+  name: string,
+  snapshot: SnapshotSettings | undefined,
+  image: string | undefined,
+  imageUuid: string,
+): DiskState {
+  const shown = image === undefined ? { imageUuid } : { image, imageUuid };
+  if (snapshot === undefined) return { name, isCurrent: true, ...shown };
+  const { uuid, taken } = snapshot;
+  return taken === undefined
+    ? { name, uuid, isCurrent: false, ...shown }
+    : { name, uuid, taken, isCurrent: false, ...shown };
 }
 
 /** The snapshots, the oldest first, and the current state. One without a time stands behind what it was made on. */

@@ -31,12 +31,12 @@ const FILE = "VirtualBox.xml";
  * What VirtualBox keeps of the user who runs this. Where it never ran, or is gone, or its settings cannot be read,
  * that is the default place of machines.
  */
-export async function loadGlobalSettings(): Promise<GlobalSettings> {
+export function loadGlobalSettings(): GlobalSettings {
   const nothing = { machines: [], media: [], machineFolder: join(homedir(), MACHINE_FOLDER), warnings: [] };
   const folder = userFolder();
   if (folder === undefined) return nothing;
   try {
-    const { value, warnings } = await loadXml(join(folder, FILE), parse);
+    const { value, warnings } = loadXml(join(folder, FILE), parse);
     const { entries, media, defaultMachineFolder } = value;
     return {
       machines: entries.map(({ src, uuid }) => ({ file: resolve(folder, src), uuid })),

@@ -32,7 +32,9 @@ export function readMedia(registry: Element | undefined, file: string): MediumEn
     const place = location ?? src; // src: until version 1.3
     const isEncrypted =
       isInEncrypted ||
-      childrenOf(element, "Property").some(({ attributes }) => attributes["name"]?.startsWith(ENCRYPTION));
+      element.children.some(
+        ({ name, attributes }) => name === "Property" && attributes["name"]?.startsWith(ENCRYPTION) === true,
+      );
     const children = childrenOf(element, "HardDisk").flatMap((inner) => read(inner, kind, isEncrypted));
     if (uuid === undefined || place === undefined) return children;
     const description = child(element, "Description")?.text.trim();

@@ -4,7 +4,6 @@ import { basename, dirname, join } from "node:path";
 import { DiskError } from "../../errors.js";
 import type { SoughtImage } from "../hypervisor.js";
 import type { Medium } from "../machine.js";
-import { mapParallel } from "../parallel.js";
 import { loadGlobalSettings } from "./global.js";
 import { loadSettings, loadXml, type LoadedSettings } from "./load.js";
 import { placesOf } from "./locate.js";
@@ -46,7 +45,7 @@ async function nearbySettings(path: string): Promise<{ loaded: LoadedSettings[];
   for (const folder of new Set([dirname(path), dirname(dirname(path))])) {
     for (const file of (await settingsFiles(folder)).slice(0, FILES_LIMIT)) {
       try {
-        loaded.push(await loadSettings(file));
+        loaded.push(loadSettings(file));
       } catch (error) {
         if (!(error instanceof DiskError)) throw error;
         warnings.push(`${error.message}; it is ignored`);
@@ -77,7 +76,7 @@ async function registers(
 }
 
 async function registeredOwners(image: SoughtImage): Promise<Pick<Owners, "machines" | "media">> {
-  const { machines, media } = await loadGlobalSettings();
+  const { machines, media } = loadGlobalSettings();
   const shared = media.filter((base) => flatten([base]).some(({ path }) => path === image.path));
   const sharedUuids = flatten(shared).map(({ uuid }) => uuid);
   const marks = [
@@ -88,19 +87,26 @@ async function registeredOwners(image: SoughtImage): Promise<Pick<Owners, "machi
   // A glance at the text tells whether it is worth the parsing.
   const glance = (text: string, file: string): MachineSettings | undefined =>
     marks.some((mark) => text.includes(mark)) ? parseSettings(text, file) : undefined;
-  const found = await mapParallel(machines, FILES_AT_ONCE, async ({ file }) => {
-    const loaded = await loadXml(file, glance).catch((error: unknown) => {
-      if (error instanceof DiskError) return undefined;
-      throw error;
-    });
-    if (loaded?.value === undefined) return undefined;
+  const found: LoadedSettings[] = [];
+  for (const { file } of machines) {
+    const loaded = unlessUnreadable(() => loadXml(file, glance));
+    if (loaded?.value === undefined) continue;
     const owner = { file, settings: loaded.value, warnings: loaded.warnings };
     const isOwner =
       (await registers(owner, image, false)) ||
       unregistered(owner.settings).some((uuid) => sharedUuids.includes(uuid));
-    return isOwner ? owner : undefined;
-  });
-  return { machines: found.filter((owner) => owner !== undefined), media: shared };
+    if (isOwner) found.push(owner);
+  }
+  return { machines: found, media: shared };
+}
+
+function unlessUnreadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DiskError) return undefined;
+    throw error;
+  }
 }
 
 /** As an attribute's value has it. */

@@ -44,7 +44,7 @@ export const virtualBox: Hypervisor = {
   isConfiguration: (path) => /\.(vbox|xml)(-prev)?$/i.test(path),
 
   async openMachine(path) {
-    return complete(await loadSettings(resolve(path)));
+    return complete(loadSettings(resolve(path)));
   },
 
   async findOwner(image) {
@@ -70,24 +70,23 @@ interface All {
 
 /** All settings that there are of the user who runs this. */
 async function loadAll(): Promise<All> {
-  const global = await loadGlobalSettings();
+  const global = loadGlobalSettings();
   const registered = new Map(global.machines.map(({ file, uuid }) => [realOf(file), { file, uuid }]));
   for (const file of await filesBelow(global.machineFolder)) {
     const real = realOf(file);
     if (!registered.has(real)) registered.set(real, { file, uuid: "" });
   }
   const failed: Machine[] = [];
-  const loaded = await mapParallel(
-    [...registered.values()].slice(0, MACHINES_LIMIT),
-    FILES_AT_ONCE,
-    async ({ file, uuid }) =>
-      loadSettings(file).catch((error: unknown) => {
-        if (!(error instanceof DiskError)) throw error;
-        failed.push(inaccessible(file, uuid, error.message));
-        return undefined;
-      }),
-  );
-  return { global, loaded: loaded.filter((settings) => settings !== undefined), failed };
+  const loaded: LoadedSettings[] = [];
+  for (const { file, uuid } of [...registered.values()].slice(0, MACHINES_LIMIT)) {
+    try {
+      loaded.push(loadSettings(file));
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      failed.push(inaccessible(file, uuid, error.message));
+    }
+  }
+  return { global, loaded, failed };
 }
 
 function inaccessible(path: string, uuid: string, problem: string): Machine {

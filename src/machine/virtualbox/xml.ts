@@ -4,6 +4,7 @@
  */
 import { SaxesParser, type SaxesTagPlain } from "saxes";
 import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
+import { readPlainXml, type Limits } from "./plain-xml.js";
 
 export interface Element {
   readonly name: string;
@@ -16,12 +17,12 @@ export interface Element {
 /** Bytes. A machine with 250 snapshots, each of which repeats its hardware, takes 4 MB. */
 export const SIZE_LIMIT = 16 * 2 ** 20;
 
-/** Characters and elements of what is left to read: 250 snapshots of forty disks have 4 million and 100,000. */
-const TEXT_LIMIT = 8 * 2 ** 20;
-const ELEMENTS_LIMIT = 200_000;
-
-/** VirtualBox refuses hard disks nested deeper than 300 (SettingsMediumDepthMax), and snapshots more than 250. */
-const DEPTH_LIMIT = 1000;
+const LIMITS: Limits = {
+  /** 250 snapshots of forty disks have 100,000. */
+  elements: 200_000,
+  /** VirtualBox refuses hard disks nested deeper than 300 (SettingsMediumDepthMax), and snapshots more than 250. */
+  depth: 1000,
+};
 
 /**
  * The root element of `xml`, the text of `file`; of `<Hardware>` only what tells of media.
@@ -29,23 +30,17 @@ const DEPTH_LIMIT = 1000;
  * @throws {UnsupportedError} where it passes a limit.
  */
 export function readXml(xml: string, file: string): Element {
-  try {
-    return parse(withoutHardware(xml), file);
-  } catch (error) {
-    if (!(error instanceof CorruptError)) throw error;
-    return parse(xml, file); // it knows the line, or it was a ">" within a value that misled us
-  }
+  return readPlainXml(xml, LIMITS) ?? parse(xml, file);
 }
 
 function parse(xml: string, file: string): Element {
-  if (xml.length > TEXT_LIMIT) throw tooMuch(file, "length of its text", xml.length, TEXT_LIMIT);
   let count = 0;
   const open: { name: string; attributes: Record<string, string>; children: Element[]; text: string }[] = [];
   let root: Element | undefined;
   const parser = new SaxesParser({ xmlns: false });
   parser.on("opentag", ({ name, attributes }: SaxesTagPlain) => {
-    if (++count > ELEMENTS_LIMIT) throw tooMuch(file, "number of its elements", "larger", ELEMENTS_LIMIT);
-    if (open.length === DEPTH_LIMIT) throw tooMuch(file, "depth of its elements", "larger", DEPTH_LIMIT);
+    if (++count > LIMITS.elements) throw tooMuch(file, "number of its elements", "larger", LIMITS.elements);
+    if (open.length === LIMITS.depth) throw tooMuch(file, "depth of its elements", "larger", LIMITS.depth);
     const element = { name, attributes, children: [], text: "" };
     open.at(-1)?.children.push(element);
     root ??= element;
@@ -76,49 +71,6 @@ export function child(element: Element | undefined, name: string): Element | und
 /** All children of `element` that are called `name`. */
 export function childrenOf(element: Element | undefined, name: string): readonly Element[] {
   return element?.children.filter((inner) => inner.name === name) ?? [];
-}
-
-/** What tells of media within `<Hardware>`. */
-const KEPT = ["StorageControllers", "DVDDrive", "FloppyDrive"];
-
-/** What cannot be taken for a tag within `<Hardware>`, and what would make it end elsewhere than it seems to. */
-const DOUBTFUL = /<!\[CDATA\[|<!DOCTYPE|<\?(?!xml )/;
-/** What stands between tags for the eye. */
-const BETWEEN = />\s+</g;
-const NESTED = /<\/?Hardware[\s/>]/;
-
-/**
- * `xml` without the innards of `<Hardware>` that nobody here asks for: nine tenths of a machine's file, since every
- * snapshot repeats them. Within an element "<" begins a tag, but in comments, which are left away first, and in
- * constructs for which the text is left as it is.
- */
-function withoutHardware(xml: string): string {
-  if (DOUBTFUL.test(xml)) return xml;
-  const text = xml.includes("<!--") ? xml.replace(/<!--[^]*?-->/g, "") : xml;
-  const kept: string[] = [];
-  let at = 0;
-  for (const tag of text.matchAll(/<Hardware(?:\s[^>]*[^>/])?>/g)) {
-    const start = tag.index + tag[0].length;
-    if (start < at) return xml;
-    const end = text.indexOf("</Hardware>", start);
-    const inner = text.slice(start, end);
-    if (end < 0 || NESTED.test(inner)) return xml;
-    kept.push(text.slice(at, start));
-    for (const name of KEPT) kept.push(elementIn(inner, name));
-    at = end;
-  }
-  kept.push(text.slice(at));
-  return kept.join("").replace(BETWEEN, "><");
-}
-
-/** The text of the element `name` in `text`; empty where there is none. */
-function elementIn(text: string, name: string): string {
-  const start = text.indexOf(`<${name}`);
-  if (start < 0) return "";
-  const tagEnd = text.indexOf(">", start);
-  if (text[tagEnd - 1] === "/") return text.slice(start, tagEnd + 1);
-  const close = `</${name}>`;
-  return text.slice(start, text.indexOf(close, tagEnd) + close.length);
 }
 
 function tooMuch(file: string, thing: string, found: number | string, limit: number): UnsupportedError {

@@ -1,0 +1,35 @@
+/** Settings files of the host, read whole. */
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { fromHost, UnsupportedError } from "../errors.js";
+import { refuseOthers } from "./file.js";
+
+/**
+ * The bytes of the regular file `path`. It is read on the spot: with hundreds of small files, the way over another
+ * thread and back takes several times as long.
+ * @throws {MissingError | DeniedError | HostError} as the host says.
+ * @throws {UnsupportedError} where it is larger than `limit` bytes, or no file.
+ */
+export function readSmallFile(path: string, limit: number): Buffer {
+  try {
+    refuseOthers(statSync(path), path); // before it is opened, as openFile has it
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(descriptor);
+      refuseOthers(stats, path);
+      if (stats.size > limit) {
+        const expected = `at most ${limit} bytes`;
+        throw new UnsupportedError({ file: path, thing: "the settings file's size", found: stats.size, expected });
+      }
+      const bytes = Buffer.alloc(stats.size);
+      let length = 0;
+      for (let count = -1; count !== 0 && length < bytes.length; length += count) {
+        count = readSync(descriptor, bytes, length, bytes.length - length, length);
+      }
+      return bytes.subarray(0, length); // it may have been cut meanwhile
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw fromHost(error, path);
+  }
+}
