@@ -18,7 +18,12 @@ export function readSmallFile(path: string, limit: number): Buffer {
       refuseOthers(stats, path);
       if (stats.size > limit) {
         const expected = `at most ${limit} bytes`;
-        throw new UnsupportedError({ file: path, thing: "the settings file's size", found: stats.size, expected });
+        throw new UnsupportedError({
+          file: path,
+          thing: "the settings file's size",
+          found: stats.size,
+          expected,
+        });
       }
       const bytes = Buffer.alloc(stats.size);
       let length = 0;

@@ -23,7 +23,8 @@ export interface Limits {
 const KEPT = ["StorageControllers", "DVDDrive", "FloppyDrive"];
 
 /** What is before the root element in the files that VirtualBox writes. */
-const HEADER = /^<\?xml version="1\.0"(?: encoding="(?:utf|UTF)-8")?\?>\s*(?:<!--(?:(?!--)[^])*-->\s*)?/;
+const HEADER =
+  /^<\?xml version="1\.0"(?: encoding="(?:utf|UTF)-8")?\?>\s*(?:<!--(?:(?!--)[\n -\ud7ff])*-->\s*)?/;
 
 /** The root element of `xml`; undefined where it is not plain, not within `limits`, or no XML at all. */
 export function readPlainXml(xml: string, limits: Limits): Element | undefined {
