@@ -127,3 +127,6 @@ function sentence({ file, offset, thing, found, expected, hint }: Complaint): st
   const next = hint === undefined ? "" : `; ${hint}`;
   return `${place}: ${thing}${is}${must}${next}`;
 }
+
+/** What was asked for is not of the form that it must have, whatever the image: a mistake of who asks. */
+export class UsageError extends Error {}

@@ -59,7 +59,8 @@ export function openOptions<T>(command: Argv<T>): Argv<T & { "allow-dir": string
     .option("allow-live", {
       type: "boolean",
       default: false,
-      describe: "Do not warn where another program is writing to an image",
+      describe:
+        "Do not warn where another program is writing to an image, or where its machine was not shut down",
     });
 }
 
@@ -153,12 +154,13 @@ export const severalTimes = {
 /** The image that the arguments mean; what is to be known of the choice is told in the log. */
 export async function chooseImage(argv: DiskArguments, log: Logger): Promise<Chosen> {
   const { choose } = await import("../machine/choose.js");
-  const { image, disk, snapshot, allowDir } = argv;
+  const { image, disk, snapshot, allowDir, allowLive } = argv;
   const chosen = await choose({
     image,
     ...(disk !== undefined && { disk }),
     ...(snapshot !== undefined && { snapshot }),
     allowDirs: allowDir,
+    allowLive,
   });
   for (const notice of chosen.notices) log.warn(notice);
   return chosen;

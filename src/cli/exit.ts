@@ -1,6 +1,8 @@
 /** How a command ends: one line on standard error, and an exit code (sysexits.h where it has one). */
 import { printSentence } from "../bytes/text.js";
-import { DiskError, isErrnoException } from "../errors.js";
+import { DiskError, isErrnoException, UsageError } from "../errors.js";
+
+export { UsageError };
 
 export const ExitCode = {
   done: 0,
@@ -12,9 +14,6 @@ export const ExitCode = {
   host: 74,
   denied: 77,
 } as const;
-
-/** The command line is not of the command's form. */
-export class UsageError extends Error {}
 
 /** Says what went wrong in `program`, and answers the exit code for it. */
 export function complain(error: unknown, program = "vdisk"): number {

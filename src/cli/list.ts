@@ -40,6 +40,7 @@ export const list: CommandModule<object, Arguments> = {
       .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
       .example("$0 list", "All machines")
       .example('$0 list --vm "Windows 10" -v', "All of one")
+      .example("$0 list --mounts", "What is mounted now, and who serves it")
       .example('$0 list "Windows 10"', "The partitions of its disk") as never,
   handler: async (argv) => {
     const { image, vm } = argv;

@@ -32,6 +32,8 @@ export interface Wanted {
   /** Which state; the current one of a machine, and what an image itself shows, unless told. See chooseState. */
   readonly snapshot?: string;
   readonly allowDirs?: readonly string[];
+  /** Not to be told that file systems were in use. */
+  readonly allowLive?: boolean;
 }
 
 export interface Chosen {
@@ -51,6 +53,7 @@ export interface Chosen {
  * What `wanted` comes down to.
  * @throws {MissingError} where there is no such thing, or where it cannot be told which is meant; it lists what there is.
  * @throws {UnsupportedError} where the disk is encrypted.
+ * @throws {UsageError} where the state's moment cannot be read.
  * @throws {DeniedError} where the configuration names a file that may not be opened on its word.
  */
 export async function choose(wanted: Wanted): Promise<Chosen> {
@@ -171,7 +174,7 @@ async function finish(
   machine: Machine,
   disk: MachineDisk,
   { state, notice }: ChosenState,
-  { allowDirs = [] }: Wanted,
+  { allowDirs = [], allowLive = false }: Wanted,
 ): Promise<Chosen> {
   const { image, imageUuid } = state;
   const medium = flatten(machine.media).find(({ uuid }) => uuid === imageUuid);
@@ -185,8 +188,21 @@ async function finish(
     });
   }
   const odd = await admitImage(image, imageUuid, [dirname(machine.path), ...allowDirs]);
-  const notices = [...machine.warnings, ...odd, ...listOf(notice)];
+  const unclean = allowLive ? undefined : inUse(machine, disk, state);
+  const notices = [...machine.warnings, ...odd, ...listOf(notice), ...listOf(unclean)];
   return { image, states: disk.states, state, machine, disk, notices };
+}
+
+/** What is to be said of a state at which the guest had its file systems mounted. */
+function inUse(machine: Machine, { withoutSnapshots }: MachineDisk, state: DiskState): string | undefined {
+  const { name, isCurrent } = state;
+  const snapshot = flatten(machine.snapshots).find(({ uuid }) => uuid === state.uuid);
+  const isSaved = machine.state === "saved" && (isCurrent || withoutSnapshots !== undefined);
+  if (!isSaved && snapshot?.isOnline !== true) return undefined;
+  const when = isSaved
+    ? "the machine is saved, not shut down"
+    : `the snapshot ${JSON.stringify(name)} was taken while the machine ran`;
+  return `${machine.path}: ${when}: its file systems were in use, and what it had not written yet is not shown`;
 }
 
 async function findOwner(sought: SoughtImage): Promise<Machine | undefined> {

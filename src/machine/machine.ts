@@ -66,6 +66,8 @@ export interface MachineDisk {
   readonly slot: string;
   /** The medium that all its states are built on; undefined where it is not registered. */
   readonly base?: Medium;
+  /** Its base's type, where that takes no part in snapshots: it has one state only. */
+  readonly withoutSnapshots?: string;
   /** The oldest first, "current" last. */
   readonly states: readonly DiskState[];
 }

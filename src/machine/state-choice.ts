@@ -8,7 +8,7 @@
  *     NAME~2                  the second state above it in the tree: what it was made on, and what that was made on
  */
 import type { Timestamp } from "../bytes/time.js";
-import { MissingError } from "../errors.js";
+import { MissingError, UsageError } from "../errors.js";
 import { isCalled } from "./disk-choice.js";
 import type { DiskState, Machine, MachineDisk, Snapshot } from "./machine.js";
 import { listed, uuidIn } from "./machines.js";
@@ -22,6 +22,8 @@ export interface StateTree {
   readonly states: readonly DiskState[];
   /** The state of the disk below all others. */
   readonly base: DiskState | undefined;
+  /** Why there are no more, where that is so. */
+  readonly reason?: string;
   /** The state that `state` was made on; undefined for the first. */
   parentOf(state: DiskState): DiskState | undefined;
 }
@@ -29,7 +31,7 @@ export interface StateTree {
 /** The states of `disk` as the snapshots of `machine` hang together. */
 export function treeOf(
   { path, snapshots, currentSnapshot }: Machine,
-  { base, states }: MachineDisk,
+  { base, states, withoutSnapshots }: MachineDisk,
 ): StateTree {
   const parents = new Map<string, string>();
   const pending: Snapshot[] = [...snapshots];
@@ -49,6 +51,9 @@ export function treeOf(
     file: path,
     states,
     base: base === undefined ? states[0] : baseState,
+    ...(withoutSnapshots !== undefined && {
+      reason: `this is a ${withoutSnapshots} disk: it takes no part in snapshots, and has only its current state`,
+    }),
     parentOf({ uuid }) {
       // A disk that was not attached when a snapshot was taken has no state there: on to the one above.
       let above = uuid === undefined ? currentSnapshot : parents.get(uuid);
@@ -70,6 +75,7 @@ export interface ChosenState {
 /**
  * The state that `wanted` names.
  * @throws {MissingError} where there is none, or where several are called so; it lists them.
+ * @throws {UsageError} where it is a moment that cannot be read.
  */
 export function chooseState(tree: StateTree, wanted: string): ChosenState {
   const whole = find(tree, wanted);
@@ -82,7 +88,8 @@ export function chooseState(tree: StateTree, wanted: string): ChosenState {
     const above = tree.parentOf(at);
     if (above === undefined) {
       const thing = `${JSON.stringify(name)} has only ${step} states above it in the tree, not ${count}`;
-      throw new MissingError({ file: tree.file, thing, hint: `there are: ${describeStates(tree.states)}` });
+      const hint = tree.reason ?? `there are: ${describeStates(tree.states)}`;
+      throw new MissingError({ file: tree.file, thing, hint });
     }
     at = above;
   }
@@ -124,11 +131,11 @@ function find(tree: StateTree, wanted: string): ChosenState | undefined {
 
 const KEYWORDS = ["current", "latest", "base"];
 
-function lastBefore({ states, file }: StateTree, text: string): ChosenState {
+function lastBefore({ states, file, reason }: StateTree, text: string): ChosenState {
   const moment = parseMoment(text);
   if (moment === undefined) {
     const thing = `@${text} is no moment; one is @2026-03-01, @2026-03-01T12:00 or @2026-03-01T12:00:00Z`;
-    throw new MissingError({ file, thing });
+    throw new UsageError(thing);
   }
   const current = states.find(({ isCurrent }) => isCurrent);
   if (moment >= Date.now() && current !== undefined) return { state: current };
@@ -137,7 +144,9 @@ function lastBefore({ states, file }: StateTree, text: string): ChosenState {
   const when = printMoment({ seconds: Math.floor(moment / 1000), nanoseconds: 0 });
   if (state === undefined) {
     const there =
-      timed.length === 0 ? "it is not known when they were taken" : `there are: ${describeStates(timed)}`;
+      timed.length > 0
+        ? `there are: ${describeStates(timed)}`
+        : (reason ?? "it is not known when they were taken");
     throw new MissingError({ file, thing: `no state of this disk was taken before ${when}`, hint: there });
   }
   return { state, notice: `the last state before ${when} is ${describe(state)}` };
@@ -147,9 +156,10 @@ function milliseconds({ seconds, nanoseconds }: Timestamp): number {
   return seconds * 1000 + nanoseconds / 1e6;
 }
 
-function unknown({ states, file }: StateTree, wanted: string): MissingError {
+function unknown({ states, file, reason }: StateTree, wanted: string): MissingError {
   const thing = `no state of this disk is called ${JSON.stringify(wanted)}; there are: ${describeStates(states)}`;
-  return new MissingError({ file, thing, hint: "also latest, base, NAME~1 or @2026-03-01 can be named" });
+  const hint = reason ?? "also latest, base, NAME~1 or @2026-03-01 can be named";
+  return new MissingError({ file, thing, hint });
 }
 
 function describeStates(states: readonly DiskState[]): string {

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import t, { type Test } from "tap";
+import { UsageError } from "../../src/errors.js";
 import { choose, type Wanted } from "../../src/machine/choose.js";
 import { findMachine } from "../../src/machine/machines.js";
 import { readAll } from "../image/image.js";
@@ -94,6 +95,8 @@ t.test("a day is its beginning, by the host's clock; before all there is nothing
     /no state .* taken before .*there are: "state 0"/,
   );
   t.match(await messageOf({ image: "m", snapshot: "@2026-02-30" }), /is no moment/);
+  const error = await choose({ image: "m", snapshot: "@yesterday" }).catch((error: unknown) => error);
+  t.ok(error instanceof UsageError);
   t.match(await messageOf({ image: "m", snapshot: "current~9" }), /only \d states above/);
   const unknown = await messageOf({ image: "m", snapshot: "before" });
   for (const { name, uuid = "" } of states) t.ok(unknown.includes(name) && unknown.includes(uuid));
@@ -198,4 +201,24 @@ t.test("encrypted disks are refused, write-through disks have but one state", as
   t.match(await messageOf({ image: join(folder, "m-0.vdi") }), /encrypted/);
   await rewrite({ type: "Writethrough" });
   t.equal((await findMachine("m")).disks[0]!.states.length, 1);
+  for (const snapshot of ["state 0", "latest", "latest~1", "current~1", "@2026-01-01"]) {
+    t.match(await messageOf({ image: "m", snapshot }), /writethrough disk: it takes no part in snapshots/);
+  }
 });
+
+t.test(
+  "what was not shut down has its file systems in use, and that is said unless it is allowed",
+  async (t) => {
+    const { plan, file } = await home(t, { name: "m", snapshots: 2 });
+    const told = async (wanted: Partial<Wanted>) => (await choose({ image: "m", ...wanted })).notices;
+    t.same(await told({}), []);
+    const first = { ...plan.snapshot!, stateFile: "Snapshots/1.sav" };
+    const attributes = { ...plan.attributes, stateFile: "Snapshots/2.sav" };
+    await writeFile(file, machineXml({ ...plan, attributes, snapshot: first }));
+    t.match(await told({}), [/m\.vbox: the machine is saved, not shut down: its file systems were in use/]);
+    t.match(await told({ snapshot: "state 0" }), [/the snapshot "state 0" was taken while the machine ran/]);
+    t.same(await told({ snapshot: "state 1" }), []);
+    t.same(await told({ allowLive: true }), []);
+    t.same(await told({ snapshot: "state 0", allowLive: true }), []);
+  },
+);

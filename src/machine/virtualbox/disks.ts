@@ -22,7 +22,7 @@ export function disksOf(settings: MachineSettings, media: readonly Medium[]): Ma
   const moments = momentsOf(settings);
   const shared = basesAttachedTwice(moments, (uuid) => mediumOf.get(uuid)?.base);
 
-  const disks = new Map<string, { slot: string; base?: Medium; states: DiskState[] }>();
+  const disks = new Map<string, ReturnType<typeof newDisk>>();
   // From the newest on: the current state tells the order of the disks and where they are attached.
   for (const { name, snapshot, attachments } of moments.reverse()) {
     for (const { slot, isDisk, uuid } of attachments) {
@@ -30,13 +30,23 @@ export function disksOf(settings: MachineSettings, media: readonly Medium[]): Ma
       const known = mediumOf.get(uuid);
       const base = known?.base;
       const key = base === undefined || shared.has(base) ? `${base?.uuid ?? ""} ${slot}` : base.uuid;
-      const disk = disks.get(key) ?? { slot, ...(base !== undefined && { base }), states: [] };
+      const disk = disks.get(key) ?? newDisk(slot, base);
       disks.set(key, disk);
-      if (disk.states.length > 0 && WITHOUT_STATES.includes(base?.type ?? "")) continue;
+      if (disk.states.length > 0 && disk.withoutSnapshots !== undefined) continue;
       disk.states.push(stateOf(name, snapshot, known?.medium.path, uuid));
     }
   }
   return [...disks.values()].map(({ states, ...disk }) => ({ ...disk, states: states.reverse() }));
+}
+
+function newDisk(slot: string, base: Medium | undefined) {
+  const { type = "" } = base ?? {};
+  return {
+    slot,
+    ...(base !== undefined && { base }),
+    ...(WITHOUT_STATES.includes(type) && { withoutSnapshots: type }),
+    states: [] as DiskState[],
+  };
 }
 
 function stateOf(
