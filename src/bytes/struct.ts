@@ -6,11 +6,29 @@
 import { CorruptError } from "../errors.js";
 import { formatGuid, formatUuid } from "./guid.js";
 
-/** One field: where it lies, how many bytes it takes, and how it is read from `bytes` at absolute position `at`. */
+const BYTES = Symbol("bytes");
+const AT = Symbol("at");
+
+/** One field: where it lies, how many bytes it takes, and how it is read. */
 export interface Field<T> {
   readonly offset: number;
   readonly length: number;
-  readonly read: (bytes: Buffer, at: number) => T;
+  /**
+   * Reads it from the view that it is a property of. Each kind of field has its own function, written out below: an
+   * engine sees then what is called, and a field costs half of what it does through one function for all.
+   */
+  readonly get: (this: Place) => T;
+}
+
+/** What a view is: where its structure begins. */
+class Place {
+  readonly [BYTES]: Buffer;
+  readonly [AT]: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this[BYTES] = bytes;
+    this[AT] = at;
+  }
 }
 
 export type Fields = Readonly<Record<string, Field<unknown>>>;
@@ -34,27 +52,10 @@ export interface Struct<F extends Fields> {
 }
 
 export function struct<F extends Fields>(name: string, size: number, fields: F): Struct<F> {
-  class StructView {
-    readonly #bytes: Buffer;
-    readonly #at: number;
-
-    constructor(bytes: Buffer, at: number) {
-      this.#bytes = bytes;
-      this.#at = at;
-    }
-
-    static {
-      for (const [key, field] of Object.entries(fields)) {
-        if (field.offset + field.length > size)
-          throw new Error(`${name}.${key} lies past the structure's end`);
-        Object.defineProperty(this.prototype, key, {
-          enumerable: true,
-          get(this: StructView) {
-            return field.read(this.#bytes, this.#at + field.offset);
-          },
-        });
-      }
-    }
+  class StructView extends Place {}
+  for (const [key, { offset, length, get }] of Object.entries(fields)) {
+    if (offset + length > size) throw new Error(`${name}.${key} lies past the structure's end`);
+    Object.defineProperty(StructView.prototype, key, { enumerable: true, get });
   }
   return {
     name,
@@ -80,38 +81,85 @@ export function describe<F extends Fields>(declaration: Struct<F>, view: View<F>
   return Object.fromEntries(Object.keys(declaration.fields).map((key) => [key, view[key]]));
 }
 
-export const u8 = (offset: number): Field<number> => field(offset, 1, (b, at) => b[at]!);
-export const u16le = (offset: number): Field<number> => field(offset, 2, (b, at) => b.readUInt16LE(at));
-export const u32le = (offset: number): Field<number> => field(offset, 4, (b, at) => b.readUInt32LE(at));
-export const i32le = (offset: number): Field<number> => field(offset, 4, (b, at) => b.readInt32LE(at));
+export const u8 = (offset: number): Field<number> => ({
+  offset,
+  length: 1,
+  get() {
+    return this[BYTES][this[AT] + offset]!;
+  },
+});
+export const u16le = (offset: number): Field<number> => ({
+  offset,
+  length: 2,
+  get() {
+    return this[BYTES].readUInt16LE(this[AT] + offset);
+  },
+});
+export const u32le = (offset: number): Field<number> => ({
+  offset,
+  length: 4,
+  get() {
+    return this[BYTES].readUInt32LE(this[AT] + offset);
+  },
+});
+export const i32le = (offset: number): Field<number> => ({
+  offset,
+  length: 4,
+  get() {
+    return this[BYTES].readInt32LE(this[AT] + offset);
+  },
+});
 
 /**
  * A 64-bit count or position. Values past 2^53 come back inexact, never below it: any sane bound refuses them.
  */
-export const u64le = (offset: number): Field<number> => field(offset, 8, readU64le);
+export const u64le = (offset: number): Field<number> => ({
+  offset,
+  length: 8,
+  get() {
+    return readU64le(this[BYTES], this[AT] + offset);
+  },
+});
 
 /** Raw bytes, borrowed. */
-export const span = (offset: number, length: number): Field<Buffer> =>
-  field(offset, length, (b, at) => b.subarray(at, at + length));
+export const span = (offset: number, length: number): Field<Buffer> => ({
+  offset,
+  length,
+  get() {
+    return this[BYTES].subarray(this[AT] + offset, this[AT] + offset + length);
+  },
+});
 
 /** Text up to its first NUL, as UTF-8. */
-export const text = (offset: number, length: number): Field<string> =>
-  field(offset, length, (b, at) => {
-    const end = b.subarray(at, at + length).indexOf(0);
-    return b.toString("utf8", at, end < 0 ? at + length : at + end);
-  });
+export const text = (offset: number, length: number): Field<string> => ({
+  offset,
+  length,
+  get() {
+    const bytes = this[BYTES].subarray(this[AT] + offset, this[AT] + offset + length);
+    const end = bytes.indexOf(0);
+    return bytes.toString("utf8", 0, end < 0 ? length : end);
+  },
+});
 
 /** Sixteen bytes in Microsoft's (and VirtualBox's) mixed byte order. */
-export const guid = (offset: number): Field<string> => field(offset, 16, (b, at) => formatGuid(b, at));
+export const guid = (offset: number): Field<string> => ({
+  offset,
+  length: 16,
+  get() {
+    return formatGuid(this[BYTES], this[AT] + offset);
+  },
+});
 
 /** Sixteen bytes in the order in which they are printed (RFC 9562). */
-export const uuid = (offset: number): Field<string> => field(offset, 16, (b, at) => formatUuid(b, at));
+export const uuid = (offset: number): Field<string> => ({
+  offset,
+  length: 16,
+  get() {
+    return formatUuid(this[BYTES], this[AT] + offset);
+  },
+});
 
 /** The 64-bit little-endian word at `at`; inexact past 2^53. */
 export function readU64le(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
-}
-
-function field<T>(offset: number, length: number, read: (bytes: Buffer, at: number) => T): Field<T> {
-  return { offset, length, read };
 }

@@ -2,7 +2,7 @@
  * What the kernel asks, decoded. Every structure of this folder is from Linux include/uapi/linux/fuse.h
  * (protocol 7.39), in the machine's own byte order: little-endian wherever vdisk runs.
  */
-import { readU64le, span, struct, u32le, type ViewOf } from "../../bytes/struct.js";
+import { span, struct, u32le, u64le, type ViewOf } from "../../bytes/struct.js";
 
 /** What the addon's threads answer by themselves (READ too, most of the time) is not here. */
 export const Opcode = {
@@ -40,14 +40,12 @@ export const Opcode = {
   statx: 52,
 } as const;
 
-const u64 = (offset: number) => ({ offset, length: 8, read: readU64le });
-
 /** `fuse_in_header`, before every request. */
 export const RequestHeader = struct("fuse_in_header", 40, {
   length: u32le(0),
   opcode: u32le(4),
   unique: span(8, 8),
-  nodeId: u64(16),
+  nodeId: u64le(16),
   uid: u32le(24),
 });
 export type RequestHeader = ViewOf<typeof RequestHeader>;
@@ -65,10 +63,10 @@ export type InitIn = ViewOf<typeof InitIn>;
 export const OpenIn = struct("fuse_open_in", 8, { flags: u32le(0) });
 
 /** `fuse_read_in`, for READ, READDIR and READDIRPLUS. */
-export const ReadIn = struct("fuse_read_in", 40, { handle: u64(0), offset: u64(8), size: u32le(16) });
+export const ReadIn = struct("fuse_read_in", 40, { handle: u64le(0), offset: u64le(8), size: u32le(16) });
 
 /** `fuse_lseek_in`: `whence` is SEEK_DATA (3) or SEEK_HOLE (4), the kernel does the others. */
-export const LseekIn = struct("fuse_lseek_in", 24, { offset: u64(8), whence: u32le(16) });
+export const LseekIn = struct("fuse_lseek_in", 24, { offset: u64le(8), whence: u32le(16) });
 
 /** `fuse_getxattr_in`, for GETXATTR (the name follows) and LISTXATTR. Size 0 asks how many bytes there are. */
 export const GetxattrIn = struct("fuse_getxattr_in", 8, { size: u32le(0) });
