@@ -3,7 +3,13 @@
  * hundred machines have a hundred thousand elements, for which this takes a fraction of a parser's time. It only says
  * yes to what a parser reads in the same way: what is unusual is left to the parser, and so are all complaints.
  */
-import type { Element } from "./xml.js";
+export interface Element {
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, string | undefined>>;
+  readonly children: readonly Element[];
+  /** What stands directly in it. */
+  readonly text: string;
+}
 
 interface OpenElement extends Element {
   readonly attributes: Record<string, string>;

@@ -4,15 +4,9 @@
  */
 import { SaxesParser, type SaxesTagPlain } from "saxes";
 import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
-import { readPlainXml, type Limits } from "./plain-xml.js";
+import { readPlainXml, type Element, type Limits } from "./plain-xml.js";
 
-export interface Element {
-  readonly name: string;
-  readonly attributes: Readonly<Record<string, string | undefined>>;
-  readonly children: readonly Element[];
-  /** What stands directly in it. */
-  readonly text: string;
-}
+export type { Element };
 
 /** Bytes. A machine with 250 snapshots, each of which repeats its hardware, takes 4 MB. */
 export const SIZE_LIMIT = 16 * 2 ** 20;
