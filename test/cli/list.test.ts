@@ -184,5 +184,5 @@ t.test("a file wins over a machine of its name, and that is said", async (t) => 
     HOME: root,
   });
   t.match(result, { code: 0, stdout: /fs1/, stderr: /a machine is called so, too; the file/ });
-  t.match(await vdisk("ls", "vm 1.11"), { code: 0, stdout: /^vhdd\nvm 1/ });
+  t.match(await vdisk("ls", "vm 1.11"), { code: 0, stdout: /^snapshots\nvhdd\nvm 1/ });
 });

@@ -41,6 +41,7 @@ for (const backend of backends) {
     t.same((await output("ls", folder)).trimEnd().split("\n"), [
       "fs0",
       "fs1",
+      "snapshots",
       "vhdd",
       "vol0",
       "vol1",
