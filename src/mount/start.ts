@@ -40,6 +40,9 @@ export async function startMount(request: MountRequest): Promise<MountRecord> {
       once(child, "disconnect").then(() => []),
     ])) as [DaemonMessage?];
     if (message?.kind === "ready") return message.record;
+    // Who hears that there is no mount may count on it that there is no process either.
+    if (message !== undefined && child.exitCode === null && child.signalCode === null)
+      await once(child, "exit");
     if (message?.code === "BUG") throw new Error(`${message.message}; see ${log}`);
     if (message !== undefined) throw new DiskError(message.code, message.message);
     throw new HostError(

@@ -40,7 +40,7 @@ t.test("info tells the chain, the partitions and the file systems", async (t) =>
 t.test("ls shows the tree; a path from / on is the guest's", async (t) => {
   t.equal(
     (await vdisk("ls", NEWEST)).stdout,
-    `fs0\nfs1\nvhdd\nvol0\nvol1\n{5b2c9a4e-1f60-4d3b-9c1a-2f7e8d90a1b2}.vdi\n`,
+    `fs0\nfs1\nsnapshots\nvhdd\nvol0\nvol1\n{5b2c9a4e-1f60-4d3b-9c1a-2f7e8d90a1b2}.vdi\n`,
   );
   t.equal((await vdisk("ls", NEWEST, "/etc")).stdout, "fstab\nhostname\nos-release\nshadow\n");
   t.equal((await vdisk("ls", NEWEST, "fs1/etc/")).stdout, "fstab\nhostname\nos-release\nshadow\n");
