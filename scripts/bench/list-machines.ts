@@ -1,8 +1,8 @@
 /**
- * How long `vdisk list` takes, as a whole command, over 200 machines with 50 snapshots of two disks each, whose
- * 20,000 images are there; and how long one disk of one of them takes to be named.
+ * How long `vdisk list` takes, as a whole command, over 200 machines with 50 snapshots and a disk each, whose
+ * 10,000 images are there; and how long one disk of one of them takes to be named.
  *
- *     tsx scripts/bench/list-machines.ts [MACHINES [SNAPSHOTS]]
+ *     tsx scripts/bench/list-machines.ts [MACHINES [SNAPSHOTS [DISKS]]]
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -17,8 +17,7 @@ import {
   type SnapshotPlan,
 } from "../../test/machine/virtualbox/builder.js";
 
-const [machineCount = 200, snapshotCount = 50] = process.argv.slice(2).map(Number);
-const DISKS = 2;
+const [machineCount = 200, snapshotCount = 50, diskCount = 1] = process.argv.slice(2).map(Number);
 const ROUNDS = 5;
 const VDISK = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -63,7 +62,7 @@ function time(args: readonly string[]): number {
 /** A machine whose snapshots follow one another; its images are but names. */
 function writeMachine(folder: string, name: string): { uuid: string; file: string } {
   mkdirSync(join(folder, "Snapshots"), { recursive: true });
-  const images = Array.from({ length: DISKS }, (_, disk) =>
+  const images = Array.from({ length: diskCount }, (_, disk) =>
     Array.from({ length: snapshotCount + 1 }, (_, level) => {
       const uuid = numbers.uuid();
       const location = level === 0 ? `disk ${disk}.vdi` : `Snapshots/{${uuid}}.vdi`;
