@@ -22,8 +22,9 @@ export interface Field<T> {
 
 /** What a view is: where its structure begins. */
 class Place {
-  readonly [BYTES]: Buffer;
-  readonly [AT]: number;
+  // Declared only: set once, in the constructor.
+  declare readonly [BYTES]: Buffer;
+  declare readonly [AT]: number;
 
   constructor(bytes: Buffer, at: number) {
     this[BYTES] = bytes;
@@ -92,21 +93,21 @@ export const u16le = (offset: number): Field<number> => ({
   offset,
   length: 2,
   get() {
-    return this[BYTES].readUInt16LE(this[AT] + offset);
+    return readU16le(this[BYTES], this[AT] + offset);
   },
 });
 export const u32le = (offset: number): Field<number> => ({
   offset,
   length: 4,
   get() {
-    return this[BYTES].readUInt32LE(this[AT] + offset);
+    return readU32le(this[BYTES], this[AT] + offset);
   },
 });
 export const i32le = (offset: number): Field<number> => ({
   offset,
   length: 4,
   get() {
-    return this[BYTES].readInt32LE(this[AT] + offset);
+    return readI32le(this[BYTES], this[AT] + offset);
   },
 });
 
@@ -159,7 +160,25 @@ export const uuid = (offset: number): Field<string> => ({
   },
 });
 
+// What follows reads words that are known to be there: a structure is checked as a whole, where Buffer's own methods
+// would check each field of it. Where structures come by the hundred thousand, their fields are read by these.
+
+/** The 16-bit little-endian word at `at`. */
+export function readU16le(bytes: Buffer, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+/** The 32-bit little-endian word at `at`. */
+export function readU32le(bytes: Buffer, at: number): number {
+  return readI32le(bytes, at) >>> 0;
+}
+
+/** The 32-bit little-endian word at `at`, signed. */
+export function readI32le(bytes: Buffer, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+}
+
 /** The 64-bit little-endian word at `at`; inexact past 2^53. */
 export function readU64le(bytes: Buffer, at: number): number {
-  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+  return readU32le(bytes, at) + readU32le(bytes, at + 4) * 2 ** 32;
 }

@@ -1,6 +1,17 @@
 /** One inode: bytes in, attributes and the way to the contents out. */
 import { crc32c, crc32cOfWord } from "../../bytes/checksum.js";
-import { i32le, span, struct, u16le, u32le, type Field, type ViewOf } from "../../bytes/struct.js";
+import {
+  i32le,
+  readI32le,
+  readU16le,
+  readU32le,
+  span,
+  struct,
+  u16le,
+  u32le,
+  type Field,
+  type ViewOf,
+} from "../../bytes/struct.js";
 import type { Timestamp } from "../../bytes/time.js";
 import { CorruptError } from "../../errors.js";
 import type { Attributes, NodeType } from "../filesystem.js";
@@ -42,7 +53,6 @@ export const LargeInodeRecord = struct("large ext inode", 160, {
   created: i32le(0x90), // i_crtime
   createdExtra: u32le(0x94),
 });
-export type LargeInodeRecord = ViewOf<typeof LargeInodeRecord>;
 
 /** i_flags. */
 export const InodeFlag = {
@@ -66,8 +76,6 @@ export interface SoundInode {
   readonly offset: number;
   /** The whole inode. */
   readonly bytes: Buffer;
-  readonly record: InodeRecord;
-  readonly large: LargeInodeRecord | undefined;
   readonly type: NodeType;
   readonly flags: number;
   /** i_extra_isize; 0 where there is no room for it. */
@@ -77,6 +85,7 @@ export interface SoundInode {
 }
 
 export interface Inode extends SoundInode {
+  readonly record: InodeRecord;
   readonly attributes: Attributes;
   /** The block of its extended attributes; 0 where there is none. */
   readonly attributesBlock: number;
@@ -90,99 +99,100 @@ export interface Inode extends SoundInode {
  */
 export function decodeInode(medium: Medium, number: number, borrowed: Buffer, offset: number): Inode {
   const inode = checkInode(medium, number, Buffer.from(borrowed), offset);
-  const { bytes, record, large, type, flags, extraSize, seed } = inode;
+  const { bytes, type, flags, extraSize, seed } = inode;
+  const record = InodeRecord.view(bytes);
   const isWide = (medium.geometry.features.incompatible & Incompatible["64bit"]) !== 0;
   return {
     number,
     offset,
     bytes,
-    record,
-    large,
     type,
     flags,
     extraSize,
     seed,
+    record,
     attributes: attributesOf(medium, inode),
     attributesBlock: record.attributesBlockLow + (isWide ? record.attributesBlockHigh * 2 ** 32 : 0),
     bodyAttributes: extraSize > 0 ? OLD_INODE_SIZE + extraSize : undefined,
   };
 }
 
+// Attributes are asked for by the hundred thousand: the two functions that follow read the fields past the views.
+const { fields } = InodeRecord;
+const { fields: largeFields } = LargeInodeRecord;
+
 /** Inode `number`, whose `bytes` lie at `offset`, once it is known to be sound; throws as `decodeInode`. */
 export function checkInode(medium: Medium, number: number, bytes: Buffer, offset: number): SoundInode {
-  const record = InodeRecord.view(bytes);
-  const large = bytes.length > OLD_INODE_SIZE ? LargeInodeRecord.view(bytes) : undefined;
-  const extraSize = large?.extraSize ?? 0;
-  if (large !== undefined && (OLD_INODE_SIZE + extraSize > bytes.length || extraSize % 4 !== 0)) {
+  const isLarge = bytes.length > OLD_INODE_SIZE;
+  const extraSize = isLarge ? readU16le(bytes, largeFields.extraSize.offset) : 0;
+  if (isLarge && (OLD_INODE_SIZE + extraSize > bytes.length || extraSize % 4 !== 0)) {
     const expected = `a multiple of 4 up to ${bytes.length - OLD_INODE_SIZE}`;
-    throw complaint(
-      medium,
-      number,
-      offset,
-      LargeInodeRecord.fields.extraSize,
-      "extra size",
-      extraSize,
-      expected,
-    );
+    throw complaint(medium, number, offset, largeFields.extraSize, "extra size", extraSize, expected);
   }
-  const seed = crc32cOfWord(crc32cOfWord(medium.geometry.seed, number), record.generation);
+  const generation = readU32le(bytes, fields.generation.offset);
+  const seed = crc32cOfWord(crc32cOfWord(medium.geometry.seed, number), generation);
   if (medium.geometry.checksummed && !checksumFits(bytes, seed, extraSize)) {
-    throw checksumError(medium, offset + InodeRecord.fields.checksumLow.offset, `inode ${number}`);
+    throw checksumError(medium, offset + fields.checksumLow.offset, `inode ${number}`);
   }
-  if (record.linkCount === 0) {
+  if (readU16le(bytes, fields.linkCount.offset) === 0) {
     const expected = "at least 1: it is deleted";
-    throw complaint(medium, number, offset, InodeRecord.fields.linkCount, "link count", 0, expected);
+    throw complaint(medium, number, offset, fields.linkCount, "link count", 0, expected);
   }
-  const { mode, flags } = record;
+  const mode = readU16le(bytes, fields.mode.offset);
   const type = TYPES[mode >>> 12];
   if (type === undefined) {
     const found = `0o${mode.toString(8)}`;
-    throw complaint(medium, number, offset, InodeRecord.fields.mode, "mode", found, "that of a known type");
+    throw complaint(medium, number, offset, fields.mode, "mode", found, "that of a known type");
   }
-  return { number, offset, bytes, record, large, type, flags, extraSize, seed };
+  return { number, offset, bytes, type, flags: readU32le(bytes, fields.flags.offset), extraSize, seed };
 }
 
 /** What `inode` says of itself. @throws {CorruptError} where its size is none. */
 export function attributesOf(medium: Medium, inode: SoundInode): Attributes {
-  const { number, offset, record, large, type, flags, extraSize } = inode;
+  const { number, offset, bytes, type, flags, extraSize } = inode;
   const { features, blockSize } = medium.geometry;
   const hasHighSize = type === "file" || (features.incompatible & Incompatible.large_dir) !== 0;
-  const size = record.sizeLow + (hasHighSize ? record.sizeHigh * 2 ** 32 : 0);
+  const sizeHigh = hasHighSize ? readU32le(bytes, fields.sizeHigh.offset) : 0;
+  const size = readU32le(bytes, fields.sizeLow.offset) + sizeHigh * 2 ** 32;
   if (!Number.isSafeInteger(size)) {
     const expected = "less than 2^53 bytes";
-    throw complaint(medium, number, offset, InodeRecord.fields.sizeHigh, "size", size, expected);
+    throw complaint(medium, number, offset, fields.sizeHigh, "size", size, expected);
   }
   const isHuge = (features.readOnlyCompatible & ReadOnlyCompatible.huge_file) !== 0;
-  const units = record.sectorsLow + (isHuge ? record.sectorsHigh * 2 ** 32 : 0);
+  const sectorsHigh = isHuge ? readU16le(bytes, fields.sectorsHigh.offset) : 0;
+  const units = readU32le(bytes, fields.sectorsLow.offset) + sectorsHigh * 2 ** 32;
   const sectors = isHuge && (flags & InodeFlag.hugeFile) !== 0 ? units * (blockSize / 512) : units;
   // An inline file has no blocks; the kernel still shows some (ext4_file_getattr), lest tar take it for a hole.
   const isInlineFile = type === "file" && (flags & InodeFlag.inlineData) !== 0;
-  // Inodes from before the extra fields have zeros there; ext4_iget then takes all of them as present.
-  const present =
-    large === undefined
-      ? 0
-      : OLD_INODE_SIZE + (extraSize === 0 ? LargeInodeRecord.size - OLD_INODE_SIZE : extraSize);
-  const extra = (field: "changedExtra" | "modifiedExtra" | "accessedExtra" | "createdExtra"): number =>
-    LargeInodeRecord.fields[field].offset + 4 <= present ? large![field] : 0;
+  const present = presentSize(bytes, extraSize);
   return {
     type,
     inode: number,
-    permissions: record.mode & 0o7777,
-    linkCount: record.linkCount,
-    uid: record.uidLow + record.uidHigh * 2 ** 16,
-    gid: record.gidLow + record.gidHigh * 2 ** 16,
+    permissions: readU16le(bytes, fields.mode.offset) & 0o7777,
+    linkCount: readU16le(bytes, fields.linkCount.offset),
+    uid: readU16le(bytes, fields.uidLow.offset) + readU16le(bytes, fields.uidHigh.offset) * 2 ** 16,
+    gid: readU16le(bytes, fields.gidLow.offset) + readU16le(bytes, fields.gidHigh.offset) * 2 ** 16,
     size,
     allocatedSectors: sectors + (isInlineFile ? Math.ceil(size / 512) : 0),
     blockSize,
-    device: type === "block" || type === "character" ? deviceOf(record.block) : undefined,
-    accessed: timestamp(record.accessed, extra("accessedExtra")),
-    modified: timestamp(record.modified, extra("modifiedExtra")),
-    changed: timestamp(record.changed, extra("changedExtra")),
+    device: type === "block" || type === "character" ? deviceOf(InodeRecord.view(bytes).block) : undefined,
+    accessed: timestamp(bytes, fields.accessed.offset, largeFields.accessedExtra.offset, present),
+    modified: timestamp(bytes, fields.modified.offset, largeFields.modifiedExtra.offset, present),
+    changed: timestamp(bytes, fields.changed.offset, largeFields.changedExtra.offset, present),
     created:
-      LargeInodeRecord.fields.created.offset + 4 <= present
-        ? timestamp(large!.created, extra("createdExtra"))
+      largeFields.created.offset + 4 <= present
+        ? timestamp(bytes, largeFields.created.offset, largeFields.createdExtra.offset, present)
         : undefined,
   };
+}
+
+/**
+ * How many bytes of an inode are fields. One from before the extra fields has zeros there; ext4_iget then takes all
+ * of them as present.
+ */
+function presentSize(bytes: Buffer, extraSize: number): number {
+  if (bytes.length === OLD_INODE_SIZE) return OLD_INODE_SIZE;
+  return extraSize === 0 ? LargeInodeRecord.size : OLD_INODE_SIZE + extraSize;
 }
 
 function complaint(
@@ -228,10 +238,14 @@ function checksumFits(bytes: Buffer, seed: number, extraSize: number): boolean {
 /** What the checksum's own two bytes count as. */
 const NO_CHECKSUM = Buffer.alloc(2);
 
-/** Source: ext4.h, ext4_decode_extra_time: the low two bits add 2^32 s each, above the signed 32-bit seconds. */
-function timestamp(seconds: number, extra: number): Timestamp {
+/**
+ * Source: ext4.h, ext4_decode_extra_time: the low two bits add 2^32 s each, above the signed 32-bit seconds.
+ * @param extraAt where the further bits are, if they are among the `present` bytes.
+ */
+function timestamp(bytes: Buffer, at: number, extraAt: number, present: number): Timestamp {
+  const extra = extraAt + 4 <= present ? readU32le(bytes, extraAt) : 0;
   return {
-    seconds: seconds + (extra & 3) * 2 ** 32,
+    seconds: readI32le(bytes, at) + (extra & 3) * 2 ** 32,
     nanoseconds: Math.min(extra >>> 2, NANOSECONDS_LIMIT - 1),
   };
 }

@@ -1,8 +1,8 @@
 /** Directories: OPENDIR, READDIR, READDIRPLUS. */
 import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
-import { AFTER_DOT, AFTER_DOT_DOT, direntSize, writeDirent } from "../protocol/directory.js";
-import { HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
+import { AFTER_DOT, AFTER_DOT_DOT, direntSize, pageOf, writeDirent } from "../protocol/directory.js";
+import { body, HEADER_SIZE, reply, replyWith, writeU32le } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
 import type { Ahead, Kin } from "./ahead.js";
 import type { Handlers } from "./handler.js";
@@ -97,7 +97,7 @@ export function serveDirectories(
       [Opcode.opendir]: () => {
         if (stateless()) return Errno.ENOSYS;
         const out = reply(16);
-        out.writeUInt32LE(CACHE_DIR, HEADER_SIZE + 8);
+        writeU32le(body(out), CACHE_DIR, 8);
         return out;
       },
       [Opcode.readdir]: (nodeId, request) => list(nodeId, request, false),
@@ -132,9 +132,10 @@ function sizeOf({ entries }: Told, plus: boolean): number {
 
 /** Writes a listing into `out`, zeroed, behind the room for its header. */
 function write(out: Buffer, { entries, attributes }: Told, plus: boolean): void {
-  let at = HEADER_SIZE;
+  const page = pageOf(out);
+  let at = 0;
   entries.forEach((entry, index) => {
-    at = writeDirent(out, at, entry, attributes[index], plus);
+    at = writeDirent(page, at, entry, attributes[index], plus);
   });
 }
 

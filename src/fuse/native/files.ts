@@ -8,7 +8,7 @@ import type { BlockSource } from "../../extent/extent.js";
 import { readExtents } from "../../extent/read.js";
 import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
-import { body, HEADER_SIZE, reply, writeI64le } from "../protocol/reply.js";
+import { body, HEADER_SIZE, reply, writeI64le, writeU32le } from "../protocol/reply.js";
 import { LseekIn, Opcode, OpenIn, ReadIn } from "../protocol/request.js";
 import type { ReadBuffers } from "./buffers.js";
 import type { Ahead } from "./ahead.js";
@@ -49,7 +49,7 @@ export function serveFiles(tree: NodeTree, buffers: ReadBuffers, threads: Thread
   const openReply = async (id: NodeId): Promise<Buffer> => {
     await windows.give(id, await open(id), 0);
     const out = reply(16);
-    body(out).writeUInt32LE(KEEP_CACHE, 8);
+    writeU32le(body(out), KEEP_CACHE, 8);
     return out;
   };
 

@@ -1,7 +1,7 @@
 /** Attributes on the wire: `fuse_attr`, and the replies that carry it. */
 import type { Timestamp } from "../../bytes/time.js";
 import type { Attributes, NodeId, NodeType, Usage } from "../../filesystem/filesystem.js";
-import { body, reply, writeI64le } from "./reply.js";
+import { body, reply, writeI64le, writeU16le, writeU32le } from "./reply.js";
 
 /** Seconds that the kernel may keep names and attributes, and that a name is missing: the tree never changes. */
 const VALID_SECONDS = 2 ** 31 - 1;
@@ -40,8 +40,9 @@ export function deviceNumber({ device }: Attributes): number {
 /** The reply to GETATTR. */
 export function attributesReply(attributes: Attributes): Buffer {
   const out = reply(16 + 88);
-  writeI64le(body(out), VALID_SECONDS, 0);
-  writeAttributes(body(out), 16, attributes);
+  const words = body(out);
+  writeI64le(words, VALID_SECONDS, 0);
+  writeAttributes(words, 16, attributes);
   return out;
 }
 
@@ -60,11 +61,11 @@ export function absentReply(): Buffer {
 }
 
 /** Writes a `fuse_entry_out`. */
-export function writeEntry(bytes: Buffer, at: number, id: NodeId, attributes: Attributes): void {
-  writeI64le(bytes, id, at);
-  writeI64le(bytes, VALID_SECONDS, at + 16); // of the name
-  writeI64le(bytes, VALID_SECONDS, at + 24); // of the attributes
-  writeAttributes(bytes, at + ENTRY_ATTRIBUTES, attributes);
+export function writeEntry(out: DataView, at: number, id: NodeId, attributes: Attributes): void {
+  writeI64le(out, id, at);
+  writeI64le(out, VALID_SECONDS, at + 16); // of the name
+  writeI64le(out, VALID_SECONDS, at + 24); // of the attributes
+  writeAttributes(out, at + ENTRY_ATTRIBUTES, attributes);
 }
 
 /** The reply to STATX: what GETATTR tells, and the time of creation. */
@@ -72,13 +73,13 @@ export function statxReply(attributes: Attributes): Buffer {
   const { created } = attributes;
   const out = reply(32 + 256);
   writeI64le(body(out), VALID_SECONDS, 0);
-  const stat = body(out).subarray(32);
-  stat.writeUInt32LE(STATX_BASIC_STATS | (created === undefined ? 0 : STATX_BTIME), 0);
-  stat.writeUInt32LE(attributes.blockSize, 4);
-  stat.writeUInt32LE(attributes.linkCount, 16);
-  stat.writeUInt32LE(attributes.uid, 20);
-  stat.writeUInt32LE(attributes.gid, 24);
-  stat.writeUInt16LE(modeOf(attributes), 28);
+  const stat = new DataView(out.buffer, body(out).byteOffset + 32);
+  writeU32le(stat, STATX_BASIC_STATS | (created === undefined ? 0 : STATX_BTIME), 0);
+  writeU32le(stat, attributes.blockSize, 4);
+  writeU32le(stat, attributes.linkCount, 16);
+  writeU32le(stat, attributes.uid, 20);
+  writeU32le(stat, attributes.gid, 24);
+  writeU16le(stat, modeOf(attributes), 28);
   writeI64le(stat, attributes.inode, 32);
   writeI64le(stat, attributes.size, 40);
   writeI64le(stat, attributes.allocatedSectors, 48);
@@ -86,10 +87,10 @@ export function statxReply(attributes: Attributes): Buffer {
   times.forEach((time, index) => {
     if (time === undefined) return;
     writeI64le(stat, time.seconds, 64 + 16 * index);
-    stat.writeUInt32LE(time.nanoseconds, 72 + 16 * index);
+    writeU32le(stat, time.nanoseconds, 72 + 16 * index);
   });
-  stat.writeUInt32LE(attributes.device?.major ?? 0, 128);
-  stat.writeUInt32LE(attributes.device?.minor ?? 0, 132);
+  writeU32le(stat, attributes.device?.major ?? 0, 128);
+  writeU32le(stat, attributes.device?.minor ?? 0, 132);
   return out;
 }
 
@@ -101,32 +102,33 @@ const STATX_BTIME = 0x800;
 export function usageReply(usage: Usage): Buffer {
   const out = reply(80);
   const counts = [usage.blocks, usage.freeBlocks, usage.availableBlocks, usage.files, usage.freeFiles];
+  const words = body(out);
   counts.forEach((count, index) => {
-    writeI64le(body(out), count, 8 * index);
+    writeI64le(words, count, 8 * index);
   });
-  body(out).writeUInt32LE(usage.blockSize, 40);
-  body(out).writeUInt32LE(usage.maximumNameLength, 44);
-  body(out).writeUInt32LE(usage.blockSize, 48); // frsize, the unit of the counts
+  writeU32le(words, usage.blockSize, 40);
+  writeU32le(words, usage.maximumNameLength, 44);
+  writeU32le(words, usage.blockSize, 48); // frsize, the unit of the counts
   return out;
 }
 
-function writeAttributes(bytes: Buffer, at: number, attributes: Attributes): void {
+function writeAttributes(out: DataView, at: number, attributes: Attributes): void {
   const { accessed, modified, changed } = attributes;
-  writeI64le(bytes, attributes.inode, at);
-  writeI64le(bytes, attributes.size, at + 8);
-  writeI64le(bytes, attributes.allocatedSectors, at + 16);
-  writeTime(bytes, accessed, at + 24, at + 48);
-  writeTime(bytes, modified, at + 32, at + 52);
-  writeTime(bytes, changed, at + 40, at + 56);
-  bytes.writeUInt32LE(modeOf(attributes), at + 60);
-  bytes.writeUInt32LE(attributes.linkCount, at + 64);
-  bytes.writeUInt32LE(attributes.uid, at + 68);
-  bytes.writeUInt32LE(attributes.gid, at + 72);
-  bytes.writeUInt32LE(deviceNumber(attributes), at + 76);
-  bytes.writeUInt32LE(attributes.blockSize, at + 80);
+  writeI64le(out, attributes.inode, at);
+  writeI64le(out, attributes.size, at + 8);
+  writeI64le(out, attributes.allocatedSectors, at + 16);
+  writeTime(out, accessed, at + 24, at + 48);
+  writeTime(out, modified, at + 32, at + 52);
+  writeTime(out, changed, at + 40, at + 56);
+  writeU32le(out, modeOf(attributes), at + 60);
+  writeU32le(out, attributes.linkCount, at + 64);
+  writeU32le(out, attributes.uid, at + 68);
+  writeU32le(out, attributes.gid, at + 72);
+  writeU32le(out, deviceNumber(attributes), at + 76);
+  writeU32le(out, attributes.blockSize, at + 80);
 }
 
-function writeTime(bytes: Buffer, time: Timestamp, secondsAt: number, nanosecondsAt: number): void {
-  writeI64le(bytes, time.seconds, secondsAt);
-  bytes.writeUInt32LE(time.nanoseconds, nanosecondsAt);
+function writeTime(out: DataView, time: Timestamp, secondsAt: number, nanosecondsAt: number): void {
+  writeI64le(out, time.seconds, secondsAt);
+  writeU32le(out, time.nanoseconds, nanosecondsAt);
 }

@@ -1,5 +1,5 @@
 /** The greeting: what the kernel offers, and what of it vdisk takes. */
-import { body, reply } from "./reply.js";
+import { body, reply, writeU16le, writeU32le } from "./reply.js";
 import type { InitIn } from "./request.js";
 
 const MAJOR = 7;
@@ -50,15 +50,15 @@ export function greet(request: InitIn): Greeting | undefined {
   if (major < MAJOR || (major === MAJOR && minor < MINOR_MINIMUM)) return undefined;
   const greeting = reply(64);
   const out = body(greeting);
-  out.writeUInt32LE(MAJOR, 0);
-  out.writeUInt32LE(Math.min(major === MAJOR ? minor : MINOR, MINOR), 4);
+  writeU32le(out, MAJOR, 0);
+  writeU32le(out, Math.min(major === MAJOR ? minor : MINOR, MINOR), 4);
   const flags = request.flags & WANTED;
-  out.writeUInt32LE(request.maxReadahead, 8);
-  out.writeInt32LE(flags, 12);
-  out.writeUInt16LE(MAX_BACKGROUND, 16);
-  out.writeUInt16LE(MAX_BACKGROUND, 18); // congestion threshold
-  out.writeUInt32LE(4096, 20); // max_write: the least that there is; it sizes the request buffer
-  out.writeUInt32LE(1, 24); // time_gran: nanoseconds
-  out.writeUInt16LE(MAX_READ / 4096, 28); // max_pages
+  writeU32le(out, request.maxReadahead, 8);
+  writeU32le(out, flags, 12);
+  writeU16le(out, MAX_BACKGROUND, 16);
+  writeU16le(out, MAX_BACKGROUND, 18); // congestion threshold
+  writeU32le(out, 4096, 20); // max_write: the least that there is; it sizes the request buffer
+  writeU32le(out, 1, 24); // time_gran: nanoseconds
+  writeU16le(out, MAX_READ / 4096, 28); // max_pages
   return { reply: greeting, version: `${major}.${minor}`, flags: major === MAJOR ? flags : undefined };
 }

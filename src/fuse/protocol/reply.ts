@@ -8,9 +8,9 @@ export function reply(size: number): Buffer {
   return Buffer.allocUnsafe(HEADER_SIZE + size).fill(0); // small ones from Node's pool, unlike Buffer.alloc's
 }
 
-/** The body of a reply, borrowed. */
-export function body(reply: Buffer): Buffer {
-  return reply.subarray(HEADER_SIZE);
+/** The body of a reply, for words to be written into. */
+export function body(reply: Buffer): DataView {
+  return new DataView(reply.buffer, reply.byteOffset + HEADER_SIZE, reply.length - HEADER_SIZE);
 }
 
 /** A reply that holds `bytes`. */
@@ -28,9 +28,18 @@ export function seal(reply: Buffer, unique: Uint8Array, errno = 0): Buffer {
   return reply;
 }
 
+// Words go through a DataView: to an engine each is one store, where Buffer's methods are calls with checks.
+
+export function writeU16le(out: DataView, value: number, at: number): void {
+  out.setUint16(at, value, true);
+}
+
+export function writeU32le(out: DataView, value: number, at: number): void {
+  out.setUint32(at, value, true);
+}
+
 /** Writes `value`, a whole number of either sign, as a 64-bit word. */
-export function writeI64le(bytes: Buffer, value: number, at: number): void {
-  const high = Math.floor(value / 2 ** 32);
-  bytes.writeUInt32LE(value - high * 2 ** 32, at);
-  bytes.writeInt32LE(high, at + 4);
+export function writeI64le(out: DataView, value: number, at: number): void {
+  out.setUint32(at, value, true); // the lower half: what is beyond 32 bits falls away
+  out.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
 }
