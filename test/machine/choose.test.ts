@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import t, { type Test } from "tap";
+import { dirname, join } from "node:path";
+import t from "tap";
 import { UsageError } from "../../src/errors.js";
 import { choose, type Wanted } from "../../src/machine/choose.js";
 import { findMachine } from "../../src/machine/machines.js";
@@ -8,31 +8,14 @@ import { readAll } from "../image/image.js";
 import { random } from "../image/random.js";
 import { writeVdi } from "../image/vdi/builder.js";
 import { writeVdiChain } from "../image/vdi/generator.js";
-import { globalXml, machineXml } from "./virtualbox/builder.js";
-import { liveMachine, type LifeShape, type Lived, type LivedState } from "./virtualbox/generator.js";
-
-/** A home of its own, in which `shape` lived; registered. */
-async function home(t: Test, shape: LifeShape): Promise<Lived & { folder: string }> {
-  const root = t.testdir({ ".config": { VirtualBox: {} }, "VirtualBox VMs": {}, elsewhere: {} });
-  process.env["HOME"] = root;
-  for (const name of ["VBOX_USER_HOME", "XDG_CONFIG_HOME"]) delete process.env[name]; // eslint-disable-line @typescript-eslint/no-dynamic-delete
-  const folder = join(root, "VirtualBox VMs", shape.name);
-  await mkdir(folder);
-  const lived = await liveMachine(folder, random(shape.snapshots), shape);
-  const machines = [{ uuid: lived.plan.uuid, src: lived.file }];
-  await writeFile(join(root, ".config/VirtualBox/VirtualBox.xml"), globalXml({ machines }));
-  return { ...lived, folder };
-}
+import { machineXml } from "./virtualbox/builder.js";
+import { home, namesOf } from "./virtualbox/home.js";
 
 const messageOf = (wanted: Wanted): Promise<string> =>
   choose(wanted).then(
     ({ image }) => `it chose ${image}`,
     (error: unknown) => (error as Error).message,
   );
-
-/** Where "~count" leads from `state`. */
-const above = (state: LivedState, count: number): LivedState | undefined =>
-  count === 0 ? state : state.parent && above(state.parent, count - 1);
 
 t.test("every state of a branching tree is its model's, however it is named", async (t) => {
   const { states, file, plan, folder } = await home(t, { name: "Windows 10", snapshots: 30, disks: 2 });
@@ -42,28 +25,8 @@ t.test("every state of a branching tree is its model's, however it is named", as
   let count = 0;
   for (const [index, state] of states.entries()) {
     for (const [disk, { path, imageUuid, model }] of state.disks.entries()) {
-      const names = new Set<string>([
-        state.uuid ?? "current",
-        state.name,
-        imageUuid,
-        `{${imageUuid.toUpperCase()}}`,
-      ]);
-      names.add(basename(path));
-      if (state.taken !== undefined) {
-        names.add(`@${state.taken}`);
-        names.add(`@${state.taken.slice(0, 10)}T23:00+02:00`);
-        names.add(state.name.toUpperCase());
-      }
-      if (index === 0) names.add("base");
-      if (index === snapshots.length - 1) names.add("latest");
-      for (let steps = 0; steps < 30; steps++) {
-        if (above(snapshots.at(-1)!, steps) === state) names.add(`latest~${steps}`);
-        if (above(states.at(-1)!, steps) === state) names.add(`current~${steps}`);
-      }
-      const next = states.find(({ parent }) => parent === state);
-      if (next?.uuid !== undefined) names.add(`${next.name}~`);
       const places = ["Windows 10", "windows 10", plan.uuid, file, folder];
-      for (const snapshot of names) {
+      for (const snapshot of namesOf(states, index, disk)) {
         const image = places[count++ % places.length]!;
         const slot = [`SATA ${disk}:0`, `sata:${disk}:0`, String(disk), `Windows 10-${disk}.vdi`][count % 4]!;
         const chosen = await choose({ image, disk: slot, snapshot });
