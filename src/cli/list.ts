@@ -1,7 +1,7 @@
 /** `vdisk list`: the machines that there are, the partitions of one disk, or what is mounted now. */
 import type { CommandModule } from "yargs";
 import type { MachineList } from "../machine/hypervisor.js";
-import { openOptions, withDisk, type DiskArguments } from "./disk.js";
+import { notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
 import { UsageError } from "./exit.js";
 import { commandLog } from "./log.js";
 import { write, writeJson } from "./output.js";
@@ -22,11 +22,13 @@ export const list: CommandModule<object, Arguments> = {
     openOptions(command)
       .positional("image", {
         type: "string",
+        coerce: notEmpty("image"),
         describe: "List the partitions of this image or machine",
       })
       .option("vm", {
         type: "string",
         requiresArg: true,
+        coerce: once("vm"),
         describe: "Only this machine: its name, UUID or .vbox file",
       })
       .option("verbose", {

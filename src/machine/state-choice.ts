@@ -10,6 +10,7 @@
 import type { Timestamp } from "../bytes/time.js";
 import { MissingError, UsageError } from "../errors.js";
 import { isCalled } from "./disk-choice.js";
+import { flatten } from "./flatten.js";
 import type { DiskState, Machine, MachineDisk, Snapshot } from "./machine.js";
 import { listed, uuidIn } from "./machines.js";
 import { parseMoment, printMoment } from "./moment.js";
@@ -33,14 +34,7 @@ export function treeOf(
   { path, snapshots, currentSnapshot }: Machine,
   { base, states, withoutSnapshots }: MachineDisk,
 ): StateTree {
-  const parents = new Map<string, string>();
-  const pending: Snapshot[] = [...snapshots];
-  for (let snapshot = pending.pop(); snapshot !== undefined; snapshot = pending.pop()) {
-    for (const child of snapshot.children) {
-      parents.set(child.uuid, snapshot.uuid);
-      pending.push(child);
-    }
-  }
+  const parents = parentsOf(snapshots);
   const baseState = states.find(({ imageUuid }) => imageUuid === base?.uuid) ?? {
     name: "base",
     isCurrent: false,
@@ -64,6 +58,18 @@ export function treeOf(
       return undefined;
     },
   };
+}
+
+/**
+ * By UUID, what each of `snapshots` was made on. Where a UUID is told twice the first counts, so that no way up leads
+ * back to where it began, whoever wrote the settings.
+ */
+function parentsOf(snapshots: readonly Snapshot[]): ReadonlyMap<string, string | undefined> {
+  const parents = new Map<string, string | undefined>(snapshots.map(({ uuid }) => [uuid, undefined]));
+  for (const { uuid, children } of flatten(snapshots)) {
+    for (const child of children) if (!parents.has(child.uuid)) parents.set(child.uuid, uuid);
+  }
+  return parents;
 }
 
 export interface ChosenState {

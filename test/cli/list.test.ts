@@ -119,6 +119,27 @@ t.test("list shows machines, disks and snapshots, the current state marked", asy
   t.equal(wide.stdout.split("\n").length, 2 + last.states.length * last.plan.attached!.length);
 });
 
+t.test(
+  "arguments that cannot be meant are usage errors, and the help tells of all that is listed",
+  async (t) => {
+    const { vdisk } = await home(t);
+    for (const args of [
+      ["--vm", "a", "--vm", "b"],
+      ["--vm", ""],
+      [""],
+      ["--mounts", NEWEST],
+      ["--mounts", "--vm", "a"],
+    ]) {
+      const { code, stderr } = await vdisk("list", ...args);
+      t.equal(code, 64, args.join(" "));
+      t.match(stderr, /^vdisk: .*; see vdisk --help\n$/);
+    }
+    const { stdout } = await vdisk("list", "--help");
+    t.match(stdout, /--mounts +What is mounted now/);
+    t.match(stdout, /vdisk list --mounts +What is mounted now, and who serves it/);
+  },
+);
+
 t.test("list IMAGE shows its partitions", async (t) => {
   const { vdisk } = await home(t);
   const { stdout } = await vdisk("list", NEWEST);

@@ -57,7 +57,9 @@ t.test("a day is its beginning, by the host's clock; before all there is nothing
     await messageOf({ image: "m", snapshot: "@2025-12-31" }),
     /no state .* taken before .*there are: "state 0"/,
   );
-  t.match(await messageOf({ image: "m", snapshot: "@2026-02-30" }), /is no moment/);
+  for (const none of ["2026-02-30", "2026-13-01", "2026-01-01T25:00", "2026-01-01T12:00+99:00"]) {
+    t.match(await messageOf({ image: "m", snapshot: `@${none}` }), /is no moment/);
+  }
   const error = await choose({ image: "m", snapshot: "@yesterday" }).catch((error: unknown) => error);
   t.ok(error instanceof UsageError);
   t.match(await messageOf({ image: "m", snapshot: "current~9" }), /only \d states above/);
@@ -83,6 +85,22 @@ t.test("what may mean several things lists them", async (t) => {
   await copyFile(file, join(copy, "m.vbox"));
   await t.rejects(findMachine("m"), { message: new RegExp(`${plan.uuid}.* ${file}.*${copy}/m\\.vbox`) });
   t.equal((await findMachine(join(copy, "m.vbox"))).path, join(copy, "m.vbox"));
+});
+
+t.test("settings that tell a UUID twice lead nowhere in circles: the first counts", async (t) => {
+  const { plan, file, states } = await home(t, { name: "m", snapshots: 2 });
+  const [first, second] = [plan.snapshot!, plan.snapshot!.children![0]!];
+  const empty = { ...first, attached: [], children: [] };
+  const snapshot = { ...empty, children: [{ ...second, attached: [], children: [empty] }] };
+  await writeFile(file, machineXml({ ...plan, snapshot }));
+  t.match(await messageOf({ image: "m", snapshot: "current~1" }), /has only 0 states above/);
+  const [disk] = plan.disks!;
+  const twice = {
+    ...disk!,
+    children: [...disk!.children!, { ...disk!, location: "lost.vdi", children: [] }],
+  };
+  await writeFile(file, machineXml({ ...plan, disks: [twice] }));
+  t.equal((await choose({ image: "m", snapshot: "base" })).image, states[0]!.disks[0]!.path);
 });
 
 t.test("naming an old image opens it, and says that there are newer states", async (t) => {
