@@ -134,4 +134,9 @@ t.test("commands warn of a moving disk by program and process, unless --allow-li
     const quiet = await vdisk(...args, "--allow-live");
     t.notMatch(quiet.stdout + quiet.stderr, /moving/);
   }
+  const [folder, other] = [place(t), place(t)];
+  t.match(await vdisk("mount", path, folder), { code: 0, stderr: expected }, "a mount tells at once");
+  const quiet = await vdisk("mount", "--allow-live", path, other);
+  t.match(quiet, { code: 0, stdout: /is mounted/ });
+  t.notMatch(quiet.stderr, /moving/);
 });

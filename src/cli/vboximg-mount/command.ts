@@ -91,7 +91,7 @@ async function mount(argv: Arguments): Promise<void> {
   if (argv.rw || given.includes("rw")) {
     tell(NAME, "the mount is read-only: vdisk does not write yet, and writing to it fails with EROFS");
   }
-  const { mountPoint, log } = await startMount({
+  const { mountPoint, log, warnings } = await startMount({
     image,
     mountPoint: argv.mountPoint,
     allowDirs: argv.allowDir,
@@ -103,6 +103,7 @@ async function mount(argv: Arguments): Promise<void> {
     backend: "auto",
     logLevel: "info",
   });
+  for (const warning of warnings) tell(NAME, printSentence(warning));
   if (argv.verbose) {
     await write(`${printSentence(`${image} is mounted on ${mountPoint}; its log is ${log}`)}\n`);
   }
