@@ -51,12 +51,13 @@ export interface Chosen {
 
 /**
  * What `wanted` comes down to.
+ * @param known the machines that there are, where they have been read already.
  * @throws {MissingError} where there is no such thing, or where it cannot be told which is meant; it lists what there is.
  * @throws {UnsupportedError} where the disk is encrypted.
  * @throws {UsageError} where the state's moment cannot be read.
  * @throws {DeniedError} where the configuration names a file that may not be opened on its word.
  */
-export async function choose(wanted: Wanted): Promise<Chosen> {
+export async function choose(wanted: Wanted, known?: MachineList): Promise<Chosen> {
   const { image } = wanted;
   const stats = await stat(image).catch(() => undefined);
   const described = stats?.isDirectory() === true ? await machineIn(image) : await openConfiguration(image);
@@ -64,7 +65,7 @@ export async function choose(wanted: Wanted): Promise<Chosen> {
   if (stats?.isDirectory() === false) return chooseOfFile(wanted);
   if (image.includes("/")) return { image, states: [], notices: [] }; // whoever opens it says what is wrong with it
   const uuid = uuidIn(image);
-  const list = await listMachines();
+  const list = known ?? (await listMachines());
   const named = matching(list.machines, image);
   if (named.length > 0) return chooseOfMachine(await findMachine(image, list), wanted);
   if (uuid !== undefined) return chooseOfMedium(uuid, list, wanted);
@@ -233,7 +234,7 @@ async function newerBeside(sought: SoughtImage): Promise<string[]> {
 
 function newer(image: string, { path }: Machine): string {
   const thing =
-    "this is an old state of the disk; --snapshot current shows the newest, and all are listed by";
+    "this is an old state of the disk; vdisk … --snapshot current shows the newest, and all are listed by";
   return `${image}: ${thing}: vdisk list --vm ${quoted(path)}`;
 }
 

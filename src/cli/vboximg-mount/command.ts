@@ -1,8 +1,8 @@
 /** What `vboximg-mount` takes, and what it does. */
 import type { CommandModule } from "yargs";
 import { printSentence } from "../../bytes/text.js";
+import type { MachineList } from "../../machine/hypervisor.js";
 import { findMachine, listMachines } from "../../machine/machines.js";
-import type { Machine } from "../../machine/machine.js";
 import { startMount } from "../../mount/start.js";
 import { notEmpty, severalTimes } from "../disk.js";
 import { tell, UsageError } from "../exit.js";
@@ -66,7 +66,7 @@ export const vboximgMount: CommandModule<object, Arguments> = {
 };
 
 async function printMachines({ vm, verbose, wide }: Arguments): Promise<void> {
-  await write(machineListing(await machinesOf(vm), { verbose, wide }));
+  await write(machineListing((await machinesOf(vm)).machines, { verbose, wide }));
 }
 
 async function printPartitions(argv: Arguments): Promise<void> {
@@ -114,19 +114,20 @@ async function imageOf({ image, vm, allowDir }: Arguments): Promise<string> {
   if (image === undefined) {
     throw new UsageError("which image? Give its path or UUID with -i; -l lists those that there are");
   }
-  const meant = await imageMeant(image, () => machinesOf(vm));
+  let list: MachineList | undefined;
+  const meant = await imageMeant(image, async () => (list = await machinesOf(vm)));
   const { choose } = await import("../../machine/choose.js");
-  const chosen = await choose({ image: meant, allowDirs: allowDir });
+  const chosen = await choose({ image: meant, allowDirs: allowDir }, list);
   for (const notice of chosen.notices) tell(NAME, printSentence(notice));
   return chosen.image;
 }
 
 /** All machines, or the one that is called `name`. */
-async function machinesOf(name: string | undefined): Promise<readonly Machine[]> {
-  if (name !== undefined) return [await findMachine(name)];
-  const { machines, warnings } = await listMachines();
-  for (const warning of warnings) tell(NAME, printSentence(warning));
-  return machines;
+async function machinesOf(name: string | undefined): Promise<MachineList> {
+  if (name !== undefined) return { machines: [await findMachine(name)], media: [], warnings: [] };
+  const list = await listMachines();
+  for (const warning of list.warnings) tell(NAME, printSentence(warning));
+  return list;
 }
 
 /** An option that takes one value. */
