@@ -1,8 +1,10 @@
 /** `vdisk list`: the machines that there are, the partitions of one disk, or what is mounted now. */
 import type { CommandModule } from "yargs";
 import type { MachineList } from "../machine/hypervisor.js";
+import { usersOf } from "../storage/users.js";
 import { notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
 import { UsageError } from "./exit.js";
+import type { Known } from "./list-json.js";
 import { commandLog } from "./log.js";
 import { write, writeJson } from "./output.js";
 
@@ -37,7 +39,7 @@ export const list: CommandModule<object, Arguments> = {
         default: false,
         describe: "With all UUIDs, paths, formats and sizes",
       })
-      .option("wide", { alias: "w", type: "boolean", default: false, describe: "One line an image" })
+      .option("wide", { alias: "w", type: "boolean", default: false, describe: "One line a state of a disk" })
       .option("mounts", { type: "boolean", default: false, describe: "What is mounted now" })
       .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
       .example("$0 list", "All machines")
@@ -76,14 +78,20 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
     const log = await commandLog(logLevel ?? "warn");
     for (const warning of found.warnings) log.warn(warning);
   }
-  const sizes = verbose || vm !== undefined ? await sizesOf(found) : new Map<string, number>();
+  const newest = found.machines.flatMap(({ disks }) =>
+    disks.flatMap(({ states }) => states.at(-1)!.image ?? []),
+  );
+  const known: Known = {
+    sizes: verbose || vm !== undefined ? await sizesOf(found) : new Map<string, number>(),
+    users: usersOf([...new Set(newest)]),
+  };
   if (json) {
     const { machinesJson } = await import("./list-json.js");
-    await writeJson(machinesJson(found, sizes));
+    await writeJson(machinesJson(found, known));
     return;
   }
   const { machinesText, wideText } = await import("./list-text.js");
-  await write(wide && !verbose ? wideText(found) : machinesText(found, sizes, verbose));
+  await write(wide && !verbose ? wideText(found) : machinesText(found, known, verbose));
 }
 
 /** Only where sizes are asked for are the image formats loaded. */

@@ -9,6 +9,7 @@ import { tell, UsageError } from "../exit.js";
 import { parseMountOptions } from "../mount-options.js";
 import { write } from "../output.js";
 import { imageMeant } from "./image.js";
+import { writtenImages } from "./images.js";
 import { machineListing } from "./machines.js";
 import { partitionListing } from "./partitions.js";
 
@@ -66,7 +67,9 @@ export const vboximgMount: CommandModule<object, Arguments> = {
 };
 
 async function printMachines({ vm, verbose, wide }: Arguments): Promise<void> {
-  await write(machineListing((await machinesOf(vm)).machines, { verbose, wide }));
+  const { machines } = await machinesOf(vm);
+  const written = verbose || wide ? writtenImages(machines) : undefined; // only these tell of states
+  await write(machineListing(machines, { verbose, wide }, written));
 }
 
 async function printPartitions(argv: Arguments): Promise<void> {
