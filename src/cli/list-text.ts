@@ -28,7 +28,7 @@ function machineText(machine: Machine, { sizes, users }: Known, isVerbose: boole
   text += columns(disks.map((disk, index) => diskRow(disk, index, sizes)));
   if (isVerbose) text += mediaText(media);
   text += snapshotsText(machine, isVerbose);
-  if (isVerbose) text += warnings.map((warning) => `  ${printSentence(warning)}\n`).join("");
+  text += warnings.map((warning) => `  ${printSentence(warning)}\n`).join("");
   return text;
 }
 

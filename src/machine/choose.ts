@@ -248,9 +248,10 @@ function lost(location: string | undefined, uuid: string, machine: Machine | und
   });
 }
 
-function noSuchThing(image: string, { machines }: MachineList): MissingError {
+function noSuchThing(image: string, { machines, warnings }: MachineList): MissingError {
   const names = machines.map(({ name }) => JSON.stringify(name));
-  const hint = names.length === 0 ? "no machine was found at all" : `there are: ${listed(names)}`;
+  const found = names.length === 0 ? "no machine was found at all" : `there are: ${listed(names)}`;
+  const hint = [found, ...warnings].join("; ");
   return new MissingError({ file: image, thing: "no such file, and no machine is called so", hint });
 }
 

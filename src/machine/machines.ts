@@ -26,9 +26,9 @@ export async function listMachines(): Promise<MachineList> {
 export async function findMachine(wanted: string, list?: MachineList): Promise<Machine> {
   const described = await openConfiguration(wanted);
   if (described !== undefined) return described;
-  const { machines } = list ?? (await listMachines());
-  const [found, ...others] = matching(machines, wanted);
-  if (found === undefined) throw noMachine(machines, wanted);
+  const all = list ?? (await listMachines());
+  const [found, ...others] = matching(all.machines, wanted);
+  if (found === undefined) throw noMachine(all, wanted);
   if (others.length > 0) {
     throw new MissingError({
       file: wanted,
@@ -85,11 +85,11 @@ function describe({ name, uuid, path }: Machine): string {
   return `${JSON.stringify(name)} {${uuid}} ${path}`;
 }
 
-function noMachine(machines: readonly Machine[], wanted: string): MissingError {
+function noMachine({ machines, warnings }: MachineList, wanted: string): MissingError {
   const names = machines.map(({ name }) => JSON.stringify(name));
   const thing =
     names.length === 0
       ? "no machine was found at all"
       : `no machine is called so; there are: ${listed(names)}`;
-  return new MissingError({ file: wanted, thing, hint: "see vdisk list" });
+  return new MissingError({ file: wanted, thing, hint: ["see vdisk list", ...warnings].join("; ") });
 }

@@ -131,6 +131,14 @@ t.test("list shows machines, disks and snapshots, the current state marked", asy
   const half = join(root, "VirtualBox VMs/half/half.vbox");
   mkdirSync(dirname(half));
   writeFileSync(half, "<VirtualBox><Machine");
+  const { plan } = lives[1]!;
+  const cut = lives[1]!.file;
+  copyFileSync(cut, `${cut}-prev`);
+  writeFileSync(cut, "");
+  const instead =
+    /vm 1\.12\.vbox: this file is empty; .*\.vbox-prev, which was saved before it, is read instead/;
+  t.match((await vdisk("list")).stdout, instead);
+  t.match(await vdisk("list", "-w"), { stdout: new RegExp(`^${plan.name} +SATA 0:0`, "m"), stderr: instead });
   t.match((await vdisk("list", "-w")).stdout, /^half +inaccessible +\/.*half\.vbox: this is not whole XML/m);
   const wide = await vdisk("list", "-w", "--vm", last.file);
   t.equal(wide.stdout.split("\n").length, 2 + last.states.length * last.plan.attached!.length);

@@ -103,6 +103,16 @@ t.test("settings that tell a UUID twice lead nowhere in circles: the first count
   t.equal((await choose({ image: "m", snapshot: "base" })).image, states[0]!.disks[0]!.path);
 });
 
+t.test("where VirtualBox's own settings cannot be read, that is said to who finds no machine", async (t) => {
+  await home(t, { name: "m", snapshots: 0 });
+  const global = join(process.env["HOME"]!, ".config/VirtualBox/VirtualBox.xml");
+  await writeFile(global, "<VirtualBox");
+  const expected = /VirtualBox\.xml: this is not whole XML .*; only machines in .* are known$/;
+  t.match(await messageOf({ image: "n" }), expected);
+  await t.rejects(findMachine("n"), { message: expected });
+  t.equal((await findMachine("m")).name, "m");
+});
+
 t.test("naming an old image opens it, and says that there are newer states", async (t) => {
   const { states, file } = await home(t, { name: "my vm", snapshots: 2 });
   const { image, notices } = await choose({ image: states[0]!.disks[0]!.path });

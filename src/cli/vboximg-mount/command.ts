@@ -68,6 +68,7 @@ export const vboximgMount: CommandModule<object, Arguments> = {
 
 async function printMachines({ vm, verbose, wide }: Arguments): Promise<void> {
   const { machines } = await machinesOf(vm);
+  for (const warning of machines.flatMap(({ warnings }) => warnings)) tell(NAME, printSentence(warning));
   const written = verbose || wide ? writtenImages(machines) : undefined; // only these tell of states
   await write(machineListing(machines, { verbose, wide }, written));
 }
