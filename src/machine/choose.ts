@@ -11,16 +11,9 @@ import { admitImage } from "./admission.js";
 import { chooseDisk } from "./disk-choice.js";
 import type { MachineList, SoughtImage } from "./hypervisor.js";
 import { flatten } from "./flatten.js";
+import { listed } from "./listed.js";
 import type { DiskState, Machine, MachineDisk, Medium } from "./machine.js";
-import {
-  findMachine,
-  hypervisors,
-  listed,
-  listMachines,
-  matching,
-  openConfiguration,
-  uuidIn,
-} from "./machines.js";
+import { findMachine, hypervisors, listMachines, matching, openConfiguration, uuidIn } from "./machines.js";
 import { chooseState, describe, treeOf, type ChosenState } from "./state-choice.js";
 import { chainStates, findChild, identify } from "./unowned.js";
 
@@ -129,6 +122,14 @@ async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): 
   const alone = flatten(list.media).find((medium) => medium.uuid === uuid);
   if (alone?.path !== undefined) return chooseOfFile({ ...wanted, image: alone.path });
   if (alone !== undefined) throw lost(alone.location, alone.uuid, undefined);
+  const other = flatten(list.machines.flatMap(({ media }) => media)).find((medium) => medium.uuid === uuid);
+  if (other !== undefined) {
+    const [file, thing] = [
+      other.path ?? other.location,
+      `this is a ${other.kind} of a machine, not a hard disk`,
+    ];
+    throw new UnsupportedError({ file, thing, hint: "to open it all the same, name the file itself" });
+  }
   const thing = "no machine and no image of this UUID is registered";
   throw new MissingError({ file: wanted.image, thing, hint: "see vdisk list --verbose" });
 }

@@ -2,6 +2,7 @@
 import { MissingError } from "../errors.js";
 import type { FindImages } from "../image/registry.js";
 import type { Hypervisor, MachineList } from "./hypervisor.js";
+import { listed } from "./listed.js";
 import type { Machine } from "./machine.js";
 import { virtualBox } from "./virtualbox/virtualbox.js";
 
@@ -70,15 +71,6 @@ export function matching(machines: readonly Machine[], wanted: string): readonly
 export function uuidIn(text: string): string | undefined {
   const uuid = text.replace(/^\{(.*)\}$/, "$1").toLowerCase();
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid) ? uuid : undefined;
-}
-
-/** Choices that a complaint lists. */
-const LISTED_LIMIT = 12;
-
-/** `choices` as a complaint has them. */
-export function listed(choices: readonly string[]): string {
-  const more = choices.length > LISTED_LIMIT ? [`and ${choices.length - LISTED_LIMIT} more`] : [];
-  return [...choices.slice(0, LISTED_LIMIT), ...more].join(", ");
 }
 
 function describe({ name, uuid, path }: Machine): string {

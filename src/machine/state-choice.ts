@@ -11,8 +11,9 @@ import type { Timestamp } from "../bytes/time.js";
 import { MissingError, UsageError } from "../errors.js";
 import { isCalled } from "./disk-choice.js";
 import { flatten } from "./flatten.js";
+import { listed } from "./listed.js";
 import type { DiskState, Machine, MachineDisk, Snapshot } from "./machine.js";
-import { listed, uuidIn } from "./machines.js";
+import { uuidIn } from "./machines.js";
 import { parseMoment, printMoment } from "./moment.js";
 
 /** A disk's states, and how they hang together. */

@@ -182,6 +182,15 @@ t.test("a machine's settings show no file that does not say itself that it is th
   t.match(await messageOf({ image: "m" }), /is registered as m-0\.vdi, but is not there/);
 });
 
+t.test("a DVD is no disk of its machine", async (t) => {
+  const { plan, file, folder } = await home(t, { name: "m", snapshots: 0 });
+  const uuid = random(2).uuid();
+  await writeFile(file, machineXml({ ...plan, dvds: [{ uuid, location: "cd.iso" }] }));
+  await writeFile(join(folder, "cd.iso"), Buffer.alloc(2048));
+  t.match(await messageOf({ image: uuid }), /cd\.iso: this is a dvd of a machine.*name the file itself$/);
+  t.match(await messageOf({ image: random(3).uuid() }), /no machine and no image of this UUID/);
+});
+
 t.test("encrypted disks are refused, write-through disks have but one state", async (t) => {
   const { plan, folder } = await home(t, { name: "m", snapshots: 2 });
   const [disk] = plan.disks!;

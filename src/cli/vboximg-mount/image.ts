@@ -3,7 +3,8 @@ import { stat } from "node:fs/promises";
 import { MissingError } from "../../errors.js";
 import type { MachineList } from "../../machine/hypervisor.js";
 import type { Machine, Medium } from "../../machine/machine.js";
-import { listed, matching, uuidIn } from "../../machine/machines.js";
+import { listed } from "../../machine/listed.js";
+import { matching, uuidIn } from "../../machine/machines.js";
 import { nameOf } from "./images.js";
 
 /**
