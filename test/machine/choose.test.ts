@@ -103,6 +103,16 @@ t.test("settings that tell a UUID twice lead nowhere in circles: the first count
   t.equal((await choose({ image: "m", snapshot: "base" })).image, states[0]!.disks[0]!.path);
 });
 
+t.test("a disk without snapshots says so to who asks for one", async (t) => {
+  await home(t, { name: "m", snapshots: 0 });
+  for (const snapshot of ["latest", "latest~1", "current~1", "@2026-01-01", "before"]) {
+    t.match(
+      await messageOf({ image: "m", snapshot }),
+      /this disk has no snapshots, and only its current state$/,
+    );
+  }
+});
+
 t.test("where VirtualBox's own settings cannot be read, that is said to who finds no machine", async (t) => {
   await home(t, { name: "m", snapshots: 0 });
   const global = join(process.env["HOME"]!, ".config/VirtualBox/VirtualBox.xml");
