@@ -72,6 +72,20 @@ t.test("what is encrypted is there, but cannot be read, and this is said", async
   t.match(String(error), /encrypted \(EFS\)/);
 });
 
+t.test("runs that lie behind the volume's end are an error, and take no other file", async (t) => {
+  const image = await made(FILES);
+  const id = await find(await opened(image), "plain");
+  const data = attributeAt(image, id, Type.data);
+  const run = data + image.readUInt16LE(data + NonResidentHeader.fields.runsOffset.offset);
+  const place = run + 1 + (image[run]! & 15);
+  image.fill(0x7f, place, place + (image[run]! >> 4));
+  const fs = await opened(image);
+  const file = await fs.open(id);
+  await t.rejects(read(file, 0, 1), { name: "CorruptError" });
+  const other = await fs.open(await find(fs, "packed/file"));
+  t.ok((await read(other, 0, other.size)).equals(text));
+});
+
 t.test("names that a host cannot have lead back to their files", async (t) => {
   const names = ["sla/sh", "nul\0nul", "half \ud800 pair", "\udc00\ud800", "..", ".", "a\\b:c*?"];
   const image = await made(

@@ -148,6 +148,25 @@ os.symlink("../etc/p\u00e4th", "link")`;
   }),
 );
 
+t.test("a file has the owner and the mode that WSL noted", (t) =>
+  withFolder(async (folder) => {
+    const image = makeImage(folder, 16);
+    const script = `import os, struct, sys
+os.chdir(sys.argv[1])
+open("noted", "w").close()
+values = [(b"$LXUID", 1234), (b"$LXGID", 55), (b"$LXMOD", 0o104751)]
+entry = lambda name, value: struct.pack("<IBBH", 20, 0, len(name), 4) + name + b"\\0" + struct.pack("<I", value) + b"\\0"
+os.setxattr("noted", "system.ntfs_ea", b"".join(entry(*value) for value in values))`;
+    await mountedByNtfs3g(image, folder, "rw", (mountPoint) => {
+      run("python3", "-c", script, mountPoint);
+    });
+    await withNtfs(image, async (fs) => {
+      const { type, uid, gid, permissions } = await fs.attributes(await find(fs, "noted"));
+      t.same([type, uid, gid, permissions], ["file", 1234, 55, 0o4751]);
+    });
+  }),
+);
+
 t.test("what Windows' NFS server made is what its clients wanted it to be", (t) =>
   withFolder(async (folder) => {
     const image = makeImage(folder, 16);
