@@ -126,7 +126,7 @@ function known(
 }
 
 /** Checks that an option has one value, and that it is not empty. */
-function once(option: string): (value: string | string[] | undefined) => string | undefined {
+export function once(option: string): (value: string | string[] | undefined) => string | undefined {
   return (value) => {
     if (Array.isArray(value)) throw new UsageError(`--${option} is given more than once`);
     if (value === "") throw new UsageError(`--${option} is empty`);

@@ -2,20 +2,25 @@
 import type { MachineList } from "../machine/hypervisor.js";
 import type { DiskState, Machine, MachineDisk, Snapshot } from "../machine/machine.js";
 import { printMoment } from "../machine/moment.js";
+import type { FileUser } from "../storage/users.js";
 
-/** @param sizes of disks, by the path of the newest image, as far as they are known. */
-export function machinesJson(
-  { machines, media, warnings }: MachineList,
-  sizes: ReadonlyMap<string, number>,
-): unknown {
-  return { machines: machines.map((machine) => machineJson(machine, sizes)), media, warnings };
+/** What no settings tell of disks: their newest images do. */
+export interface Known {
+  /** Bytes, by the path of the newest image. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** Who is writing to the newest images. */
+  readonly users: readonly FileUser[];
 }
 
-function machineJson(machine: Machine, sizes: ReadonlyMap<string, number>): unknown {
+export function machinesJson({ machines, media, warnings }: MachineList, known: Known): unknown {
+  return { machines: machines.map((machine) => machineJson(machine, known)), media, warnings };
+}
+
+function machineJson(machine: Machine, known: Known): unknown {
   return {
     ...machine,
     snapshots: machine.snapshots.map(snapshotJson),
-    disks: machine.disks.map((disk, index) => diskJson(disk, index, sizes)),
+    disks: machine.disks.map((disk, index) => diskJson(disk, index, known)),
   };
 }
 
@@ -23,16 +28,16 @@ function snapshotJson(snapshot: Snapshot): unknown {
   return { ...timed(snapshot), children: snapshot.children.map(snapshotJson) };
 }
 
-function diskJson(
-  { slot, base, states }: MachineDisk,
-  index: number,
-  sizes: ReadonlyMap<string, number>,
-): unknown {
+function diskJson({ slot, base, states }: MachineDisk, index: number, { sizes, users }: Known): unknown {
+  const newest = states.at(-1)?.image ?? "";
   return {
     index,
     slot,
     base: base?.uuid,
-    size: sizes.get(states.at(-1)?.image ?? ""),
+    size: sizes.get(newest),
+    users: users
+      .filter(({ path }) => path === newest)
+      .map(({ how, process, device }) => ({ how, ...process, device })),
     states: states.map(timed),
   };
 }

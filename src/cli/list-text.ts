@@ -5,22 +5,21 @@ import type { Timestamp } from "../bytes/time.js";
 import { flatten } from "../machine/flatten.js";
 import type { MachineList } from "../machine/hypervisor.js";
 import type { DiskState, Machine, MachineDisk, Medium, Snapshot } from "../machine/machine.js";
+import { printUser, type FileUser } from "../storage/users.js";
+import type { Known } from "./list-json.js";
 import { formatLocalTime } from "./listing.js";
 import { columns, formatSize, shown } from "./output.js";
 
-type Sizes = ReadonlyMap<string, number>;
-
-/** @param sizes of disks, by the path of the newest image, as far as they are known. */
-export function machinesText({ machines, media }: MachineList, sizes: Sizes, isVerbose: boolean): string {
+export function machinesText({ machines, media }: MachineList, known: Known, isVerbose: boolean): string {
   if (machines.length === 0 && media.length === 0) return "no machine was found\n";
-  const sections = machines.map((machine) => machineText(machine, sizes, isVerbose));
+  const sections = machines.map((machine) => machineText(machine, known, isVerbose));
   if (media.length > 0) sections.push(`registered with no machine\n${mediaText(media)}`);
   return sections.join("\n");
 }
 
-function machineText(machine: Machine, sizes: Sizes, isVerbose: boolean): string {
-  const { name, uuid, state, path, problem, disks, media, warnings } = machine;
-  let text = columns([[shown(name), uuid === "" ? "" : `{${shown(uuid)}}`, state]]);
+function machineText(machine: Machine, { sizes, users }: Known, isVerbose: boolean): string {
+  const { name, uuid, path, problem, disks, media, warnings } = machine;
+  let text = columns([[shown(name), uuid === "" ? "" : `{${shown(uuid)}}`, stateOf(machine, users)]]);
   if (problem !== undefined) return `${text}  ${printSentence(problem)}\n`;
   if (isVerbose) {
     text += `  ${printSentence(path)}\n`;
@@ -29,11 +28,18 @@ function machineText(machine: Machine, sizes: Sizes, isVerbose: boolean): string
   text += columns(disks.map((disk, index) => diskRow(disk, index, sizes)));
   if (isVerbose) text += mediaText(media);
   text += snapshotsText(machine, isVerbose);
-  if (isVerbose) text += warnings.map((warning) => `  ${printSentence(warning)}\n`).join("");
+  text += warnings.map((warning) => `  ${printSentence(warning)}\n`).join("");
   return text;
 }
 
-function diskRow({ slot, base, states }: MachineDisk, index: number, sizes: Sizes): string[] {
+/** A machine that runs does not write that down: what has its disks open tells. */
+function stateOf({ state, disks }: Machine, users: readonly FileUser[]): string {
+  const images = disks.map(({ states }) => states.at(-1)!.image);
+  const programs = users.filter(({ path }) => images.includes(path)).map(printUser);
+  return programs.length === 0 ? state : `in use by ${shown([...new Set(programs)].join(", "))}`;
+}
+
+function diskRow({ slot, base, states }: MachineDisk, index: number, sizes: Known["sizes"]): string[] {
   const newest = states.at(-1)!;
   const images = base === undefined ? [] : flatten([base]);
   const size = sizes.get(newest.image ?? "");
@@ -109,8 +115,10 @@ const HEADINGS = ["machine", "disk", "state", "taken", "size", "format", "uuid",
 
 /** One line for each state of each disk. */
 export function wideText({ machines }: MachineList): string {
-  const rows = machines.flatMap(({ name, state, disks, media }) => {
-    if (state === "inaccessible") return [[shown(name), "inaccessible"]];
+  const rows = machines.flatMap(({ name, uuid, problem, disks, media }) => {
+    if (problem !== undefined) {
+      return [[shown(name), "", "inaccessible", "", "", "", shown(uuid), printSentence(problem)]];
+    }
     const known = new Map(flatten(media).map((medium) => [medium.uuid, medium]));
     return disks.flatMap(({ slot, states }) =>
       states.map((at) => {

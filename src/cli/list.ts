@@ -1,9 +1,11 @@
 /** `vdisk list`: the machines that there are, the partitions of one disk, or what is mounted now. */
 import type { CommandModule } from "yargs";
 import type { MachineList } from "../machine/hypervisor.js";
-import { openOptions, withDisk, type DiskArguments } from "./disk.js";
+import { usersOf } from "../storage/users.js";
+import { notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
 import { UsageError } from "./exit.js";
-import { commandLog } from "./log.js";
+import type { Known } from "./list-json.js";
+import { commandLog, type Level } from "./log.js";
 import { write, writeJson } from "./output.js";
 
 interface Arguments extends Omit<DiskArguments, "image"> {
@@ -22,11 +24,13 @@ export const list: CommandModule<object, Arguments> = {
     openOptions(command)
       .positional("image", {
         type: "string",
+        coerce: notEmpty("image"),
         describe: "List the partitions of this image or machine",
       })
       .option("vm", {
         type: "string",
         requiresArg: true,
+        coerce: once("vm"),
         describe: "Only this machine: its name, UUID or .vbox file",
       })
       .option("verbose", {
@@ -35,7 +39,7 @@ export const list: CommandModule<object, Arguments> = {
         default: false,
         describe: "With all UUIDs, paths, formats and sizes",
       })
-      .option("wide", { alias: "w", type: "boolean", default: false, describe: "One line an image" })
+      .option("wide", { alias: "w", type: "boolean", default: false, describe: "One line a state of a disk" })
       .option("mounts", { type: "boolean", default: false, describe: "What is mounted now" })
       .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
       .example("$0 list", "All machines")
@@ -70,18 +74,29 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
   const { findMachine, listMachines } = await import("../machine/machines.js");
   const found: MachineList =
     vm === undefined ? await listMachines() : { machines: [await findMachine(vm)], media: [], warnings: [] };
-  if (found.warnings.length > 0) {
-    const log = await commandLog(logLevel ?? "warn");
-    for (const warning of found.warnings) log.warn(warning);
-  }
-  const sizes = verbose || vm !== undefined ? await sizesOf(found) : new Map<string, number>();
+  const isTable = wide && !verbose && !json; // which has no room for what is odd about a machine
+  const told = isTable ? found.machines.flatMap(({ warnings }) => warnings) : [];
+  await warn([...found.warnings, ...told], logLevel ?? "warn");
+  const newest = found.machines.flatMap(({ disks }) =>
+    disks.flatMap(({ states }) => states.at(-1)!.image ?? []),
+  );
+  const known: Known = {
+    sizes: verbose || vm !== undefined ? await sizesOf(found) : new Map<string, number>(),
+    users: usersOf([...new Set(newest)]),
+  };
   if (json) {
     const { machinesJson } = await import("./list-json.js");
-    await writeJson(machinesJson(found, sizes));
+    await writeJson(machinesJson(found, known));
     return;
   }
   const { machinesText, wideText } = await import("./list-text.js");
-  await write(wide && !verbose ? wideText(found) : machinesText(found, sizes, verbose));
+  await write(isTable ? wideText(found) : machinesText(found, known, verbose));
+}
+
+async function warn(warnings: readonly string[], level: Level): Promise<void> {
+  if (warnings.length === 0) return; // the log takes a while to load
+  const log = await commandLog(level);
+  for (const warning of warnings) log.warn(warning);
 }
 
 /** Only where sizes are asked for are the image formats loaded. */

@@ -62,7 +62,8 @@ export const mountCommand: CommandModule<object, Arguments> = {
       ) as never,
   handler: async (argv) => {
     const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);
-    const { image, states } = await chooseImage(argv, await commandLog(argv.logLevel ?? "warn"));
+    const told = await commandLog(argv.logLevel ?? "warn");
+    const { image, states } = await chooseImage(argv, told);
     const request: MountRequest = {
       image: resolve(image),
       states,
@@ -81,7 +82,8 @@ export const mountCommand: CommandModule<object, Arguments> = {
       const { serveMount } = await import("../mount/serve.js");
       await serveMount(request, await commandLog(argv.logLevel ?? "info"), () => undefined);
     } else {
-      const { mountPoint, log } = await startMount(request);
+      const { mountPoint, log, warnings } = await startMount(request);
+      for (const warning of warnings) told.warn(warning);
       const sentence = `${argv.image} is mounted on ${mountPoint}; its log is ${log}`;
       await write(`${printSentence(sentence)}\n`);
     }

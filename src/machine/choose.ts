@@ -11,16 +11,9 @@ import { admitImage } from "./admission.js";
 import { chooseDisk } from "./disk-choice.js";
 import type { MachineList, SoughtImage } from "./hypervisor.js";
 import { flatten } from "./flatten.js";
+import { listed } from "./listed.js";
 import type { DiskState, Machine, MachineDisk, Medium } from "./machine.js";
-import {
-  findMachine,
-  hypervisors,
-  listed,
-  listMachines,
-  matching,
-  openConfiguration,
-  uuidIn,
-} from "./machines.js";
+import { findMachine, hypervisors, listMachines, matching, openConfiguration, uuidIn } from "./machines.js";
 import { chooseState, describe, treeOf, type ChosenState } from "./state-choice.js";
 import { chainStates, findChild, identify } from "./unowned.js";
 
@@ -51,12 +44,13 @@ export interface Chosen {
 
 /**
  * What `wanted` comes down to.
+ * @param known the machines that there are, where they have been read already.
  * @throws {MissingError} where there is no such thing, or where it cannot be told which is meant; it lists what there is.
  * @throws {UnsupportedError} where the disk is encrypted.
  * @throws {UsageError} where the state's moment cannot be read.
  * @throws {DeniedError} where the configuration names a file that may not be opened on its word.
  */
-export async function choose(wanted: Wanted): Promise<Chosen> {
+export async function choose(wanted: Wanted, known?: MachineList): Promise<Chosen> {
   const { image } = wanted;
   const stats = await stat(image).catch(() => undefined);
   const described = stats?.isDirectory() === true ? await machineIn(image) : await openConfiguration(image);
@@ -64,7 +58,7 @@ export async function choose(wanted: Wanted): Promise<Chosen> {
   if (stats?.isDirectory() === false) return chooseOfFile(wanted);
   if (image.includes("/")) return { image, states: [], notices: [] }; // whoever opens it says what is wrong with it
   const uuid = uuidIn(image);
-  const list = await listMachines();
+  const list = known ?? (await listMachines());
   const named = matching(list.machines, image);
   if (named.length > 0) return chooseOfMachine(await findMachine(image, list), wanted);
   if (uuid !== undefined) return chooseOfMedium(uuid, list, wanted);
@@ -128,6 +122,14 @@ async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): 
   const alone = flatten(list.media).find((medium) => medium.uuid === uuid);
   if (alone?.path !== undefined) return chooseOfFile({ ...wanted, image: alone.path });
   if (alone !== undefined) throw lost(alone.location, alone.uuid, undefined);
+  const other = flatten(list.machines.flatMap(({ media }) => media)).find((medium) => medium.uuid === uuid);
+  if (other !== undefined) {
+    const [file, thing] = [
+      other.path ?? other.location,
+      `this is a ${other.kind} of a machine, not a hard disk`,
+    ];
+    throw new UnsupportedError({ file, thing, hint: "to open it all the same, name the file itself" });
+  }
   const thing = "no machine and no image of this UUID is registered";
   throw new MissingError({ file: wanted.image, thing, hint: "see vdisk list --verbose" });
 }
@@ -233,7 +235,7 @@ async function newerBeside(sought: SoughtImage): Promise<string[]> {
 
 function newer(image: string, { path }: Machine): string {
   const thing =
-    "this is an old state of the disk; --snapshot current shows the newest, and all are listed by";
+    "this is an old state of the disk; vdisk … --snapshot current shows the newest, and all are listed by";
   return `${image}: ${thing}: vdisk list --vm ${quoted(path)}`;
 }
 
@@ -247,9 +249,10 @@ function lost(location: string | undefined, uuid: string, machine: Machine | und
   });
 }
 
-function noSuchThing(image: string, { machines }: MachineList): MissingError {
+function noSuchThing(image: string, { machines, warnings }: MachineList): MissingError {
   const names = machines.map(({ name }) => JSON.stringify(name));
-  const hint = names.length === 0 ? "no machine was found at all" : `there are: ${listed(names)}`;
+  const found = names.length === 0 ? "no machine was found at all" : `there are: ${listed(names)}`;
+  const hint = [found, ...warnings].join("; ");
   return new MissingError({ file: image, thing: "no such file, and no machine is called so", hint });
 }
 

@@ -1,8 +1,9 @@
 /** Which of a machine's hard disks is meant. */
 import { basename, resolve, win32 } from "node:path";
 import { MissingError } from "../errors.js";
+import { listed } from "./listed.js";
 import type { Machine, MachineDisk, Medium } from "./machine.js";
-import { listed, uuidIn } from "./machines.js";
+import { uuidIn } from "./machines.js";
 
 /**
  * The disk of `machine` that `wanted` names: by slot ("SATA 0:0"), by number, by the UUID or the file name of one of

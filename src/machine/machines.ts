@@ -2,6 +2,7 @@
 import { MissingError } from "../errors.js";
 import type { FindImages } from "../image/registry.js";
 import type { Hypervisor, MachineList } from "./hypervisor.js";
+import { listed } from "./listed.js";
 import type { Machine } from "./machine.js";
 import { virtualBox } from "./virtualbox/virtualbox.js";
 
@@ -26,9 +27,9 @@ export async function listMachines(): Promise<MachineList> {
 export async function findMachine(wanted: string, list?: MachineList): Promise<Machine> {
   const described = await openConfiguration(wanted);
   if (described !== undefined) return described;
-  const { machines } = list ?? (await listMachines());
-  const [found, ...others] = matching(machines, wanted);
-  if (found === undefined) throw noMachine(machines, wanted);
+  const all = list ?? (await listMachines());
+  const [found, ...others] = matching(all.machines, wanted);
+  if (found === undefined) throw noMachine(all, wanted);
   if (others.length > 0) {
     throw new MissingError({
       file: wanted,
@@ -72,24 +73,15 @@ export function uuidIn(text: string): string | undefined {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid) ? uuid : undefined;
 }
 
-/** Choices that a complaint lists. */
-const LISTED_LIMIT = 12;
-
-/** `choices` as a complaint has them. */
-export function listed(choices: readonly string[]): string {
-  const more = choices.length > LISTED_LIMIT ? [`and ${choices.length - LISTED_LIMIT} more`] : [];
-  return [...choices.slice(0, LISTED_LIMIT), ...more].join(", ");
-}
-
 function describe({ name, uuid, path }: Machine): string {
   return `${JSON.stringify(name)} {${uuid}} ${path}`;
 }
 
-function noMachine(machines: readonly Machine[], wanted: string): MissingError {
+function noMachine({ machines, warnings }: MachineList, wanted: string): MissingError {
   const names = machines.map(({ name }) => JSON.stringify(name));
   const thing =
     names.length === 0
       ? "no machine was found at all"
       : `no machine is called so; there are: ${listed(names)}`;
-  return new MissingError({ file: wanted, thing, hint: "see vdisk list" });
+  return new MissingError({ file: wanted, thing, hint: ["see vdisk list", ...warnings].join("; ") });
 }

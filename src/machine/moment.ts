@@ -12,9 +12,10 @@ export function parseMoment(text: string): number | undefined {
   if (date === undefined) return undefined;
   const offset = zone.toUpperCase().replace(/^([+-]\d\d)(\d\d)$/, "$1:$2");
   const moment = Date.parse(`${date}T${time}${offset}`);
+  if (Number.isNaN(moment)) return undefined;
   // Date takes the 31st of a short month for the day after its last.
   const isDay = new Date(`${date}T00:00Z`).toISOString().startsWith(date);
-  return Number.isNaN(moment) || !isDay ? undefined : moment;
+  return isDay ? moment : undefined;
 }
 
 /** `2026-03-01T12:00:00Z`: as it may be typed again. */

@@ -10,8 +10,10 @@
 import type { Timestamp } from "../bytes/time.js";
 import { MissingError, UsageError } from "../errors.js";
 import { isCalled } from "./disk-choice.js";
+import { flatten } from "./flatten.js";
+import { listed } from "./listed.js";
 import type { DiskState, Machine, MachineDisk, Snapshot } from "./machine.js";
-import { listed, uuidIn } from "./machines.js";
+import { uuidIn } from "./machines.js";
 import { parseMoment, printMoment } from "./moment.js";
 
 /** A disk's states, and how they hang together. */
@@ -33,14 +35,7 @@ export function treeOf(
   { path, snapshots, currentSnapshot }: Machine,
   { base, states, withoutSnapshots }: MachineDisk,
 ): StateTree {
-  const parents = new Map<string, string>();
-  const pending: Snapshot[] = [...snapshots];
-  for (let snapshot = pending.pop(); snapshot !== undefined; snapshot = pending.pop()) {
-    for (const child of snapshot.children) {
-      parents.set(child.uuid, snapshot.uuid);
-      pending.push(child);
-    }
-  }
+  const parents = parentsOf(snapshots);
   const baseState = states.find(({ imageUuid }) => imageUuid === base?.uuid) ?? {
     name: "base",
     isCurrent: false,
@@ -66,6 +61,18 @@ export function treeOf(
   };
 }
 
+/**
+ * By UUID, what each of `snapshots` was made on. Where a UUID is told twice the first counts, so that no way up leads
+ * back to where it began, whoever wrote the settings.
+ */
+function parentsOf(snapshots: readonly Snapshot[]): ReadonlyMap<string, string | undefined> {
+  const parents = new Map<string, string | undefined>(snapshots.map(({ uuid }) => [uuid, undefined]));
+  for (const { uuid, children } of flatten(snapshots)) {
+    for (const child of children) if (!parents.has(child.uuid)) parents.set(child.uuid, uuid);
+  }
+  return parents;
+}
+
 export interface ChosenState {
   readonly state: DiskState;
   /** What `wanted` came down to, where that is not plain from the words. */
@@ -88,7 +95,7 @@ export function chooseState(tree: StateTree, wanted: string): ChosenState {
     const above = tree.parentOf(at);
     if (above === undefined) {
       const thing = `${JSON.stringify(name)} has only ${step} states above it in the tree, not ${count}`;
-      const hint = tree.reason ?? `there are: ${describeStates(tree.states)}`;
+      const hint = reasonOf(tree) ?? `there are: ${describeStates(tree.states)}`;
       throw new MissingError({ file: tree.file, thing, hint });
     }
     at = above;
@@ -131,7 +138,8 @@ function find(tree: StateTree, wanted: string): ChosenState | undefined {
 
 const KEYWORDS = ["current", "latest", "base"];
 
-function lastBefore({ states, file, reason }: StateTree, text: string): ChosenState {
+function lastBefore(tree: StateTree, text: string): ChosenState {
+  const { states, file } = tree;
   const moment = parseMoment(text);
   if (moment === undefined) {
     const thing = `@${text} is no moment; one is @2026-03-01, @2026-03-01T12:00 or @2026-03-01T12:00:00Z`;
@@ -146,7 +154,7 @@ function lastBefore({ states, file, reason }: StateTree, text: string): ChosenSt
     const there =
       timed.length > 0
         ? `there are: ${describeStates(timed)}`
-        : (reason ?? "it is not known when they were taken");
+        : (reasonOf(tree) ?? "it is not known when they were taken");
     throw new MissingError({ file, thing: `no state of this disk was taken before ${when}`, hint: there });
   }
   return { state, notice: `the last state before ${when} is ${describe(state)}` };
@@ -156,10 +164,17 @@ function milliseconds({ seconds, nanoseconds }: Timestamp): number {
   return seconds * 1000 + nanoseconds / 1e6;
 }
 
-function unknown({ states, file, reason }: StateTree, wanted: string): MissingError {
+function unknown(tree: StateTree, wanted: string): MissingError {
+  const { states, file } = tree;
   const thing = `no state of this disk is called ${JSON.stringify(wanted)}; there are: ${describeStates(states)}`;
-  const hint = reason ?? "also latest, base, NAME~1 or @2026-03-01 can be named";
+  const hint = reasonOf(tree) ?? "also latest, base, NAME~1 or @2026-03-01 can be named";
   return new MissingError({ file, thing, hint });
+}
+
+/** Why there are no older states, where there are none. */
+function reasonOf({ states, reason }: StateTree): string | undefined {
+  if (reason !== undefined || states.some(({ isCurrent }) => !isCurrent)) return reason;
+  return "this disk has no snapshots, and only its current state";
 }
 
 function describeStates(states: readonly DiskState[]): string {

@@ -5,12 +5,11 @@
 import { once } from "node:events";
 import { pino } from "pino";
 import { DiskError } from "../errors.js";
-import { serveMount, type MountRequest } from "./serve.js";
-import type { MountRecord } from "./state.js";
+import { serveMount, type MountRequest, type StartedMount } from "./serve.js";
 
 /** What the daemon tells its parent: that the mount is usable, or why there is none. */
 export type DaemonMessage =
-  | { readonly kind: "ready"; readonly record: MountRecord }
+  | { readonly kind: "ready"; readonly mount: StartedMount }
   | { readonly kind: "failed"; readonly code: DiskError["code"] | "BUG"; readonly message: string };
 
 process.on("SIGHUP", () => undefined); // the terminal it was started from may close
@@ -23,9 +22,9 @@ logFile.on("error", () => undefined);
 const log = pino({ level: request.logLevel, base: null }, logFile);
 
 try {
-  await serveMount(request, log, (record) => {
+  await serveMount(request, log, (mount) => {
     process.chdir("/"); // the folder that it was started in is free to be unmounted, or removed
-    tell({ kind: "ready", record });
+    tell({ kind: "ready", mount });
   });
 } catch (error) {
   log.fatal(error);

@@ -26,6 +26,12 @@ export interface MountRequest {
   readonly logLevel: string;
 }
 
+/** A mount that is usable. */
+export interface StartedMount extends MountRecord {
+  /** What is odd or damaged about the disk, or that another program is writing to it; it is in the log, too. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * Bytes that small buffers share. A block of a directory takes 4 KiB and a listing of it as much, which with Node's
  * usual 8 KiB would be a buffer of its own each time: some microseconds, and work for the garbage collector.
@@ -40,7 +46,7 @@ const POOL_SIZE = 64 * 2 ** 10;
 export async function serveMount(
   request: MountRequest,
   log: Logger,
-  ready: (record: MountRecord) => void,
+  ready: (mount: StartedMount) => void,
 ): Promise<void> {
   Buffer.poolSize = POOL_SIZE;
   const mountPoint = await checkMountPoint(request.mountPoint);
@@ -81,7 +87,7 @@ export async function serveMount(
         log.warn(error, "the record of this mount cannot be kept; it is served without");
       });
       log.info({ ...record, why }, "mounted");
-      ready(record);
+      ready({ ...record, warnings: disk.warnings });
       await mount.ended;
       log.info({ mountPoint }, "unmounted");
     } finally {

@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { DiskError, fromHost, HostError } from "../errors.js";
 import type { DaemonMessage } from "./daemon.js";
 import { checkMountPoint } from "./place.js";
-import type { MountRequest } from "./serve.js";
-import { stateFiles, type MountRecord } from "./state.js";
+import type { MountRequest, StartedMount } from "./serve.js";
+import { stateFiles } from "./state.js";
 
 /**
  * What V8 may take, in MiB. A tenth of that is in use; but told so much less than its usual 4 GiB, it collects
@@ -21,7 +21,7 @@ const HEAP = ["--max-old-space-size=1024", "--max-semi-space-size=4", "--single-
  * Mounts in a process of its own, which goes on when this one ends.
  * @throws {DiskError} when it cannot be mounted.
  */
-export async function startMount(request: MountRequest): Promise<MountRecord> {
+export async function startMount(request: MountRequest): Promise<StartedMount> {
   const mountPoint = await checkMountPoint(request.mountPoint);
   const { log } = await stateFiles(mountPoint);
   // Appending keeps whole the lines of two processes that start at once; only one of them will mount.
@@ -40,7 +40,7 @@ export async function startMount(request: MountRequest): Promise<MountRecord> {
       once(child, "message"),
       once(child, "disconnect").then(() => []),
     ])) as [DaemonMessage?];
-    if (message?.kind === "ready") return message.record;
+    if (message?.kind === "ready") return message.mount;
     // Who hears that there is no mount may count on it that there is no process either.
     if (message !== undefined && child.exitCode === null && child.signalCode === null)
       await once(child, "exit");

@@ -1,7 +1,7 @@
 /**
  * Who else uses files: what has them open for writing, or holds a lock that says so. VirtualBox takes no locks of the
  * host's; its open descriptors tell. qemu locks single bytes, each of which stands for something that it does with an
- * image. Linux; elsewhere nothing is known.
+ * image. A loop device has no process: the kernel itself writes. Linux; elsewhere nothing is known.
  */
 import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename } from "node:path";
@@ -13,11 +13,20 @@ export interface FileUser {
   readonly how: "open for writing" | "locked";
   /** Where the host lets us see it. */
   readonly process?: Process;
+  /** The loop device that it is: "/dev/loop0". */
+  readonly device?: string;
 }
 
 export interface Process {
   readonly pid: number;
   readonly program: string;
+}
+
+/** `VirtualBoxVM (process 123)`, or the loop device. */
+export function printUser({ process, device }: FileUser): string {
+  return (
+    device ?? (process === undefined ? "another program" : `${process.program} (process ${process.pid})`)
+  );
 }
 
 /**
@@ -32,7 +41,7 @@ export function usersOf(paths: readonly string[]): FileUser[] {
   const files = paths.flatMap(identify);
   const writers = writersOf(files);
   const byKey = new Map(files.map((file) => [file.key, file]));
-  const users = [...writers];
+  const users = [...writers, ...loopsOf(files)];
   for (const lock of parseLocks(textOf("/proc/locks"))) {
     const path = byKey.get(lock.file)?.path;
     if (path === undefined || lock.pid === process.pid || !isWriters(lock)) continue;
@@ -107,6 +116,19 @@ function writersOf(files: readonly File[]): FileUser[] {
     }
   }
   return writers;
+}
+
+/** The loop devices that write to any of `files`. Source: Linux drivers/block/loop.c, loop_attr_backing_file_show. */
+function loopsOf(files: readonly File[]): FileUser[] {
+  const names = new Set(files.map(({ name }) => name));
+  return list("/sys/block").flatMap((device) => {
+    if (!device.startsWith("loop")) return [];
+    const backing = textOf(`/sys/block/${device}/loop/backing_file`).replace(/\n$/, "");
+    if (!names.has(basename(backing)) || textOf(`/sys/block/${device}/ro`).trim() !== "0") return [];
+    const key = keyOf(backing);
+    const path = files.find((file) => file.key === key)?.path;
+    return path === undefined ? [] : [{ path, how: "open for writing", device: `/dev/${device}` }];
+  });
 }
 
 /** `O_WRONLY` and `O_RDWR` among the flags, which are octal (proc_pid_fdinfo(5)). */

@@ -1,14 +1,12 @@
 /** Warnings about images that may be written to while they are read. */
-import { usersOf, type FileUser } from "../storage/users.js";
+import { printUser, usersOf, type FileUser } from "../storage/users.js";
 
 /** A sentence about each program that may write to any of the images `paths`. */
 export function liveWarnings(paths: readonly string[]): string[] {
   if (paths.length === 0) return [];
   const byProgram = new Map<string, FileUser[]>();
   for (const user of usersOf(paths)) {
-    const { process } = user;
-    const program = process === undefined ? "another program" : `${process.program} (process ${process.pid})`;
-    const who = `${program} has ${user.how === "locked" ? "locked it" : "it open for writing"}`;
+    const who = `${printUser(user)} has ${user.how === "locked" ? "locked it" : "it open for writing"}`;
     byProgram.set(who, [...(byProgram.get(who) ?? []), user]);
   }
   return [...byProgram].map(([who, [first, ...rest]]) => {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, copyFileSync, cpSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
@@ -104,7 +104,7 @@ t.test("list --json tells what Python reads from the settings", async (t) => {
 });
 
 t.test("list shows machines, disks and snapshots, the current state marked", async (t) => {
-  const { lives, vdisk } = await home(t);
+  const { root, lives, vdisk } = await home(t);
   const last = lives.at(-1)!;
   const { stdout } = await vdisk("list");
   for (const { plan } of lives) t.ok(stdout.includes(`${plan.name}  {${plan.uuid}}  powered off\n`));
@@ -115,9 +115,55 @@ t.test("list shows machines, disks and snapshots, the current state marked", asy
   }
   t.match(one.stdout, /disk 0 +SATA 0:0 +vm 1\.20-0\.vdi +384\.0 KiB +.* on the host/);
   t.match(one.stdout, /2026-01-01 12:00 +state 0 +\{/);
+  const writer = openSync(last.states.at(-1)!.disks[0]!.path, "r+");
+  const inUse = await vdisk("list");
+  t.ok(
+    inUse.stdout.includes(
+      `${last.plan.name}  {${last.plan.uuid}}  in use by node (process ${process.pid})\n`,
+    ),
+  );
+  const json = JSON.parse((await vdisk("list", "--json", "--vm", last.plan.uuid)).stdout) as {
+    machines: { disks: { users: unknown[] }[] }[];
+  };
+  t.same(json.machines[0]!.disks[0]!.users, [{ how: "open for writing", pid: process.pid, program: "node" }]);
+  closeSync(writer);
+  t.notMatch((await vdisk("list")).stdout, /in use/);
+  const half = join(root, "VirtualBox VMs/half/half.vbox");
+  mkdirSync(dirname(half));
+  writeFileSync(half, "<VirtualBox><Machine");
+  const { plan } = lives[1]!;
+  const cut = lives[1]!.file;
+  copyFileSync(cut, `${cut}-prev`);
+  writeFileSync(cut, "");
+  const instead =
+    /vm 1\.12\.vbox: this file is empty; .*\.vbox-prev, which was saved before it, is read instead/;
+  t.match((await vdisk("list")).stdout, instead);
+  t.match(await vdisk("list", "-w"), { stdout: new RegExp(`^${plan.name} +SATA 0:0`, "m"), stderr: instead });
+  t.match((await vdisk("list", "-w")).stdout, /^half +inaccessible +\/.*half\.vbox: this is not whole XML/m);
   const wide = await vdisk("list", "-w", "--vm", last.file);
   t.equal(wide.stdout.split("\n").length, 2 + last.states.length * last.plan.attached!.length);
 });
+
+t.test(
+  "arguments that cannot be meant are usage errors, and the help tells of all that is listed",
+  async (t) => {
+    const { vdisk } = await home(t);
+    for (const args of [
+      ["--vm", "a", "--vm", "b"],
+      ["--vm", ""],
+      [""],
+      ["--mounts", NEWEST],
+      ["--mounts", "--vm", "a"],
+    ]) {
+      const { code, stderr } = await vdisk("list", ...args);
+      t.equal(code, 64, args.join(" "));
+      t.match(stderr, /^vdisk: .*; see vdisk --help\n$/);
+    }
+    const { stdout } = await vdisk("list", "--help");
+    t.match(stdout, /--mounts +What is mounted now/);
+    t.match(stdout, /vdisk list --mounts +What is mounted now, and who serves it/);
+  },
+);
 
 t.test("list IMAGE shows its partitions", async (t) => {
   const { vdisk } = await home(t);

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import t, { type Test } from "tap";
+import { dirname, join } from "node:path";
+import t from "tap";
 import { UsageError } from "../../src/errors.js";
 import { choose, type Wanted } from "../../src/machine/choose.js";
 import { findMachine } from "../../src/machine/machines.js";
@@ -8,31 +8,14 @@ import { readAll } from "../image/image.js";
 import { random } from "../image/random.js";
 import { writeVdi } from "../image/vdi/builder.js";
 import { writeVdiChain } from "../image/vdi/generator.js";
-import { globalXml, machineXml } from "./virtualbox/builder.js";
-import { liveMachine, type LifeShape, type Lived, type LivedState } from "./virtualbox/generator.js";
-
-/** A home of its own, in which `shape` lived; registered. */
-async function home(t: Test, shape: LifeShape): Promise<Lived & { folder: string }> {
-  const root = t.testdir({ ".config": { VirtualBox: {} }, "VirtualBox VMs": {}, elsewhere: {} });
-  process.env["HOME"] = root;
-  for (const name of ["VBOX_USER_HOME", "XDG_CONFIG_HOME"]) delete process.env[name]; // eslint-disable-line @typescript-eslint/no-dynamic-delete
-  const folder = join(root, "VirtualBox VMs", shape.name);
-  await mkdir(folder);
-  const lived = await liveMachine(folder, random(shape.snapshots), shape);
-  const machines = [{ uuid: lived.plan.uuid, src: lived.file }];
-  await writeFile(join(root, ".config/VirtualBox/VirtualBox.xml"), globalXml({ machines }));
-  return { ...lived, folder };
-}
+import { machineXml } from "./virtualbox/builder.js";
+import { home, namesOf } from "./virtualbox/home.js";
 
 const messageOf = (wanted: Wanted): Promise<string> =>
   choose(wanted).then(
     ({ image }) => `it chose ${image}`,
     (error: unknown) => (error as Error).message,
   );
-
-/** Where "~count" leads from `state`. */
-const above = (state: LivedState, count: number): LivedState | undefined =>
-  count === 0 ? state : state.parent && above(state.parent, count - 1);
 
 t.test("every state of a branching tree is its model's, however it is named", async (t) => {
   const { states, file, plan, folder } = await home(t, { name: "Windows 10", snapshots: 30, disks: 2 });
@@ -42,28 +25,8 @@ t.test("every state of a branching tree is its model's, however it is named", as
   let count = 0;
   for (const [index, state] of states.entries()) {
     for (const [disk, { path, imageUuid, model }] of state.disks.entries()) {
-      const names = new Set<string>([
-        state.uuid ?? "current",
-        state.name,
-        imageUuid,
-        `{${imageUuid.toUpperCase()}}`,
-      ]);
-      names.add(basename(path));
-      if (state.taken !== undefined) {
-        names.add(`@${state.taken}`);
-        names.add(`@${state.taken.slice(0, 10)}T23:00+02:00`);
-        names.add(state.name.toUpperCase());
-      }
-      if (index === 0) names.add("base");
-      if (index === snapshots.length - 1) names.add("latest");
-      for (let steps = 0; steps < 30; steps++) {
-        if (above(snapshots.at(-1)!, steps) === state) names.add(`latest~${steps}`);
-        if (above(states.at(-1)!, steps) === state) names.add(`current~${steps}`);
-      }
-      const next = states.find(({ parent }) => parent === state);
-      if (next?.uuid !== undefined) names.add(`${next.name}~`);
       const places = ["Windows 10", "windows 10", plan.uuid, file, folder];
-      for (const snapshot of names) {
+      for (const snapshot of namesOf(states, index, disk)) {
         const image = places[count++ % places.length]!;
         const slot = [`SATA ${disk}:0`, `sata:${disk}:0`, String(disk), `Windows 10-${disk}.vdi`][count % 4]!;
         const chosen = await choose({ image, disk: slot, snapshot });
@@ -94,7 +57,9 @@ t.test("a day is its beginning, by the host's clock; before all there is nothing
     await messageOf({ image: "m", snapshot: "@2025-12-31" }),
     /no state .* taken before .*there are: "state 0"/,
   );
-  t.match(await messageOf({ image: "m", snapshot: "@2026-02-30" }), /is no moment/);
+  for (const none of ["2026-02-30", "2026-13-01", "2026-01-01T25:00", "2026-01-01T12:00+99:00"]) {
+    t.match(await messageOf({ image: "m", snapshot: `@${none}` }), /is no moment/);
+  }
   const error = await choose({ image: "m", snapshot: "@yesterday" }).catch((error: unknown) => error);
   t.ok(error instanceof UsageError);
   t.match(await messageOf({ image: "m", snapshot: "current~9" }), /only \d states above/);
@@ -120,6 +85,42 @@ t.test("what may mean several things lists them", async (t) => {
   await copyFile(file, join(copy, "m.vbox"));
   await t.rejects(findMachine("m"), { message: new RegExp(`${plan.uuid}.* ${file}.*${copy}/m\\.vbox`) });
   t.equal((await findMachine(join(copy, "m.vbox"))).path, join(copy, "m.vbox"));
+});
+
+t.test("settings that tell a UUID twice lead nowhere in circles: the first counts", async (t) => {
+  const { plan, file, states } = await home(t, { name: "m", snapshots: 2 });
+  const [first, second] = [plan.snapshot!, plan.snapshot!.children![0]!];
+  const empty = { ...first, attached: [], children: [] };
+  const snapshot = { ...empty, children: [{ ...second, attached: [], children: [empty] }] };
+  await writeFile(file, machineXml({ ...plan, snapshot }));
+  t.match(await messageOf({ image: "m", snapshot: "current~1" }), /has only 0 states above/);
+  const [disk] = plan.disks!;
+  const twice = {
+    ...disk!,
+    children: [...disk!.children!, { ...disk!, location: "lost.vdi", children: [] }],
+  };
+  await writeFile(file, machineXml({ ...plan, disks: [twice] }));
+  t.equal((await choose({ image: "m", snapshot: "base" })).image, states[0]!.disks[0]!.path);
+});
+
+t.test("a disk without snapshots says so to who asks for one", async (t) => {
+  await home(t, { name: "m", snapshots: 0 });
+  for (const snapshot of ["latest", "latest~1", "current~1", "@2026-01-01", "before"]) {
+    t.match(
+      await messageOf({ image: "m", snapshot }),
+      /this disk has no snapshots, and only its current state$/,
+    );
+  }
+});
+
+t.test("where VirtualBox's own settings cannot be read, that is said to who finds no machine", async (t) => {
+  await home(t, { name: "m", snapshots: 0 });
+  const global = join(process.env["HOME"]!, ".config/VirtualBox/VirtualBox.xml");
+  await writeFile(global, "<VirtualBox");
+  const expected = /VirtualBox\.xml: this is not whole XML .*; only machines in .* are known$/;
+  t.match(await messageOf({ image: "n" }), expected);
+  await t.rejects(findMachine("n"), { message: expected });
+  t.equal((await findMachine("m")).name, "m");
 });
 
 t.test("naming an old image opens it, and says that there are newer states", async (t) => {
@@ -189,6 +190,15 @@ t.test("a machine's settings show no file that does not say itself that it is th
   t.match((await choose({ image: "m" })).notices, [/is registered in its place/]);
   await rm(states[0]!.disks[0]!.path);
   t.match(await messageOf({ image: "m" }), /is registered as m-0\.vdi, but is not there/);
+});
+
+t.test("a DVD is no disk of its machine", async (t) => {
+  const { plan, file, folder } = await home(t, { name: "m", snapshots: 0 });
+  const uuid = random(2).uuid();
+  await writeFile(file, machineXml({ ...plan, dvds: [{ uuid, location: "cd.iso" }] }));
+  await writeFile(join(folder, "cd.iso"), Buffer.alloc(2048));
+  t.match(await messageOf({ image: uuid }), /cd\.iso: this is a dvd of a machine.*name the file itself$/);
+  t.match(await messageOf({ image: random(3).uuid() }), /no machine and no image of this UUID/);
 });
 
 t.test("encrypted disks are refused, write-through disks have but one state", async (t) => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { usersOf, type FileUser } from "../../src/storage/users.js";
-import { BASE, vdisk } from "../support/command.js";
+import { BASE, output, vdisk } from "../support/command.js";
 import { place } from "../support/place.js";
 
 function image(t: Test): string {
@@ -45,7 +45,8 @@ async function tell(path: string): Promise<{ said: string[]; users: FileUser[] }
     users = usersOf([path]);
     await sleep(5);
   }
-  return { said: users.map(({ how, process }) => `${process?.program ?? "?"}: ${how}`), users };
+  const said = users.map(({ how, process, device }) => `${process?.program ?? device ?? "?"}: ${how}`);
+  return { said, users };
 }
 
 t.test("qemu is noticed where it writes, with its process, and not where it reads", async (t) => {
@@ -114,6 +115,21 @@ t.test("an exclusive lock of fcntl is its owner's, who is told once", async (t) 
   t.same((await tell(path)).said, ["python3: open for writing"]);
 });
 
+t.test("a loop device writes for the kernel, unless it is read-only", async (t) => {
+  const path = image(t);
+  for (const isReadOnly of [true, false]) {
+    const options = isReadOnly ? ["--read-only"] : [];
+    const device = (await output("losetup", ...options, "--find", "--show", path)).trim();
+    try {
+      const expected = isReadOnly ? [] : [{ path, how: "open for writing", device }];
+      t.same(usersOf([path]), expected);
+      t.same(usersOf([BASE]), [], "another image of that name");
+    } finally {
+      await output("losetup", "--detach", device);
+    }
+  }
+});
+
 t.test("what cannot be looked at is no reason to fail", async (t) => {
   t.same(usersOf([]), []);
   t.same(usersOf(["/nowhere/at/all", "/dev/null/x"]), []);
@@ -134,4 +150,9 @@ t.test("commands warn of a moving disk by program and process, unless --allow-li
     const quiet = await vdisk(...args, "--allow-live");
     t.notMatch(quiet.stdout + quiet.stderr, /moving/);
   }
+  const [folder, other] = [place(t), place(t)];
+  t.match(await vdisk("mount", path, folder), { code: 0, stderr: expected }, "a mount tells at once");
+  const quiet = await vdisk("mount", "--allow-live", path, other);
+  t.match(quiet, { code: 0, stdout: /is mounted/ });
+  t.notMatch(quiet.stderr, /moving/);
 });

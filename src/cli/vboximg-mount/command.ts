@@ -1,14 +1,15 @@
 /** What `vboximg-mount` takes, and what it does. */
 import type { CommandModule } from "yargs";
 import { printSentence } from "../../bytes/text.js";
+import type { MachineList } from "../../machine/hypervisor.js";
 import { findMachine, listMachines } from "../../machine/machines.js";
-import type { Machine } from "../../machine/machine.js";
 import { startMount } from "../../mount/start.js";
 import { notEmpty, severalTimes } from "../disk.js";
 import { tell, UsageError } from "../exit.js";
 import { parseMountOptions } from "../mount-options.js";
 import { write } from "../output.js";
 import { imageMeant } from "./image.js";
+import { writtenImages } from "./images.js";
 import { machineListing } from "./machines.js";
 import { partitionListing } from "./partitions.js";
 
@@ -66,7 +67,10 @@ export const vboximgMount: CommandModule<object, Arguments> = {
 };
 
 async function printMachines({ vm, verbose, wide }: Arguments): Promise<void> {
-  await write(machineListing(await machinesOf(vm), { verbose, wide }));
+  const { machines } = await machinesOf(vm);
+  for (const warning of machines.flatMap(({ warnings }) => warnings)) tell(NAME, printSentence(warning));
+  const written = verbose || wide ? writtenImages(machines) : undefined; // only these tell of states
+  await write(machineListing(machines, { verbose, wide }, written));
 }
 
 async function printPartitions(argv: Arguments): Promise<void> {
@@ -91,7 +95,7 @@ async function mount(argv: Arguments): Promise<void> {
   if (argv.rw || given.includes("rw")) {
     tell(NAME, "the mount is read-only: vdisk does not write yet, and writing to it fails with EROFS");
   }
-  const { mountPoint, log } = await startMount({
+  const { mountPoint, log, warnings } = await startMount({
     image,
     mountPoint: argv.mountPoint,
     allowDirs: argv.allowDir,
@@ -103,6 +107,7 @@ async function mount(argv: Arguments): Promise<void> {
     backend: "auto",
     logLevel: "info",
   });
+  for (const warning of warnings) tell(NAME, printSentence(warning));
   if (argv.verbose) {
     await write(`${printSentence(`${image} is mounted on ${mountPoint}; its log is ${log}`)}\n`);
   }
@@ -113,19 +118,20 @@ async function imageOf({ image, vm, allowDir }: Arguments): Promise<string> {
   if (image === undefined) {
     throw new UsageError("which image? Give its path or UUID with -i; -l lists those that there are");
   }
-  const meant = await imageMeant(image, () => machinesOf(vm));
+  let list: MachineList | undefined;
+  const meant = await imageMeant(image, async () => (list = await machinesOf(vm)));
   const { choose } = await import("../../machine/choose.js");
-  const chosen = await choose({ image: meant, allowDirs: allowDir });
+  const chosen = await choose({ image: meant, allowDirs: allowDir }, list);
   for (const notice of chosen.notices) tell(NAME, printSentence(notice));
   return chosen.image;
 }
 
 /** All machines, or the one that is called `name`. */
-async function machinesOf(name: string | undefined): Promise<readonly Machine[]> {
-  if (name !== undefined) return [await findMachine(name)];
-  const { machines, warnings } = await listMachines();
-  for (const warning of warnings) tell(NAME, printSentence(warning));
-  return machines;
+async function machinesOf(name: string | undefined): Promise<MachineList> {
+  if (name !== undefined) return { machines: [await findMachine(name)], media: [], warnings: [] };
+  const list = await listMachines();
+  for (const warning of list.warnings) tell(NAME, printSentence(warning));
+  return list;
 }
 
 /** An option that takes one value. */

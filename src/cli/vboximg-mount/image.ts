@@ -1,19 +1,21 @@
 /** Which image `--image` means: a file, or what the machines have under that UUID or name. */
 import { stat } from "node:fs/promises";
 import { MissingError } from "../../errors.js";
+import type { MachineList } from "../../machine/hypervisor.js";
 import type { Machine, Medium } from "../../machine/machine.js";
-import { listed, matching, uuidIn } from "../../machine/machines.js";
+import { listed } from "../../machine/listed.js";
+import { matching, uuidIn } from "../../machine/machines.js";
 import { nameOf } from "./images.js";
 
 /**
- * What `name` means: the path of a file as it is, else the UUID of an image. Only where there is no such file, `machines`
- * are asked for: they have an image by its UUID or its file's name, a snapshot by its UUID, a machine's disk as it
- * is now by the machine's UUID or name.
+ * What `name` means: the path of a file as it is, else the UUID of an image. Only where there is no such file, `list` is
+ * asked for: it has an image by its UUID or its file's name, a snapshot by its UUID, a machine's disk as it is now by
+ * the machine's UUID or name. A machine of which nothing is known is its settings file: that says why.
  * @throws {MissingError} when there is none, or more than one; it lists them.
  */
-export async function imageMeant(name: string, machines: () => Promise<readonly Machine[]>): Promise<string> {
+export async function imageMeant(name: string, list: () => Promise<MachineList>): Promise<string> {
   if (name.includes("/") || (await isFile(name))) return name;
-  return registeredImage(name, await machines());
+  return registeredImage(name, await list());
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -21,12 +23,17 @@ async function isFile(path: string): Promise<boolean> {
   return stats !== undefined && !stats.isDirectory();
 }
 
-/** The UUID of the image of `machines` that `name` means. */
-function registeredImage(name: string, machines: readonly Machine[]): string {
+function registeredImage(name: string, { machines, media }: MachineList): string {
   const called = matching(machines, name);
-  const found = new Map(machines.flatMap((machine) => candidates(machine, name, called.includes(machine))));
+  const alone = named(disksIn(media), name).map((medium) => [medium.uuid, tell(medium)] as const);
+  const found = new Map([
+    ...machines.flatMap((machine) => candidates(machine, name, called.includes(machine))),
+    ...alone,
+  ]);
   const [only, ...others] = found.keys();
   if (only === undefined) {
+    const unreadable = called.find(({ problem }) => problem !== undefined);
+    if (unreadable !== undefined) return unreadable.path;
     throw new MissingError({
       file: name,
       thing: "no such file, and no machine has an image or a snapshot of this name or UUID",
@@ -51,15 +58,23 @@ function candidates(
 ): [uuid: string, told: string][] {
   const key = uuidIn(name);
   const images = disksIn([...media, ...disks.flatMap(({ base }) => base ?? [])]);
-  const named = images.filter((medium) => medium.uuid === key || nameOf(medium) === name);
   const shown = disks
     .flatMap(({ states }) => states)
     .filter(({ uuid, isCurrent }) => (uuid !== undefined && uuid === key) || (isCalledSo && isCurrent));
-  return [...named.map(({ uuid }) => uuid), ...shown.map(({ imageUuid }) => imageUuid)].map((uuid) => {
-    const medium = images.find((image) => image.uuid === uuid);
-    const place = medium?.path ?? medium?.location ?? "registered nowhere";
-    return [uuid, `${uuid} (${place}) of ${JSON.stringify(machine)}`];
+  const uuids = [...named(images, name).map(({ uuid }) => uuid), ...shown.map(({ imageUuid }) => imageUuid)];
+  return uuids.map((uuid) => {
+    const medium = images.find((image) => image.uuid === uuid) ?? { uuid, location: "registered nowhere" };
+    return [uuid, `${tell(medium)} of ${JSON.stringify(machine)}`];
   });
+}
+
+function named(images: readonly Medium[], name: string): Medium[] {
+  const key = uuidIn(name);
+  return images.filter((medium) => medium.uuid === key || nameOf(medium) === name);
+}
+
+function tell({ uuid, path, location }: Pick<Medium, "uuid" | "path" | "location">): string {
+  return `${uuid} (${path ?? location})`;
 }
 
 /** All hard disks among `media`, and what is built on them. */

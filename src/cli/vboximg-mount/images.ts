@@ -1,6 +1,8 @@
 /** What a listing says of a machine's images. */
 import { basename, win32 } from "node:path";
+import { flatten } from "../../machine/flatten.js";
 import type { DiskState, Machine, MachineDisk, Medium } from "../../machine/machine.js";
+import { usersOf } from "../../storage/users.js";
 
 /** An image of a disk, at its depth below the base. */
 export interface Nested {
@@ -53,9 +55,18 @@ export function nameOf({ path, location }: Medium): string {
   return path === undefined ? win32.basename(location) : basename(path); // win32 knows both kinds of slash
 }
 
-/** In VirtualBox's words, for an image that nobody has open. */
-export function stateOf({ path }: Medium): string {
-  return path === undefined ? "no access" : "created";
+/** The images of `machines` that another program is writing to: their paths. */
+export function writtenImages(machines: readonly Machine[]): ReadonlySet<string> {
+  const images = machines.flatMap(imagesOf).flat();
+  return new Set(usersOf(images.flatMap(({ medium }) => medium.path ?? [])).map(({ path }) => path));
+}
+
+/** In VirtualBox's words; it keeps what an image that is `written` is built on from being written to. */
+export function stateOf({ path, children }: Medium, written: ReadonlySet<string>): string {
+  if (path === undefined) return "no access";
+  if (written.size === 0) return "created";
+  const isWritten = (medium: Medium): boolean => medium.path !== undefined && written.has(medium.path);
+  return written.has(path) ? "wlock" : flatten(children).some(isWritten) ? "rlock" : "created";
 }
 
 /** Why an image cannot be mounted. */

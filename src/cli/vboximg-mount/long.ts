@@ -10,7 +10,7 @@ const RULE = "-".repeat(65);
 type Field = readonly [label: string, value: string | undefined];
 
 /** `machine` with its images; `isVerbose`, with all that is known of them. */
-export function longEntry(machine: Machine, isVerbose: boolean): string {
+export function longEntry(machine: Machine, isVerbose: boolean, written: ReadonlySet<string>): string {
   const { name, uuid, description, path, problem } = machine;
   const head = isVerbose
     ? fields("", 11, [
@@ -29,21 +29,27 @@ export function longEntry(machine: Machine, isVerbose: boolean): string {
   const disks = imagesOf(machine).map((images) => {
     const entries = images.map(({ medium, level }) => {
       const told = medium.description ?? states.get(medium.uuid);
-      const entry = level === 0 ? baseEntry : childEntry;
-      return `${entry(medium, told, isVerbose)}\n`;
+      const entry =
+        level === 0 ? baseEntry(medium, told, isVerbose, written) : childEntry(medium, told, isVerbose);
+      return `${entry}\n`;
     });
     return `\n${entries.join("")}`;
   });
   return `${RULE}\n${head}${disks.join("")}\n`;
 }
 
-function baseEntry(medium: Medium, told: string | undefined, isVerbose: boolean): string {
+function baseEntry(
+  medium: Medium,
+  told: string | undefined,
+  isVerbose: boolean,
+  written: ReadonlySet<string>,
+): string {
   const { uuid, path, location, format = "", type = "normal" } = medium;
   const details: Field[] = [
     ["Path", path ?? location],
     ["Format", format],
     ["Size", sizeOf(medium)],
-    ["State", stateOf(medium)],
+    ["State", stateOf(medium, written)],
     ["Type", type],
   ];
   return fields("    ", 9, [

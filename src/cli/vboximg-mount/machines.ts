@@ -9,8 +9,16 @@ export interface ListingStyle {
   readonly wide: boolean;
 }
 
-/** All of `machines`, also those of which nothing more is known than why. */
-export function machineListing(machines: readonly Machine[], { verbose, wide }: ListingStyle): string {
-  if (wide && !verbose) return WIDE_HEADING + machines.map(wideEntry).join("");
-  return machines.map((machine) => longEntry(machine, verbose)).join("");
+/**
+ * All of `machines`, also those of which nothing more is known than why.
+ * @param written the paths of images that another program is writing to.
+ */
+export function machineListing(
+  machines: readonly Machine[],
+  { verbose, wide }: ListingStyle,
+  written: ReadonlySet<string> = new Set(),
+): string {
+  const entry = (machine: Machine): string =>
+    wide && !verbose ? wideEntry(machine, written) : longEntry(machine, verbose, written);
+  return (wide && !verbose ? WIDE_HEADING : "") + machines.map(entry).join("");
 }

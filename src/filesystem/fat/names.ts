@@ -37,11 +37,11 @@ export function entryParser(file: string, page: CodePage): EntryParser {
       isEnd ||= kind === "end";
       if (kind !== "file") return undefined;
       const raw = bytes.subarray(at, at + NAME_SIZE);
-      if (!isName(raw)) {
+      const short = shortName(page, raw, bytes[at + EntryRecord.fields.caseFlags.offset]!);
+      if (short === undefined) {
         problem ??= nameError(file, offset, raw);
         return undefined;
       }
-      const short = shortName(page, raw, bytes[at + EntryRecord.fields.caseFlags.offset]!);
       const name = complete?.checksum === checksumOf(raw) ? longName(complete) : undefined;
       const isDirectory = (bytes[at + EntryRecord.fields.attributes.offset]! & Attribute.directory) !== 0;
       return {
@@ -52,12 +52,6 @@ export function entryParser(file: string, page: CodePage): EntryParser {
       };
     },
   };
-}
-
-/** Whether these can be a short name: no control characters, and not nothing but spaces. */
-function isName(raw: Buffer): boolean {
-  const hasControl = raw.some((byte, index) => byte < SPACE && !(index === 0 && byte === First.e5));
-  return !hasControl && raw.some((byte) => byte !== SPACE);
 }
 
 const SPACE = 0x20;
@@ -102,11 +96,12 @@ export function checksumOf(name: Uint8Array): number {
   return sum;
 }
 
-/** "README.TXT" out of "README  TXT". */
-function shortName(page: CodePage, raw: Buffer, caseFlags: number): Buffer {
+/** "README.TXT" out of "README  TXT"; undefined where there is nothing, or a control character. */
+function shortName(page: CodePage, raw: Buffer, caseFlags: number): Buffer | undefined {
   const base = trimmed(raw.subarray(0, 8));
   if (base[0] === First.e5) base[0] = 0xe5;
   const extension = trimmed(raw.subarray(8));
+  if (base.length + extension.length === 0 || hasControl(base) || hasControl(extension)) return undefined;
   const lowerBase = (caseFlags & Case.lowerBase) !== 0;
   const lowerExtension = (caseFlags & Case.lowerExtension) !== 0;
   if (extension.length === 0) return page.name(base, lowerBase);
@@ -114,9 +109,14 @@ function shortName(page: CodePage, raw: Buffer, caseFlags: number): Buffer {
   return Buffer.concat(parts);
 }
 
-/** A copy without the spaces at its end. */
+function hasControl(bytes: Buffer): boolean {
+  return bytes.some((byte) => byte < SPACE);
+}
+
+/** A copy without the spaces at its end; mtools fills up with NULs, too, which end it for Linux as well. */
 export function trimmed(bytes: Buffer): Buffer {
-  let length = bytes.length;
+  const end = bytes.indexOf(0);
+  let length = end < 0 ? bytes.length : end;
   while (length > 0 && bytes[length - 1] === SPACE) length--;
   return Buffer.from(bytes.subarray(0, length));
 }

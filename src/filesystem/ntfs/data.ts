@@ -6,7 +6,7 @@ import { Type } from "./attribute.js";
 import { contentsOf } from "./contents.js";
 import { findAttribute } from "./file.js";
 import type { Medium, NtfsFile } from "./medium.js";
-import { describeTag } from "./reparse.js";
+import { describeTag, keepsSize } from "./reparse.js";
 import { specialOf } from "./special.js";
 import { StandardInformation, standardInformation } from "./standard.js";
 import { WOF_STREAM, wofSource } from "./wof.js";
@@ -20,8 +20,7 @@ export async function dataOf(medium: Medium, file: NtfsFile): Promise<BlockSourc
   const data = await findAttribute(medium, file, Type.data);
   const plain = data && contentsOf(medium, data);
   const special = await specialOf(medium, file, flags);
-  if (special?.kind === "unknown")
-    return plain === undefined ? empty(medium, number) : present(plain, special.reparse.tag);
+  if (special?.kind === "unknown") return present(plain ?? empty(medium, number), special.reparse.tag);
   if (special?.kind !== "wof") return plain ?? empty(medium, number);
 
   const packed = await findAttribute(medium, file, Type.data, WOF_STREAM);
@@ -46,7 +45,10 @@ function empty(medium: Medium, number: number): BlockSource {
   return memorySource(Buffer.alloc(0), `${medium.volume.name} file ${number}`);
 }
 
-/** What is here of a file with tag `tag`: where it has holes, its contents are elsewhere. */
+/**
+ * What is here of a file with tag `tag`: where it has holes, its contents are elsewhere.
+ * @throws {UnsupportedError} where it is empty, and the tag may stand for all that it is.
+ */
 function present(source: BlockSource, tag: number): BlockSource {
   const error = new UnsupportedError({
     file: source.name,
@@ -54,6 +56,7 @@ function present(source: BlockSource, tag: number): BlockSource {
     found: `not on this volume: its reparse point has the tag ${describeTag(tag)}`,
     expected: "here",
   });
+  if (source.size === 0 && !keepsSize(tag)) throw error;
   return {
     name: source.name,
     size: source.size,

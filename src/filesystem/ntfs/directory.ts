@@ -153,12 +153,13 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
 
     async find(number, units, ignoreCase) {
       const index = await indexAt(number);
+      const nameOf = (key: Buffer): Buffer => nameIn(key) ?? key;
       let exact: Match | undefined;
       let similar: Match | undefined;
       try {
         await search(
           index,
-          (key) => compareNames(upCase, nameIn(key) ?? key, units),
+          (key) => compareNames(upCase, nameOf(key), units),
           ({ node, at }) => {
             const name = nameIn(keyOf(node, at));
             if (name === undefined) return false;
@@ -166,6 +167,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
             else similar ??= { ...referenceAt(node, at), units: Buffer.from(name) };
             return exact !== undefined;
           },
+          (a, b) => compareNames(upCase, nameOf(a), nameOf(b)),
         );
       } catch (error) {
         if (!(error instanceof CorruptError)) throw error;

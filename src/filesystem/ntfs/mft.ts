@@ -140,18 +140,23 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
         throw error;
       },
     );
+    let damage: DiskError | undefined; // of a record that may be wanted again, under another name
     for (let index = from; index < to; index++) {
       const number = numbers[index]!;
+      const isAnother = number !== numbers[index - 1];
+      if (isAnother) damage = undefined;
       const start = (number - first) * recordSize;
       try {
+        if (damage !== undefined) throw damage;
         if (!isRead || number < MIRRORED_COUNT) visit(index, (await record(number)).bytes);
         else {
           const bytes = part.subarray(start, start + recordSize);
-          if (number !== numbers[index - 1]) fixRecord(bytes, number, geometry, file, place.offsetOf(number));
+          if (isAnother) fixRecord(bytes, number, geometry, file, place.offsetOf(number));
           visit(index, bytes);
         }
       } catch (error) {
         if (!(error instanceof DiskError)) throw error;
+        damage = error;
         visit(index, error);
       }
     }

@@ -26,6 +26,7 @@ export const Tag = {
   wslBlock: 0x80000026,
   appExecLink: 0x8000001b,
   wof: 0x80000017,
+  nfs: 0x80000014,
 } as const;
 
 /** What is known of further tags, for complaints. */
@@ -108,6 +109,15 @@ export function parseAppExecLink({ data }: Reparse): string | undefined {
 
 /** What people call a tag: `0x80000013 (deduplicated)`. */
 export function describeTag(tag: number): string {
-  const name = (tag & CLOUD_MASK) >>> 0 === CLOUD ? "kept in a cloud" : TAG_NAMES[tag];
+  const name = nameOfTag(tag);
   return `0x${tag.toString(16)}${name === undefined ? "" : ` (${name})`}`;
+}
+
+/** Whether the tag leaves a file its size, so that an empty one has no contents elsewhere either. */
+export function keepsSize(tag: number): boolean {
+  return tag !== Tag.nfs && nameOfTag(tag) !== undefined;
+}
+
+function nameOfTag(tag: number): string | undefined {
+  return (tag & CLOUD_MASK) >>> 0 === CLOUD ? "kept in a cloud" : TAG_NAMES[tag];
 }

@@ -5,6 +5,7 @@ import { contentsOf } from "./contents.js";
 import { linuxMetadata } from "./ea.js";
 import { findAttribute, readAll } from "./file.js";
 import type { Medium, NtfsFile } from "./medium.js";
+import { nfsNode } from "./nfs.js";
 import { pathOf } from "./paths.js";
 import { parseReparse, REPARSE_SIZE_LIMIT, Tag, type Reparse } from "./reparse.js";
 import { FileFlag } from "./standard.js";
@@ -65,6 +66,8 @@ async function specialByTag(medium: Medium, file: NtfsFile, reparse: Reparse): P
     }
     case Tag.wof:
       return { kind: "wof", reparse };
+    case Tag.nfs:
+      return nfsNode(reparse.data) ?? { kind: "unknown", reparse };
     default:
       return file.record.isDirectory ? undefined : { kind: "unknown", reparse };
   }

@@ -17,7 +17,9 @@ interface Moment {
 export function disksOf(settings: MachineSettings, media: readonly Medium[]): MachineDisk[] {
   const mediumOf = new Map<string, { medium: Medium; base: Medium }>();
   for (const base of media) {
-    for (const medium of flatten([base])) mediumOf.set(medium.uuid, { medium, base });
+    for (const medium of flatten([base])) {
+      if (!mediumOf.has(medium.uuid)) mediumOf.set(medium.uuid, { medium, base });
+    }
   }
   const moments = momentsOf(settings);
   const shared = basesAttachedTwice(moments, (uuid) => mediumOf.get(uuid)?.base);

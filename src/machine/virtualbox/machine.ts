@@ -5,6 +5,7 @@ import { disksOf } from "./disks.js";
 import type { LoadedSettings } from "./load.js";
 import { locateMedia } from "./locate.js";
 import { flatten } from "../flatten.js";
+import { listed } from "../listed.js";
 import type { MachineSettings, SnapshotSettings } from "./settings.js";
 
 export const NAME = "VirtualBox";
@@ -33,10 +34,7 @@ export function machineOf({ file, settings, warnings }: LoadedSettings, findBase
     ...(currentSnapshot !== undefined && { currentSnapshot }),
     disks: disksOf(settings, media),
     media,
-    warnings: [
-      ...warnings,
-      ...unknown.map((uuid) => `${file}: the medium {${uuid}} is attached, but registered nowhere`),
-    ],
+    warnings: unknown.length === 0 ? warnings : [...warnings, `${file}: ${unregisteredText(unknown)}`],
     ...(problem !== undefined && { problem }),
   };
 }
@@ -52,6 +50,13 @@ export function unregistered({ media, attachments, snapshot }: MachineSettings):
   const states = [{ attachments }, ...(snapshot === undefined ? [] : flatten([snapshot]))];
   const attached = new Set(states.flatMap((state) => state.attachments.map(({ uuid }) => uuid)));
   return [...attached].filter((uuid) => !registered.has(uuid));
+}
+
+function unregisteredText(uuids: readonly string[]): string {
+  const media = listed(uuids.map((uuid) => `{${uuid}}`));
+  return uuids.length === 1
+    ? `the medium ${media} is attached, but registered nowhere`
+    : `${uuids.length} media are attached, but registered nowhere: ${media}`;
 }
 
 function snapshotOf({ uuid, name, description, taken, isOnline, children }: SnapshotSettings): Snapshot {

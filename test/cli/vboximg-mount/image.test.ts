@@ -36,7 +36,7 @@ const two = machine("two disks", "cccccccc-2222-4333-8444-555555555502", [
 ]);
 
 const meant = (name: string, ...machines: readonly Machine[]): Promise<string> =>
-  imageMeant(name, async () => machines);
+  imageMeant(name, async () => ({ machines, media: [], warnings: [] }));
 
 t.test("an image is named by its UUID, in braces or not, in any case, or by its file's name", async (t) => {
   t.equal(await meant(LEAF, web, two), LEAF);
@@ -67,6 +67,23 @@ t.test("what is not there, or not clear, is told with the choices", async (t) =>
     machine(`m${index}`, `${index}`, [disk(medium(`${index}0`, { at: `/vms/${index}/same.vdi` }))]),
   );
   await t.rejects(meant("same.vdi", ...many), { message: /"m5", .* more; name one/ });
+});
+
+t.test("an image that is registered with no machine is one, too", async (t) => {
+  const alone = medium("11111111-2222-4333-8444-555555555506", {
+    at: "/vms/alone.vdi",
+    children: [medium(LEAF, {})],
+  });
+  const list = async () => ({ machines: [two], media: [alone], warnings: [] });
+  t.equal(await imageMeant(alone.uuid, list), alone.uuid);
+  t.equal(await imageMeant("alone.vdi", list), alone.uuid);
+  t.equal(await imageMeant(LEAF, list), LEAF);
+});
+
+t.test("a machine that cannot be read is its settings file, which says why", async (t) => {
+  const broken = machine("broken", "cccccccc-2222-4333-8444-555555555509", [], { problem: "no such file" });
+  t.equal(await meant("broken", web, broken), broken.path);
+  t.equal(await meant(broken.uuid, web, broken), broken.path);
 });
 
 t.test("DVDs and floppies are no disks", async (t) => {

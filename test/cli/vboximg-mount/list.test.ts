@@ -1,5 +1,5 @@
 /** What `vboximg-mount --list` prints of real settings, and of the partitions of real disks. */
-import { openSync, readSync, rmSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import t, { type Test } from "tap";
 import { BASE, NEWEST, output } from "../../support/command.js";
@@ -106,6 +106,13 @@ The web                                                            ${MACHINE}
       t.match(stdout.slice(expected.length), BROKEN);
     }
   }
+  const writer = openSync(leaf, "r+");
+  const inUse = await vboximgMount(home, ["-lw"]);
+  t.equal(
+    inUse.stdout.slice(0, wide.length),
+    wide.replace("created", "  rlock").replace("created", "  wlock"),
+  );
+  closeSync(writer);
   for (const args of [
     ["--vm", MACHINE],
     [`--vm=${MACHINE}`],

@@ -176,6 +176,18 @@ Oracle Linux 7                                                     5365ab5f-470d
   );
 });
 
+t.test("an image that is written to is wlock, and what it is built on rlock", async (t) => {
+  const told = (written: string, wide: boolean): string[] =>
+    machineListing([PROXY], { verbose: !wide, wide }, new Set([written])).match(
+      wide ? /(?:created|[rw]lock|no access)(?= {2})/g : /(?<=State: +)\w+/g,
+    )!;
+  t.same(told("/vms/Proxy/Snapshots/b.vdi", true), ["rlock", "rlock", "wlock", "no access"]);
+  t.same(told("/vms/Proxy/Snapshots/a.vdi", true), ["rlock", "wlock", "created", "no access"]);
+  t.same(told("/vms/Proxy/Proxy.vdi", true), ["wlock", "created", "created", "no access"]);
+  t.same(told("/vms/Proxy/Proxy.vdi", false), ["wlock"]);
+  t.same(told("/vms/elsewhere", false), ["created"]);
+});
+
 t.test("a machine that cannot be read is listed, and why", async (t) => {
   t.equal(
     machineListing([BROKEN], { verbose: false, wide: false }),

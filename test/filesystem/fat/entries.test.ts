@@ -175,6 +175,17 @@ t.test("a name of control characters is skipped, and the listing's end says so",
   await t.rejects(fs.lookup(fs.root, Buffer.from("D")), /the name of a directory entry/);
 });
 
+t.test("a short name ends at a NUL, as mtools leaves them", async (t) => {
+  const fs = await withRoot([entry("_____A^~ \0\0"), entry("AB\0     TX\0"), entry(" \0A        ")]);
+  const first = await fs.list(fs.root, 0);
+  t.same(
+    first.map(({ name }) => name.toString()),
+    ["_____A^~", "AB.TX"],
+  );
+  t.equal(await fs.lookup(fs.root, Buffer.from("ab.tx")), first[1]!.id);
+  await t.rejects(fs.list(fs.root, first.at(-1)!.cookie), /2000412/, "nothing before it is no name");
+});
+
 t.test("attributes become modes, and are told as they are", async (t) => {
   const fs = await withRoot([entry("A"), entry("B", { attributes: 0x07 }), entry("C", { attributes: 0x11 })]);
   const [a, b, c] = await listAll(fs, fs.root);

@@ -51,6 +51,9 @@ for name, tag in {"dedup": 0x80000013, "cloud": 0x9000601a, "hsm": 0xc0000004, "
     with open(name, "w") as f:
         f.truncate(100000)
     reparse(name, tag, b"some data")
+for name, tag in {"empty strange": 0x80001234, "empty nfs": 0x80000014, "empty cloud": 0x9000601a}.items():
+    open(name, "w").close()
+    reparse(name, tag, b"some data")
 with open("hydrated", "wb") as f:
     f.write(b"all here" * 1000)
 reparse("hydrated", 0x9000601a, b"some data")
@@ -145,6 +148,61 @@ os.symlink("../etc/p\u00e4th", "link")`;
   }),
 );
 
+t.test("a file has the owner and the mode that WSL noted", (t) =>
+  withFolder(async (folder) => {
+    const image = makeImage(folder, 16);
+    const script = `import os, struct, sys
+os.chdir(sys.argv[1])
+open("noted", "w").close()
+values = [(b"$LXUID", 1234), (b"$LXGID", 55), (b"$LXMOD", 0o104751)]
+entry = lambda name, value: struct.pack("<IBBH", 20, 0, len(name), 4) + name + b"\\0" + struct.pack("<I", value) + b"\\0"
+os.setxattr("noted", "system.ntfs_ea", b"".join(entry(*value) for value in values))`;
+    await mountedByNtfs3g(image, folder, "rw", (mountPoint) => {
+      run("python3", "-c", script, mountPoint);
+    });
+    await withNtfs(image, async (fs) => {
+      const { type, uid, gid, permissions } = await fs.attributes(await find(fs, "noted"));
+      t.same([type, uid, gid, permissions], ["file", 1234, 55, 0o4751]);
+    });
+  }),
+);
+
+t.test("what Windows' NFS server made is what its clients wanted it to be", (t) =>
+  withFolder(async (folder) => {
+    const image = makeImage(folder, 16);
+    const script = `import os, struct, sys
+os.chdir(sys.argv[1])
+def node(name, kind, data=b""):
+    open(name, "w").close()
+    data = kind.ljust(8, b"\\0") + data
+    os.setxattr(name, "system.ntfs_reparse_data", struct.pack("<IHH", 0x80000014, len(data), 0) + data)
+node("link", b"LNK\\x01", "../etc/p\u00e4th".encode("utf-16le"))
+node("character", b"CHR", struct.pack("<II", 300, 70000))
+node("block", b"BLK", struct.pack("<II", 8, 1))
+node("fifo", b"FIFO")
+node("socket", b"SOCK")
+node("cut", b"BLK", b"1234")`;
+    await mountedByNtfs3g(image, folder, "rw", (mountPoint) => {
+      run("python3", "-c", script, mountPoint);
+    });
+    await withNtfs(image, async (fs) => {
+      t.equal(await target(fs, "link"), "../etc/päth");
+      for (const [name, device] of Object.entries({
+        character: { major: 300, minor: 70_000 },
+        block: { major: 8, minor: 1 },
+        fifo: undefined,
+        socket: undefined,
+      })) {
+        const attributes = await fs.attributes(await find(fs, name));
+        t.same([attributes.type, attributes.device], [name, device]);
+      }
+      const cut = await find(fs, "cut");
+      t.equal((await fs.attributes(cut)).type, "file");
+      await t.rejects(fs.open(cut), UnsupportedError);
+    });
+  }),
+);
+
 t.test("what is kept elsewhere is an error that names the tag, never zeros", (t) =>
   withFolder(async (folder) => {
     await withNtfs(await made(folder, true), async (fs) => {
@@ -161,6 +219,17 @@ t.test("what is kept elsewhere is an error that names the tag, never zeros", (t)
         t.ok(error instanceof UnsupportedError && tag.test(error.message), name);
         t.ok(await fs.extendedAttribute!(id, "system.ntfs_reparse_data"), "the tag is in an attribute");
       }
+      for (const [name, tag] of [
+        ["empty strange", /0x80001234/],
+        ["empty nfs", /0x80000014 \(of an NFS server\)/],
+      ] as const) {
+        const id = await find(fs, name);
+        t.equal((await fs.attributes(id)).type, "file");
+        const error: unknown = await fs.open(id).catch((caught: unknown) => caught);
+        t.ok(error instanceof UnsupportedError && tag.test(error.message), name);
+      }
+      const empty = await fs.open(await find(fs, "empty cloud"));
+      t.equal(empty.size, 0, "a cloud's placeholder has its file's size, so this one is empty");
       const file = await fs.open(await find(fs, "hydrated"));
       t.equal((await read(file, 0, file.size)).toString(), "all here".repeat(1000), "what is here is read");
       t.equal((await fs.attributes(await find(fs, "clouddir"))).type, "directory");

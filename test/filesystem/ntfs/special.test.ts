@@ -290,6 +290,27 @@ t.test("an entry whose file's record was used anew is damaged; the others are re
   t.equal(await textOf(fs, "g"), "there");
 });
 
+t.test("a file whose record is torn is damaged under each of its names", async (t) => {
+  const image = await made(`
+open("a", "w").write("here"); os.link("a", "b"); os.link("a", "c"); open("d", "w").write("there")
+for i in range(40): open("filler%d" % i, "w").close()`);
+  const id = await find(await opened(image), "a");
+  image[recordAt(image, id) + 0x1fe]! ^= 1;
+  const fs = await opened(image);
+  const entries = (await listAll(fs, fs.root)).filter(({ name }) => name.length === 1);
+  t.same(
+    entries.map(({ name, attributes }) => [name.toString(), attributes?.size]),
+    [
+      ["a", undefined],
+      ["b", undefined],
+      ["c", undefined],
+      ["d", 5],
+    ],
+  );
+  for (const name of ["a", "b", "c"])
+    await t.rejects(async () => fs.attributes(await find(fs, name)), CorruptError);
+});
+
 t.test("damage in a directory's tree takes no names but those in it", async (t) => {
   const image = await made(`
 os.mkdir("d")

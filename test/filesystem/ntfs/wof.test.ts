@@ -66,6 +66,40 @@ for (const algorithm of ["xpress4k", "xpress8k", "xpress16k", "lzx"]) {
   );
 }
 
+t.test("the places of chunks have 64 bits in a file of more than 4 GiB", (t) =>
+  withFolder(async (folder) => {
+    const image = makeImage(folder, 64);
+    const chunks = 131_074;
+    const size = (chunks - 2) * 32_768 + 40_000;
+    // wimlib packs a chunk of zeros; the last chunk is stored as it is. A WIM's first resource is at byte 208.
+    const script = `import os, struct, subprocess, sys
+folder, mount, chunks, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+os.mkdir(f"{folder}/in")
+with open(f"{folder}/in/zeros", "wb") as f: f.truncate(65536)
+subprocess.run(["wimcapture", f"{folder}/in", f"{folder}/w", "--compress=lzx", "--chunk-size=32768", "--no-acls"], check=True, stdout=subprocess.DEVNULL)
+wim = open(f"{folder}/w", "rb").read()
+end, = struct.unpack_from("<I", wim, 208)
+zeros = wim[212:212 + end]
+table = b"".join(struct.pack("<Q", i * end) for i in range(1, chunks))
+with open(f"{mount}/big", "wb") as f: f.truncate(size)
+with open(f"{mount}/big:WofCompressedData", "wb") as f: f.write(table + zeros * (chunks - 1) + b"e" * (size % 32768))
+data = struct.pack("<IIII", 1, 2, 1, 1)
+os.setxattr(f"{mount}/big", "system.ntfs_reparse_data", struct.pack("<IHH", 0x80000017, len(data), 0) + data)`;
+    await mountedByNtfs3g(image, folder, "streams_interface=windows", (mountPoint) => {
+      run("python3", "-c", script, folder, mountPoint, `${chunks}`, `${size}`);
+    });
+    await withNtfs(image, async (fs) => {
+      const file = await fs.open(await find(fs, "big"));
+      t.equal(file.size, size);
+      const last = size % 32_768;
+      const expected = Buffer.concat([Buffer.alloc(100_000), Buffer.alloc(last, "e")]);
+      t.ok((await read(file, size - expected.length, expected.length)).equals(expected));
+      for (const offset of [0, 2 ** 31 - 50_000, 2 ** 32 - 100_000])
+        t.ok((await read(file, offset, 100_000)).equals(Buffer.alloc(100_000)), `from ${offset}`);
+    });
+  }),
+);
+
 t.test("damage of one chunk takes that chunk; the rest of the file is read", (t) =>
   withFolder(async (folder) => {
     const text = contents().get("text")!;

@@ -306,6 +306,13 @@ t.test("a medium that is registered with another machine, or with none, is known
       [`${MACHINES}/b/b.vbox`]: simple("b", 2, { attached: attached(62) }),
       [`${MACHINES}/a/2.vdi`]: "",
       [`${MACHINES}/c/c.vbox`]: simple("c", 3, { attached: attached(99) }),
+      [`${MACHINES}/d/d.vbox`]: simple("d", 4, {
+        attached: Array.from({ length: 30 }, (_, port) => ({
+          controller: "SATA",
+          port,
+          uuid: uuid(100 + port),
+        })),
+      }),
     },
     { disks: [{ uuid: uuid(70), location: "loose.vdi" }] },
   );
@@ -315,6 +322,9 @@ t.test("a medium that is registered with another machine, or with none, is known
   t.same((await virtualBox.openMachine(b.path)).disks, b.disks);
   t.match(machines.find(({ name }) => name === "c")!.warnings, [
     /\{00000099-.*\} is attached, but registered nowhere/,
+  ]);
+  t.match(machines.find(({ name }) => name === "d")!.warnings, [
+    /30 media are attached, but registered nowhere: \{00000100-.*\{00000111-.*\}, and 18 more$/,
   ]);
   t.match(media, [{ uuid: uuid(70) }]);
 });

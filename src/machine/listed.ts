@@ -1,0 +1,10 @@
+/** Lists in complaints and warnings: long enough to choose from, and no longer. */
+
+/** Choices that a complaint lists. */
+const LISTED_LIMIT = 12;
+
+/** `choices` as a complaint has them. */
+export function listed(choices: readonly string[]): string {
+  const more = choices.length > LISTED_LIMIT ? [`and ${choices.length - LISTED_LIMIT} more`] : [];
+  return [...choices.slice(0, LISTED_LIMIT), ...more].join(", ");
+}
