@@ -3,6 +3,7 @@
  * tree: each is read once, a place in one is a cookie that keeps its meaning, and damage takes no more than a block.
  */
 import { LRUCache } from "lru-cache";
+import { readU16le, readU32le } from "../../bytes/struct.js";
 import { nameFromUtf16 } from "../../bytes/utf16.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { openIndex, type Index } from "./btree.js";
@@ -46,7 +47,7 @@ const NAMES_INDEX = "$I30";
  * Names that make a batch: listing stops after the block that reaches them. Many, since the records of a batch are
  * read in their own order, and a large directory's are all over the file table.
  */
-const BATCH_SIZE = 2048;
+const BATCH_SIZE = 8192;
 
 /** Cookies of names in blocks begin here; below are those in the root. Roots are smaller than records: 64 KiB. */
 const FIRST_BLOCK_COOKIE = 2 ** 20;
@@ -181,15 +182,16 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
 function referenceAt({ bytes }: IndexNode, at: number): Reference {
   const { fields } = IndexEntry;
   return {
-    number: bytes.readUIntLE(at + fields.fileLow.offset, 6),
-    sequence: bytes.readUInt16LE(at + fields.sequence.offset),
+    number:
+      readU32le(bytes, at + fields.fileLow.offset) + readU16le(bytes, at + fields.fileHigh.offset) * 2 ** 32,
+    sequence: readU16le(bytes, at + fields.sequence.offset),
   };
 }
 
 /** The name of the entry at `at`, where it is one to be listed. @throws {CorruptError} where it has none. */
 function shownName(medium: Medium, node: IndexNode, at: number): Buffer | undefined {
   const { bytes } = node;
-  const keyLength = bytes.readUInt16LE(at + IndexEntry.fields.keyLength.offset);
+  const keyLength = readU16le(bytes, at + IndexEntry.fields.keyLength.offset);
   const start = at + IndexEntry.size + FileName.size;
   const length = 2 * (bytes[start - FileName.size + FileName.fields.nameLength.offset] ?? 0);
   if (length === 0 || FileName.size + length > keyLength) {

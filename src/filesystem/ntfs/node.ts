@@ -1,5 +1,5 @@
 /** Indexes (B-trees): $INDEX_ROOT and the blocks of $INDEX_ALLOCATION. Source: ntfs-3g layout.h, INDEX_*. */
-import { struct, u16le, u32le, u64le, u8 } from "../../bytes/struct.js";
+import { readU16le, readU64le, struct, u16le, u32le, u64le, u8 } from "../../bytes/struct.js";
 import { CorruptError } from "../../errors.js";
 
 /** The start of $INDEX_ROOT; a node header follows. */
@@ -83,9 +83,9 @@ export function nodeAt(bytes: Buffer, header: number, file: string, name: string
 export function nextEntry({ bytes, end, name, file }: IndexNode, at: number): number {
   const room = end - at;
   const isThere = room >= IndexEntry.size;
-  const length = isThere ? bytes.readUInt16LE(at + IndexEntry.fields.length.offset) : 0;
-  const flags = isThere ? bytes.readUInt16LE(at + IndexEntry.fields.flags.offset) : 0;
-  const keyLength = isThere ? bytes.readUInt16LE(at + IndexEntry.fields.keyLength.offset) : 0;
+  const length = isThere ? readU16le(bytes, at + IndexEntry.fields.length.offset) : 0;
+  const flags = isThere ? readU16le(bytes, at + IndexEntry.fields.flags.offset) : 0;
+  const keyLength = isThere ? readU16le(bytes, at + IndexEntry.fields.keyLength.offset) : 0;
   const childSize = (flags & EntryFlag.hasChild) === 0 ? 0 : CHILD_SIZE;
   const keySize = (flags & EntryFlag.isLast) === 0 ? keyLength : 0;
   if (length % 8 !== 0 || length > room || IndexEntry.size + keySize + childSize > length) {
@@ -102,18 +102,18 @@ export function nextEntry({ bytes, end, name, file }: IndexNode, at: number): nu
 const CHILD_SIZE = 8;
 
 export function isLast(node: IndexNode, at: number): boolean {
-  return (node.bytes.readUInt16LE(at + IndexEntry.fields.flags.offset) & EntryFlag.isLast) !== 0;
+  return (readU16le(node.bytes, at + IndexEntry.fields.flags.offset) & EntryFlag.isLast) !== 0;
 }
 
 /** The VCN of the child whose keys come before that of the entry at `at`, which ends at `next`. */
 export function childOf(node: IndexNode, at: number, next: number): number | undefined {
   const { bytes } = node;
-  if ((bytes.readUInt16LE(at + IndexEntry.fields.flags.offset) & EntryFlag.hasChild) === 0) return undefined;
-  return bytes.readUInt32LE(next - CHILD_SIZE) + bytes.readUInt32LE(next - CHILD_SIZE + 4) * 2 ** 32;
+  if ((readU16le(bytes, at + IndexEntry.fields.flags.offset) & EntryFlag.hasChild) === 0) return undefined;
+  return readU64le(bytes, next - CHILD_SIZE);
 }
 
 /** The key of the entry at `at`. Borrowed. */
 export function keyOf({ bytes }: IndexNode, at: number): Buffer {
   const start = at + IndexEntry.size;
-  return bytes.subarray(start, start + bytes.readUInt16LE(at + IndexEntry.fields.keyLength.offset));
+  return bytes.subarray(start, start + readU16le(bytes, at + IndexEntry.fields.keyLength.offset));
 }

@@ -2,7 +2,7 @@
  * The attributes of an ordinary file straight out of its record's bytes. A listing does this for every file of a
  * directory: nothing is made that is not kept. Whatever is out of the ordinary, damage too, is left to the full way.
  */
-import { readU64le } from "../../bytes/struct.js";
+import { readU16le, readU32le, readU64le } from "../../bytes/struct.js";
 import type { Attributes } from "../filesystem.js";
 import {
   AttributeFlag,
@@ -25,29 +25,29 @@ const SMALLEST_ATTRIBUTE = 24;
 export function sequenceIn(bytes: Buffer): number | undefined {
   const { magic, flags, baseLow, baseHigh, sequence } = RecordHeader.fields;
   const isFile =
-    bytes.readUInt32LE(magic.offset) === RECORD_MAGIC &&
-    (bytes.readUInt16LE(flags.offset) & RecordFlag.inUse) !== 0 &&
-    bytes.readUInt32LE(baseLow.offset) === 0 &&
-    bytes.readUInt16LE(baseHigh.offset) === 0;
-  return isFile ? bytes.readUInt16LE(sequence.offset) : undefined;
+    readU32le(bytes, magic.offset) === RECORD_MAGIC &&
+    (readU16le(bytes, flags.offset) & RecordFlag.inUse) !== 0 &&
+    readU32le(bytes, baseLow.offset) === 0 &&
+    readU16le(bytes, baseHigh.offset) === 0;
+  return isFile ? readU16le(bytes, sequence.offset) : undefined;
 }
 
 /** The attributes of file `number` by `bytes`, its record with its fixups applied; undefined where they do not tell. */
 export function quickAttributes(medium: Medium, bytes: Buffer, number: number): Attributes | undefined {
   if (sequenceIn(bytes) === undefined) return undefined;
-  const isDirectory = (bytes.readUInt16LE(RecordHeader.fields.flags.offset) & RecordFlag.directory) !== 0;
-  const used = bytes.readUInt32LE(RecordHeader.fields.usedSize.offset);
+  const isDirectory = (readU16le(bytes, RecordHeader.fields.flags.offset) & RecordFlag.directory) !== 0;
+  const used = readU32le(bytes, RecordHeader.fields.usedSize.offset);
   if (used > bytes.length) return undefined;
   const bodyType = isDirectory ? Type.indexAllocation : Type.data;
   const bodyNameLength = isDirectory ? NAMES_INDEX_LENGTH : 0;
   let information = 0;
   let body = 0;
-  for (let at = bytes.readUInt16LE(RecordHeader.fields.attributesOffset.offset); ;) {
+  for (let at = readU16le(bytes, RecordHeader.fields.attributesOffset.offset); ;) {
     if (at + 4 > used) return undefined;
-    const type = bytes.readUInt32LE(at);
+    const type = readU32le(bytes, at);
     if (type === END_OF_ATTRIBUTES) break;
     if (at + SMALLEST_ATTRIBUTE > used) return undefined;
-    const length = bytes.readUInt32LE(at + AttributeHeader.fields.length.offset);
+    const length = readU32le(bytes, at + AttributeHeader.fields.length.offset);
     if (length < SMALLEST_ATTRIBUTE || length % 8 !== 0 || at + length > used) return undefined;
     if (type === Type.standardInformation) information = valueAt(bytes, at, length, StandardInformation.size);
     else if (type === bodyType && bytes[at + AttributeHeader.fields.nameLength.offset] === bodyNameLength)
@@ -56,13 +56,13 @@ export function quickAttributes(medium: Medium, bytes: Buffer, number: number): 
     at += length;
   }
   if (information === 0) return undefined;
-  const flags = bytes.readUInt32LE(information + StandardInformation.fields.flags.offset);
+  const flags = readU32le(bytes, information + StandardInformation.fields.flags.offset);
   if ((flags & FileFlag.reparsePoint) !== 0 || (!isDirectory && (flags & FileFlag.system) !== 0))
     return undefined;
   const sizes = body === 0 ? NONE : sizesAt(bytes, body);
   if (sizes === undefined) return undefined;
 
-  const linkCount = bytes.readUInt16LE(RecordHeader.fields.linkCount.offset);
+  const linkCount = readU16le(bytes, RecordHeader.fields.linkCount.offset);
   const shown = { type: isDirectory ? ("directory" as const) : ("file" as const), ...sizes };
   return shownAs(medium, number, linkCount, bytes, information, shown);
 }
@@ -71,28 +71,28 @@ const NONE = { size: 0, allocated: 0 };
 
 /** Where the value of the resident attribute at `at` begins, which has `least` bytes or more; 0 where it has not. */
 function valueAt(bytes: Buffer, at: number, length: number, least: number): number {
-  const valueLength = bytes.readUInt32LE(at + ResidentHeader.fields.valueLength.offset);
-  const valueOffset = bytes.readUInt16LE(at + ResidentHeader.fields.valueOffset.offset);
+  const valueLength = readU32le(bytes, at + ResidentHeader.fields.valueLength.offset);
+  const valueOffset = readU16le(bytes, at + ResidentHeader.fields.valueOffset.offset);
   const isResident = bytes[at + AttributeHeader.fields.nonResident.offset] === 0;
   return isResident && valueLength >= least && valueOffset + valueLength <= length ? at + valueOffset : 0;
 }
 
 /** The sizes of the attribute at `at`; undefined where they cannot be right. */
 function sizesAt(bytes: Buffer, at: number): { size: number; allocated: number } | undefined {
-  const length = bytes.readUInt32LE(at + AttributeHeader.fields.length.offset);
+  const length = readU32le(bytes, at + AttributeHeader.fields.length.offset);
   if (bytes[at + AttributeHeader.fields.nonResident.offset] === 0) {
     if (valueAt(bytes, at, length, 0) === 0) return undefined;
-    const size = bytes.readUInt32LE(at + ResidentHeader.fields.valueLength.offset);
+    const size = readU32le(bytes, at + ResidentHeader.fields.valueLength.offset);
     return { size, allocated: Math.ceil(size / 8) * 8 };
   }
   const isPacked =
-    (bytes.readUInt16LE(at + AttributeHeader.fields.flags.offset) &
+    (readU16le(bytes, at + AttributeHeader.fields.flags.offset) &
       (AttributeFlag.compression | AttributeFlag.sparse)) !==
     0;
   // A packed one without its own size, or any other oddity, is for the full way.
   if (length < (isPacked ? PackedSize.size : NonResidentHeader.size)) return undefined;
   const { runsOffset, firstVcn, dataSize, allocatedSize } = NonResidentHeader.fields;
-  const runs = bytes.readUInt16LE(at + runsOffset.offset);
+  const runs = readU16le(bytes, at + runsOffset.offset);
   const isOdd = readU64le(bytes, at + firstVcn.offset) !== 0 || runs >= length;
   if (isOdd || runs < (isPacked ? PackedSize.size : NonResidentHeader.size)) return undefined;
   const size = readU64le(bytes, at + dataSize.offset);

@@ -1,4 +1,5 @@
 /** What stat(2) shows of a file, out of its standard information and what else was found. */
+import { readU32le } from "../../bytes/struct.js";
 import { fromFiletime, type Timestamp } from "../../bytes/time.js";
 import type { Attributes, NodeType } from "../filesystem.js";
 import type { Medium } from "./medium.js";
@@ -63,5 +64,5 @@ export function sectorsOf(allocated: number): number {
 }
 
 function timeAt(bytes: Buffer, at: number): Timestamp {
-  return fromFiletime(bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4));
+  return fromFiletime(readU32le(bytes, at), readU32le(bytes, at + 4));
 }
