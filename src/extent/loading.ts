@@ -26,10 +26,19 @@ export function loadingCache<K extends object | number, V extends object, C = un
     fetchMethod: (key, _stale, { context: { context } }) => load(key, context),
     ignoreFetchAbort: true, // else those who wait for a load that is evicted get an error
   });
+  // Inodes lie side by side: the same page is asked for again and again.
+  let last: { readonly key: K; readonly value: V } | undefined;
+  const peek = (key: K): V | undefined => {
+    if (last?.key === key) return last.value;
+    const value = values.get(key);
+    if (value !== undefined) last = { key, value };
+    return value;
+  };
   return {
-    get: (key, context) => values.get(key) ?? values.forceFetch(key, { context: { context } }),
-    peek: (key) => values.get(key),
+    get: (key, context) => peek(key) ?? values.forceFetch(key, { context: { context } }),
+    peek,
     forget: (key) => {
+      if (last?.key === key) last = undefined;
       values.delete(key);
     },
   };

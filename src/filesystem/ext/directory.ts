@@ -28,10 +28,14 @@ const DIRECTORY_LIMIT = 2 ** 34;
 /** A part of a directory, or what is wrong with it. */
 export type Part = Chunk | { readonly position: number; readonly error: DiskError };
 
-/** The parts of `inode`, a directory, from the one that holds byte `from` of it. */
-export async function* partsOf(medium: Medium, inode: Inode, from: number): AsyncGenerator<Part, void, void> {
+/** The parts of `inode`, a directory, from the one that holds byte `from` of it: as many at a time as are read at once. */
+export async function* partsOf(
+  medium: Medium,
+  inode: Inode,
+  from: number,
+): AsyncGenerator<readonly Part[], void, void> {
   if ((inode.flags & InodeFlag.inlineData) !== 0) {
-    yield* inlineParts(medium, inode, from);
+    yield inlineParts(medium, inode, from);
     return;
   }
   const { blockSize } = medium.geometry;
@@ -44,28 +48,37 @@ export async function* partsOf(medium: Medium, inode: Inode, from: number): Asyn
     if (at > first) await setImmediate();
     for (const run of await runs(at, Math.min(WINDOW_SIZE, whole - at))) {
       const end = at + run.length;
-      if (run.kind === "damaged") yield { position: at, error: run.error };
-      if (run.kind === "at") yield* runParts(medium, inode, at, run.offset, run.length);
+      if (run.kind === "damaged") yield [{ position: at, error: run.error }];
+      for (let skip = 0; run.kind === "at" && skip < run.length;) {
+        const parts = await readParts(medium, inode, at + skip, run.offset + skip, run.length - skip);
+        yield parts;
+        skip += parts.length * blockSize;
+      }
       at = end; // a hole holds no names
     }
   }
 }
 
 /**
- * The part of `inode`, a directory, that holds byte `position`, where there is one.
+ * The part of `inode`, a directory, that holds byte `position`, where there is one. It is kept: where one name is
+ * looked up, others are.
  * @throws {DiskError} where it is damaged.
  */
 export async function partWith(medium: Medium, inode: Inode, position: number): Promise<Chunk | undefined> {
-  if ((inode.flags & InodeFlag.inlineData) !== 0) return [...inlineParts(medium, inode, position)][0];
+  if ((inode.flags & InodeFlag.inlineData) !== 0) return inlineParts(medium, inode, position)[0];
   const { blockSize } = medium.geometry;
-  const at = Math.floor(position / blockSize) * blockSize;
-  const [run] = await runsOf(medium, inode)(at, blockSize);
+  const first = Math.floor(position / blockSize) * blockSize;
+  const [run] = await runsOf(medium, inode)(first, blockSize);
   if (run?.kind !== "at") return undefined;
-  for await (const part of runParts(medium, inode, at, run.offset, blockSize)) {
-    if ("error" in part) throw part.error;
-    return part;
-  }
-  return undefined;
+  const { offset } = run;
+  const known = medium.checked.get(offset);
+  if (known?.inode === inode.number && known.first === first && known.depth === DIRECTORY_BLOCK)
+    return { bytes: known.bytes, position: first, offset, file: medium.volume.name };
+  const [part] = await readParts(medium, inode, first, offset, blockSize);
+  if (part === undefined) return undefined;
+  if ("error" in part) throw part.error;
+  medium.checked.set(offset, { inode: inode.number, first, depth: DIRECTORY_BLOCK, bytes: part.bytes });
+  return part;
 }
 
 /**
@@ -85,36 +98,26 @@ export function entriesOf(
   return readEntries(part, hasTypes, inodeCount, shown, visit);
 }
 
-/** The blocks of one run. They are read past the metadata cache: directories lie apart, its pages are large. */
-async function* runParts(
+/**
+ * The block at byte `position` of a directory, which lies at `offset`, and those of the `length` bytes there that are
+ * read along with it. They are read past the metadata cache: directories lie apart, its pages are large.
+ */
+async function readParts(
   medium: Medium,
   inode: Inode,
   position: number,
   offset: number,
   length: number,
-): AsyncGenerator<Part, void, void> {
+): Promise<Part[]> {
   const { blockSize } = medium.geometry;
-  let ahead: Buffer = Buffer.alloc(0);
-  let aheadFrom = offset; // where in the volume `ahead` lies
-  for (let skip = 0; skip < length; skip += blockSize) {
-    const at = offset + skip;
-    const known = medium.checked.get(at);
-    if (known?.inode === inode.number && known.first === position + skip && known.depth === DIRECTORY_BLOCK) {
-      yield { bytes: known.bytes, position: position + skip, offset: at, file: medium.volume.name };
-      continue;
-    }
-    if (at + blockSize > aheadFrom + ahead.length) {
-      const bytes = await readAhead(medium, at, length - skip);
-      if (bytes instanceof DiskError) {
-        yield { position: position + skip, error: bytes };
-        continue;
-      }
-      ahead = bytes;
-      aheadFrom = at;
-    }
-    const bytes = ahead.subarray(at - aheadFrom, at - aheadFrom + blockSize);
-    yield checkedPart(medium, inode, position + skip, at, bytes);
+  const bytes = await readAhead(medium, offset, length);
+  if (bytes instanceof DiskError) return [{ position, error: bytes }];
+  const parts: Part[] = [];
+  for (let skip = 0; skip < bytes.length; skip += blockSize) {
+    const block = bytes.subarray(skip, skip + blockSize);
+    parts.push(checkedPart(medium, inode, position + skip, offset + skip, block));
   }
+  return parts;
 }
 
 /** The block at `offset`, and what follows of the `length` bytes there as far as that is worth while. */
@@ -131,16 +134,16 @@ async function readAhead(medium: Medium, offset: number, length: number): Promis
   }
 }
 
-/** A block of a directory once its checksum is verified; it is kept then. */
+/** A block of a directory once its checksum is verified. */
 function checkedPart(medium: Medium, inode: Inode, position: number, offset: number, bytes: Buffer): Part {
   const isIndexed = (inode.flags & InodeFlag.indexed) !== 0;
   if (medium.geometry.checksummed && !blockChecksumFits(bytes, inode.seed, position === 0, isIndexed))
     return { position, error: checksumError(medium, offset, `a block of directory ${inode.number}`) };
-  medium.checked.set(offset, { inode: inode.number, first: position, depth: DIRECTORY_BLOCK, bytes });
   return { bytes, position, offset, file: medium.volume.name };
 }
 
-function* inlineParts(medium: Medium, inode: Inode, from: number): Generator<Chunk, void, void> {
+function inlineParts(medium: Medium, inode: Inode, from: number): Chunk[] {
+  const parts: Chunk[] = [];
   const data = inlineData(medium, inode);
   const bounds = [INLINE_PARENT_SIZE, INLINE_HEAD_SIZE, data.length];
   for (let index = 0; index + 1 < bounds.length; index++) {
@@ -148,8 +151,9 @@ function* inlineParts(medium: Medium, inode: Inode, from: number): Generator<Chu
     const end = bounds[index + 1]!;
     if (from >= end || position === end) continue;
     const offset = inode.offset + InodeRecord.fields.block.offset + position;
-    yield { bytes: data.subarray(position, end), position, offset, file: medium.volume.name };
+    parts.push({ bytes: data.subarray(position, end), position, offset, file: medium.volume.name });
   }
+  return parts;
 }
 
 /** The size of a directory, which no volume makes larger than itself: it has no holes. */

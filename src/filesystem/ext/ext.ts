@@ -62,7 +62,7 @@ const GROUP_CACHE_COUNT = 2 ** 12;
 /** Directories whose damage is remembered while they are being listed. */
 const DAMAGED_COUNT = 1000;
 
-/** Entries that make a batch: listing stops after the block that reaches them. */
+/** Entries that make a batch: listing stops after the blocks that reach them. */
 const BATCH_SIZE = 256;
 
 /** Source: linux/limits.h, PATH_MAX: no link is longer, whatever the block size. */
@@ -174,12 +174,14 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     async list(id, cookie) {
       const inode = await inodeOfType(id, "directory");
       const entries: DirectoryEntry[] = [];
-      for await (const part of partsOf(medium, inode, cookie)) {
-        const damage = entriesOf(medium, inode, part, ({ inode: id, name, type, position, next }) => {
-          if (position >= cookie) entries.push({ name, id, type, cookie: next });
-        });
-        if (damage !== undefined) damaged.set(id, damage);
-        else passRest(entries, part);
+      for await (const parts of partsOf(medium, inode, cookie)) {
+        for (const part of parts) {
+          const damage = entriesOf(medium, inode, part, ({ inode: id, name, type, position, next }) => {
+            if (position >= cookie) entries.push({ name, id, type, cookie: next });
+          });
+          if (damage !== undefined) damaged.set(id, damage);
+          else passRest(entries, part);
+        }
         if (entries.length >= BATCH_SIZE) break;
       }
       // The names behind the damage come first: only the end says that some are missing.

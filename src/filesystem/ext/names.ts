@@ -42,11 +42,13 @@ export function namesOf(medium: Medium): Names {
 
   async function buildIndex(inode: Inode): Promise<Index> {
     const index: { positions: PositionIndex; damage?: DiskError } = { positions: new PositionIndex() };
-    for await (const part of partsOf(medium, inode, 0)) {
-      const damage = entriesOf(medium, inode, part, ({ name, position }) => {
-        index.positions.add(hashOf(keyOf(inode, name)), position / WORD);
-      });
-      if (damage !== undefined) index.damage ??= damage;
+    for await (const parts of partsOf(medium, inode, 0)) {
+      for (const part of parts) {
+        const damage = entriesOf(medium, inode, part, ({ name, position }) => {
+          index.positions.add(hashOf(keyOf(inode, name)), position / WORD);
+        });
+        if (damage !== undefined) index.damage ??= damage;
+      }
       if (!index.positions.isUsable) return index;
     }
     return index;
@@ -58,13 +60,15 @@ export function namesOf(medium: Medium): Names {
     let exact: number | undefined;
     let similar: number | undefined;
     let damage: DiskError | undefined;
-    for await (const part of partsOf(medium, inode, 0)) {
-      const error = entriesOf(medium, inode, part, (entry) => {
-        if (entry.name.equals(name)) exact ??= entry.inode;
-        else if (key !== name && keyOf(inode, entry.name).equals(key)) similar ??= entry.inode;
-      });
-      if (exact !== undefined) return exact;
-      damage ??= error;
+    for await (const parts of partsOf(medium, inode, 0)) {
+      for (const part of parts) {
+        const error = entriesOf(medium, inode, part, (entry) => {
+          if (entry.name.equals(name)) exact ??= entry.inode;
+          else if (key !== name && keyOf(inode, entry.name).equals(key)) similar ??= entry.inode;
+        });
+        if (exact !== undefined) return exact;
+        damage ??= error;
+      }
     }
     if (similar === undefined && damage !== undefined) throw damage;
     return similar;

@@ -153,6 +153,9 @@ export function lookAhead(
   };
 }
 
+/** How long others may have to wait for their turn, in milliseconds. */
+const TURN = 1;
+
 /** Has `step` run again and again, others' work between, until it gives `false` or fails. */
 function takingTurns(step: () => Promise<boolean>): () => void {
   let isRunning = false;
@@ -160,8 +163,12 @@ function takingTurns(step: () => Promise<boolean>): () => void {
     if (isRunning) return;
     isRunning = true;
     try {
-      do await setImmediate();
-      while (await step());
+      for (let goesOn = true; goesOn;) {
+        await setImmediate();
+        const end = performance.now() + TURN;
+        do goesOn = await step();
+        while (goesOn && performance.now() < end);
+      }
     } catch {
       return; // who asks for it hears why
     } finally {
