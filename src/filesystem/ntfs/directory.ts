@@ -47,7 +47,7 @@ const NAMES_INDEX = "$I30";
  * Names that make a batch: listing stops after the block that reaches them. Many, since the records of a batch are
  * read in their own order, and a large directory's are all over the file table.
  */
-const BATCH_SIZE = 8192;
+const BATCH_SIZE = 4096;
 
 /** Cookies of names in blocks begin here; below are those in the root. Roots are smaller than records: 64 KiB. */
 const FIRST_BLOCK_COOKIE = 2 ** 20;
@@ -135,7 +135,9 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
         const error = await entriesOf(index, node, (at, next) => {
           if (origin + next <= cookie) return;
           const name = shownName(medium, node, at);
-          if (name !== undefined) names.push({ ...referenceAt(node, at), name, cookie: origin + next });
+          if (name === undefined) return;
+          const { number, sequence } = referenceAt(node, at);
+          names.push({ number, sequence, name, cookie: origin + next });
         });
         if (error !== undefined) damaged.set(number, error);
       };

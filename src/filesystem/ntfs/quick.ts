@@ -14,7 +14,7 @@ import {
 } from "./attribute.js";
 import type { Medium } from "./medium.js";
 import { END_OF_ATTRIBUTES, RECORD_MAGIC, RecordFlag, RecordHeader } from "./record.js";
-import { shownAs } from "./shown.js";
+import { shownAs, type Shown } from "./shown.js";
 import { FileFlag, StandardInformation } from "./standard.js";
 
 /** "$I30" has four characters; another index of a directory would have to be looked at. */
@@ -63,7 +63,8 @@ export function quickAttributes(medium: Medium, bytes: Buffer, number: number): 
   if (sizes === undefined) return undefined;
 
   const linkCount = readU16le(bytes, RecordHeader.fields.linkCount.offset);
-  const shown = { type: isDirectory ? ("directory" as const) : ("file" as const), ...sizes };
+  const { size, allocated } = sizes;
+  const shown: Shown = { type: isDirectory ? "directory" : "file", size, allocated };
   return shownAs(medium, number, linkCount, bytes, information, shown);
 }
 
