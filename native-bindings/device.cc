@@ -139,7 +139,7 @@ bool Device::answerOffered(Lane& lane, const fuse_in_header& header, uint64_t of
   std::memcpy(lane.reply.get(), offered->data(), offered->size());
   send(lane.fd, header, lane.reply.get(), length);
   // TypeScript goes on from here; a link, or the end of a listing, leads nowhere.
-  if (header.opcode == FUSE_READLINK || offset != 0) return true;
+  if (header.opcode == FUSE_READLINK || length == 0) return true;
   const auto* bytes = reinterpret_cast<const char*>(&header);
   queue({lane.index, true, std::vector<char>(bytes, bytes + header.len)});
   return true;

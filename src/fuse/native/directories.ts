@@ -1,4 +1,5 @@
 /** Directories: OPENDIR, READDIR, READDIRPLUS. */
+import { LRUCache } from "lru-cache";
 import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { AFTER_DOT, AFTER_DOT_DOT, direntSize, pageOf, writeDirent } from "../protocol/directory.js";
@@ -15,6 +16,9 @@ const CACHE_DIR = (1 << 1) | (1 << 3);
 /** Bytes that the C library lists directories with: as many as a listing is prepared for. */
 const USUAL_ROOM = 32 * 2 ** 10;
 
+/** Directories of which it is remembered how far they are prepared. */
+const UNFINISHED_COUNT = 64;
+
 /** What a listing ends with. */
 const NOTHING = reply(0);
 
@@ -22,6 +26,8 @@ export interface Directories {
   readonly handlers: Handlers;
   /** Lists directory `id` from its start, for the threads to answer with. */
   prepare(id: NodeId): Promise<void>;
+  /** Someone has taken up what was prepared of directory `id`: what follows is next. */
+  goOn(id: NodeId): void;
 }
 
 /** @param stateless whether the kernel does without OPENDIR once it has been refused. */
@@ -55,16 +61,21 @@ export function serveDirectories(
     }
   };
 
+  /** Where to go on with directories whose end was not reached. */
+  const unfinished = new LRUCache<NodeId, number>({ max: UNFINISHED_COUNT });
+
   /** What is listed of directory `id` from `offset` on; those who look ahead hear of it, and of its end the threads. */
   const tell = async (id: NodeId, offset: number, size: number, plus: boolean): Promise<Told | undefined> => {
     const choice = await choose(id, offset, size, plus);
     if (choice === undefined) return undefined;
     const { entries, isEnd } = choice;
     const attributes = await together(entries.map(attributesOf));
-    // Every listing ends with a question whose answer is known by now.
     const last = entries.at(-1);
-    if (isEnd && last !== undefined)
-      threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
+    if (last !== undefined) {
+      // Every listing ends with a question whose answer is known by now.
+      if (isEnd) threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
+      else if (plus && size >= USUAL_ROOM) unfinished.set(id, last.cookie);
+    }
     const kin: Kin[] = [];
     entries.forEach(({ id, type, cookie, isCostly }, index) => {
       if (cookie !== AFTER_DOT && cookie !== AFTER_DOT_DOT && isCostly !== true)
@@ -74,19 +85,47 @@ export function serveDirectories(
     return { entries, attributes };
   };
 
-  /** Listings from the start that are being prepared, and whether somebody waits for them by now. */
-  const underWay = new Map<NodeId, { readonly told: Promise<Told | undefined>; isWaitedFor: boolean }>();
+  /** Listings that are being prepared, one a directory, and whether somebody waits for them by now. */
+  const underWay = new Map<NodeId, Preparation>();
 
   const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
     const { offset, size } = ReadIn.view(request);
-    const prepared = plus && offset === 0 && size >= USUAL_ROOM ? underWay.get(id) : undefined;
-    if (prepared !== undefined) prepared.isWaitedFor = true;
-    const told = await (prepared?.told ?? tell(id, offset, size, plus));
+    const preparation = plus && size >= USUAL_ROOM ? underWay.get(id) : undefined;
+    const isPrepared = preparation?.offset === offset;
+    if (isPrepared) preparation.isWaitedFor = true;
+    const told = await (isPrepared ? preparation.told : tell(id, offset, size, plus));
     if (told === undefined) return Errno.EINVAL;
     const out = reply(sizeOf(told, plus));
     write(out, told, plus);
     if (offset === 0) ahead.listed(id);
+    goOn(id);
     return out;
+  };
+
+  const prepare = async (id: NodeId, offset: number): Promise<void> => {
+    const preparation = { offset, told: tell(id, offset, USUAL_ROOM, true), isWaitedFor: false };
+    underWay.set(id, preparation);
+    const told = (await preparation.told.finally(() => {
+      if (underWay.get(id) === preparation) underWay.delete(id);
+    }))!;
+    for (const entry of told.entries) {
+      if (entry.type !== "symlink") continue;
+      threads.offer(Opcode.readlink, entry.id, 0, replyWith(await tree.readLink(entry.id)));
+    }
+    if (preparation.isWaitedFor || told.entries.length === 0) return;
+    const out = offered.subarray(0, HEADER_SIZE + sizeOf(told, true)).fill(0);
+    write(out, told, true);
+    threads.offer(Opcode.readdirplus, id, offset, out);
+  };
+
+  /** One page ahead of whoever lists directory `id`, as long as its end is not in sight. */
+  const goOn = (id: NodeId): void => {
+    const offset = unfinished.get(id);
+    if (offset === undefined) return;
+    unfinished.delete(id);
+    setImmediate(() => {
+      prepare(id, offset).catch(() => undefined); // who asks for it hears why
+    });
   };
 
   /** An offer is copied as it is made: one buffer serves all. */
@@ -103,20 +142,16 @@ export function serveDirectories(
       [Opcode.readdir]: (nodeId, request) => list(nodeId, request, false),
       [Opcode.readdirplus]: (nodeId, request) => list(nodeId, request, true),
     },
-    async prepare(id) {
-      const preparation = { told: tell(id, 0, USUAL_ROOM, true), isWaitedFor: false };
-      underWay.set(id, preparation);
-      const told = (await preparation.told.finally(() => underWay.delete(id)))!;
-      for (const entry of told.entries) {
-        if (entry.type !== "symlink") continue;
-        threads.offer(Opcode.readlink, entry.id, 0, replyWith(await tree.readLink(entry.id)));
-      }
-      if (preparation.isWaitedFor) return;
-      const out = offered.subarray(0, HEADER_SIZE + sizeOf(told, true)).fill(0);
-      write(out, told, true);
-      threads.offer(Opcode.readdirplus, id, 0, out);
-    },
+    prepare: (id) => prepare(id, 0),
+    goOn,
   };
+}
+
+/** A listing that is being prepared. */
+interface Preparation {
+  readonly offset: number;
+  readonly told: Promise<Told | undefined>;
+  isWaitedFor: boolean;
 }
 
 /** Entries, each with its attributes, where these can be read. */

@@ -98,8 +98,12 @@ export function serve(
     },
     answered(request) {
       const { opcode, nodeId, length } = RequestHeader.view(request);
-      if (opcode === Opcode.open) ahead.opened(nodeId);
-      else if (ReadIn.view(request.subarray(RequestHeader.size, length)).offset === 0) ahead.listed(nodeId);
+      if (opcode === Opcode.open) {
+        ahead.opened(nodeId);
+        return;
+      }
+      if (ReadIn.view(request.subarray(RequestHeader.size, length)).offset === 0) ahead.listed(nodeId);
+      directories.goOn(nodeId);
     },
     recycle: (reply) => {
       buffers.give(reply);

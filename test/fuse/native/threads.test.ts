@@ -183,6 +183,37 @@ t.test("the end of a listing is known before it is asked for", async (t) => {
   }
 });
 
+t.test("whoever lists a large directory finds the next page prepared, one at a time", async (t) => {
+  const tree = new FakeTree();
+  for (let index = 0; index < 2000; index++) tree.file(tree.top, `n${index}`, patterned(1));
+  const { ask, offers, server } = await kernel(tree);
+  const page = async (offset: bigint) =>
+    (await ask(READDIRPLUS, 1, words64(0, offset), words32(32_768, 0), Buffer.alloc(16))).body;
+  const next = (body: Buffer): bigint => direntsOf(body, true).at(-1)!.off;
+  const second = next(await page(0n));
+  await settled(() => offers.length, 1);
+  t.same(
+    offers.map(({ opcode, node, offset }) => ({ opcode, node, offset })),
+    [{ opcode: READDIRPLUS, node: 1, offset: Number(second) }],
+  );
+  const third = next(offers[0]!.body);
+  server.answered(
+    Buffer.concat([
+      words32(80, READDIRPLUS),
+      words64(1, 1),
+      words32(0, 0, 0, 0),
+      words64(0, second),
+      Buffer.alloc(24),
+    ]),
+  );
+  await settled(() => offers.length, 2);
+  t.equal(offers.length, 2);
+  t.equal(offers[1]!.offset, Number(third));
+  const fresh = await kernel(tree);
+  const asked = await fresh.ask(READDIRPLUS, 1, words64(0, third), words32(32_768, 0), Buffer.alloc(16));
+  t.same(offers[1]!.body, asked.body, "what is offered is what would have been answered");
+});
+
 /** A tree of directories a/b/c… with files in each. */
 function deep(): { tree: FakeTree; directories: Node[]; files: Node[] } {
   const tree = new FakeTree();
