@@ -50,6 +50,8 @@ export interface DirectoryEntry {
   readonly isCostly?: boolean;
   /** Where to go on after this entry: a number from 1 to 2^53 - 1 that keeps its meaning. */
   readonly cookie: number;
+  /** Where it is known that nothing comes after this entry; otherwise ask. */
+  readonly isLast?: boolean | undefined;
 }
 
 /** What statvfs(3) would say. Counts of blocks are in units of `blockSize` bytes. */

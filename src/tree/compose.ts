@@ -93,12 +93,12 @@ function join({ start, length, of }: Range<Branch>, inner: NodeId): NodeId {
 }
 
 function joinEntry(range: Range<Branch>, entry: DirectoryEntry): DirectoryEntry {
-  const { name, id: inner, inode: told = inner, type, attributes: guests, cookie } = entry;
+  const { name, id: inner, inode: told = inner, type, attributes: guests, cookie, isLast } = entry;
   const { inodeShift } = range.of;
   const id = join(range, inner);
   const inode = told + inodeShift;
   const attributes = guests === undefined || inodeShift === 0 ? guests : shift(guests, inodeShift);
-  return { name, id, inode, type, attributes, cookie };
+  return { name, id, inode, type, attributes, cookie, isLast };
 }
 
 function shown(

@@ -15,6 +15,7 @@
 import { LRUCache } from "lru-cache";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
+import { loadingCache } from "../../extent/loading.js";
 import { read } from "../../extent/read.js";
 import type {
   Attributes,
@@ -56,7 +57,7 @@ export const extDriver: FileSystemDriver = {
 /** Bytes of decoded inodes that one file system keeps. */
 const INODE_CACHE_BYTES = 8 * 2 ** 20;
 
-/** Group descriptors that it keeps. Room for all of them is taken at once, and a disk may have 255 file systems. */
+/** Group descriptors that it keeps. */
 const GROUP_CACHE_COUNT = 2 ** 12;
 
 /** Directories whose damage is remembered while they are being listed. */
@@ -72,7 +73,11 @@ type Decode<T> = (number: number, bytes: Buffer, offset: number) => T;
 
 function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   const names = namesOf(medium);
-  const groups = new LRUCache<number, Group>({ max: GROUP_CACHE_COUNT });
+  const groups = loadingCache<number, Group>(
+    GROUP_CACHE_COUNT,
+    () => 1,
+    (index) => readGroup(medium, index),
+  );
   const inodes = new LRUCache<number, Inode>({
     max: Math.ceil(INODE_CACHE_BYTES / (medium.geometry.inodeSize + INODE_OVERHEAD)),
   });
@@ -96,14 +101,8 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     const { inodeCount } = medium.geometry;
     if (!Number.isInteger(number) || number < 1 || number > inodeCount)
       throw numberError(medium, number, `from 1 to ${inodeCount}`);
-    const group = groups.get(groupOf(medium, number));
-    return group === undefined ? inodeOfNewGroup(number, decode) : inodeIn(group, number, decode);
-  }
-
-  async function inodeOfNewGroup<T>(number: number, decode: Decode<T>): Promise<T> {
-    const index = groupOf(medium, number);
-    const group = await readGroup(medium, index);
-    groups.set(index, group);
+    const group = groups.get(groupOf(medium, number), undefined);
+    if (group instanceof Promise) return group.then((group) => inodeIn(group, number, decode));
     return inodeIn(group, number, decode);
   }
 
@@ -165,8 +164,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     facts: factsOf(medium, warnings),
     attributes(id) {
       checkOwner(id);
-      const known = inodes.peek(id);
-      return known === undefined ? inodeBytes(id, decodeAttributes) : checkKind(known).attributes;
+      return inodeBytes(id, decodeAttributes);
     },
     async lookup(id, name) {
       return names.find(await inodeOfType(id, "directory"), name);
@@ -174,6 +172,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     async list(id, cookie) {
       const inode = await inodeOfType(id, "directory");
       const entries: DirectoryEntry[] = [];
+      let isEnd = true;
       for await (const parts of partsOf(medium, inode, cookie)) {
         for (const part of parts) {
           const damage = entriesOf(medium, inode, part, ({ inode: id, name, type, position, next }) => {
@@ -182,11 +181,14 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
           if (damage !== undefined) damaged.set(id, damage);
           else passRest(entries, part);
         }
-        if (entries.length >= BATCH_SIZE) break;
+        isEnd = entries.length < BATCH_SIZE;
+        if (!isEnd) break;
       }
       // The names behind the damage come first: only the end says that some are missing.
       const damage = damaged.get(id);
       if (entries.length === 0 && damage !== undefined) throw damage;
+      const last = entries.at(-1);
+      if (isEnd && damage === undefined && last !== undefined) entries[entries.length - 1] = asLast(last);
       return entries;
     },
     async readLink(id) {
@@ -230,7 +232,12 @@ const INODE_LIMIT = 2 ** 32;
 function passRest(entries: DirectoryEntry[], part: Part): void {
   const last = entries.at(-1);
   if (last === undefined || "error" in part || last.cookie <= part.position) return;
-  entries[entries.length - 1] = { ...last, cookie: part.position + part.bytes.length };
+  const { name, id, type } = last;
+  entries[entries.length - 1] = { name, id, type, cookie: part.position + part.bytes.length };
+}
+
+function asLast({ name, id, type, cookie }: DirectoryEntry): DirectoryEntry {
+  return { name, id, type, cookie, isLast: true };
 }
 
 /** What an inode takes in memory besides its bytes, about. */
@@ -245,8 +252,13 @@ function isFastLink({ flags, attributes, record }: Inode): boolean {
 /** Whether an inode is the file system's own, and in no directory. Source: fs/ext4/inode.c, __ext4_iget. */
 function ownInodes({ superblock, geometry }: Medium): (number: number) => boolean {
   const { userQuotaInode, groupQuotaInode, projectQuotaInode, orphanFileInode } = superblock;
-  const own = new Set([userQuotaInode, groupQuotaInode, projectQuotaInode, orphanFileInode]);
-  return (number) => number !== ROOT_INODE && (number < geometry.firstInode || own.has(number));
+  return (number) =>
+    number !== ROOT_INODE &&
+    (number < geometry.firstInode ||
+      number === userQuotaInode ||
+      number === groupQuotaInode ||
+      number === projectQuotaInode ||
+      number === orphanFileInode);
 }
 
 function numberError({ volume }: Medium, number: number, expected: string): CorruptError {

@@ -59,6 +59,7 @@ export function entryChooser(
           return { entries, isEnd: false };
         }
         entries.push(entry);
+        if (entry.isLast === true) return { entries, isEnd: true };
       }
     }
   };
