@@ -156,13 +156,15 @@ void offersAreAnsweredOnceWhereTheyFit() {
     served.left(served.kernel.list(0, opcode, kNode, 0, 4096));
     const uint32_t other = opcode == FUSE_READDIR ? FUSE_READDIRPLUS : FUSE_READDIR;
     served.left(served.kernel.list(0, other, kNode, 5, 4096));
-    // Where a listing goes on or ends leads nowhere: only who begins one is told of.
     EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 5, 100)) == body);
-    Request request;
-    EXPECT(!device.take(request));
+    taken(opcode);
     offer(opcode, 0);
     EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 0, 100)) == body);
     taken(opcode);
+    // The end of a listing leads nowhere.
+    device.offer(opcode, kNode, 7, sealed(0, nullptr, 0));
+    EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 7, 100)).empty());
+    EXPECT(!device.take(none));
     offer(opcode, 6);
     served.left(served.kernel.list(0, opcode, kNode, 6, 99));
   }
