@@ -12,10 +12,9 @@ import { stateFiles } from "./state.js";
 /**
  * What V8 may take, in MiB. A tenth of that is in use; but told so much less than its usual 4 GiB, it collects
  * garbage sooner: a walk through 135,000 files took 70 MB less, and a tenth more time. The young generation's
- * halves: with the usual 16 the process grew by a tenth more, and was no faster. One thread collects: for so small a
- * heap, helpers cost more than they do (the same walk took an eighth less of the processors).
+ * halves: with the usual 16 the process grew by a tenth more, and was no faster.
  */
-const HEAP = ["--max-old-space-size=1024", "--max-semi-space-size=4", "--single-threaded-gc"];
+const HEAP = ["--max-old-space-size=1024", "--max-semi-space-size=4"];
 
 /**
  * Mounts in a process of its own, which goes on when this one ends.
