@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -16,6 +17,7 @@ constexpr size_t kRequestSize = 64 << 10;  // a header, and a name or two; the k
 constexpr size_t kMaxRead = 1 << 20;       // FUSE_MAX_MAX_PAGES; src/fuse/protocol/init.ts asks for it
 constexpr size_t kRunLimit = 500'000;      // about 16 MB
 constexpr size_t kOfferLimit = 8 << 20;    // bytes
+constexpr size_t kPage = 4096;
 
 CacheKey offerKey(uint32_t opcode, uint64_t node, uint64_t offset) {
   return {node, offset ^ static_cast<uint64_t>(opcode) << 56};
@@ -31,7 +33,16 @@ struct Device::Lane {  // used by its own thread alone, except `fd`
   const int fd;  // owned
   std::thread thread;
   std::vector<Piece> pieces;
-  std::unique_ptr<char[]> reply{new char[sizeof(fuse_out_header) + kMaxRead]};
+
+ private:
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  const std::unique_ptr<char, Free> memory_{static_cast<char*>(std::aligned_alloc(kPage, kPage + kMaxRead))};
+
+ public:
+  // A header, and behind it what is read: that begins with a page, since the kernel copies to one faster.
+  char* const reply = memory_.get() + kPage - sizeof(fuse_out_header);
 };
 
 Device::Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context)
@@ -109,7 +120,7 @@ bool Device::answer(Lane& lane, const fuse_in_header& header, const char* body) 
     // Nothing is remembered about a node, or about what is open.
     case FUSE_RELEASE:
     case FUSE_RELEASEDIR:
-      send(lane.fd, header, lane.reply.get(), 0);
+      send(lane.fd, header, lane.reply, 0);
       return true;
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
@@ -136,8 +147,8 @@ bool Device::answerOffered(Lane& lane, const fuse_in_header& header, uint64_t of
   const auto offered = offers_.take(offerKey(header.opcode, header.nodeid, offset));
   if (offered == nullptr || offered->size() - sizeof(fuse_out_header) > room) return false;
   const size_t length = offered->size() - sizeof(fuse_out_header);
-  std::memcpy(lane.reply.get(), offered->data(), offered->size());
-  send(lane.fd, header, lane.reply.get(), length);
+  std::memcpy(lane.reply, offered->data(), offered->size());
+  send(lane.fd, header, lane.reply, length);
   // TypeScript goes on from here; a link, or the end of a listing, leads nowhere.
   if (header.opcode == FUSE_READLINK || length == 0) return true;
   const auto* bytes = reinterpret_cast<const char*>(&header);
@@ -153,7 +164,7 @@ void Device::offer(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<
 bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* body) {
   const auto& wanted = *reinterpret_cast<const fuse_read_in*>(body);
   if (wanted.size > kMaxRead || wanted.offset > INT64_MAX - kMaxRead) return false;
-  char* const into = lane.reply.get() + sizeof(fuse_out_header);
+  char* const into = lane.reply + sizeof(fuse_out_header);
   lane.pieces.clear();
   size_t done = 0;
   while (done < wanted.size) {
@@ -168,7 +179,7 @@ bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* bo
     if (window->length < windowSize_) break;
   }
   if (!readPieces(lane.pieces)) return false;
-  send(lane.fd, header, lane.reply.get(), done);
+  send(lane.fd, header, lane.reply, done);
   return true;
 }
 

@@ -53,10 +53,7 @@ if (folder === undefined || strange.length > 0 || !(turns >= 1)) {
 }
 mkdirSync(folder, { recursive: true });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => {
-    clearAll();
-    process.exit(1);
-  });
+  process.once(signal, () => void clearAll().finally(() => process.exit(1)));
 }
 
 print({ work: "work: peer", ours: "ours", peer: "peer", ratio: "ratio", bar: "bar", met: "met?" });

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { attempt, output, VDISK } from "../../../test/support/command.js";
+import { output, run, VDISK } from "../../../test/support/command.js";
 
 export interface Mount {
   /** What to read: a flat disk, or the root of a file system. */
@@ -29,28 +29,28 @@ export async function during<T>(serve: Serve, work: (mount: Mount) => Promise<T>
   try {
     const mount = await serve(at);
     const result = await work(mount);
-    clear(at, false);
+    await clear(at, false);
     if (mount.pid !== undefined) await until(() => !existsSync(`/proc/${mount.pid}`));
     return result;
   } finally {
-    clear(at, true);
+    await clear(at, true);
   }
 }
 
 /** Unmounts all that stands, busy or not. */
-export function clearAll(): void {
-  for (const at of standing) clear(at, true);
+export async function clearAll(): Promise<void> {
+  for (const at of standing) await clear(at, true);
 }
 
-/** A folder's mounts, and the server that left its number there, end. */
-function clear(at: string, isLast: boolean): void {
+/** A folder's mounts, and the server that left its number there, end; this process's beat goes on meanwhile. */
+async function clear(at: string, isLast: boolean): Promise<void> {
   const pidFile = join(at, "pid");
   const points = readFileSync("/proc/self/mounts", "utf8")
     .split("\n")
     .flatMap((line) => line.split(" ")[1] ?? [])
     .filter((point) => point.startsWith(at));
-  for (const point of points) attempt("umount", ...(isLast ? ["-l"] : []), point);
-  if (!points.includes(at) && existsSync(pidFile)) attempt("kill", readFileSync(pidFile, "utf8").trim());
+  for (const point of points) await run("umount", [...(isLast ? ["-l"] : []), point]);
+  if (!points.includes(at) && existsSync(pidFile)) await run("kill", [readFileSync(pidFile, "utf8").trim()]);
   if (!isLast) return;
   rmSync(at, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   standing.delete(at);
