@@ -1,6 +1,6 @@
 /**
- * Units that consist of chunks, each packed for itself. The addon unpacks them, off the main thread and several units
- * side by side. As everywhere, it does only what goes well: where it is not there, or something is wrong, the
+ * Units that consist of chunks, each packed for itself. The addon unpacks them, those of several units in one call, off
+ * the main thread. As everywhere, it does only what goes well: where it is not there, or something is wrong, the
  * decoders of bytes/compression do it, and say what.
  */
 import type { Place } from "../bytes/compression/damage.js";
@@ -8,7 +8,7 @@ import { unpackLznt1 } from "../bytes/compression/lznt1.js";
 import { unpackLzx } from "../bytes/compression/lzx.js";
 import { unpackXpress } from "../bytes/compression/xpress.js";
 import { loadAddon } from "../storage/addon.js";
-import type { PackedUnit } from "./extent.js";
+import type { BlockSource } from "./extent.js";
 
 /** By codec: its decoder, and its number for the addon. */
 const CODECS = {
@@ -17,9 +17,13 @@ const CODECS = {
   lzx: { number: 2, unpack: unpackLzx },
 } as const;
 
+/** In the place of a codec's number: the chunk is stored as it is. */
+const STORED = 3;
+
 export type Codec = keyof typeof CODECS;
 
-export interface Chunks {
+/** A unit that this can unpack: several of them at once. */
+export interface ChunkedUnit {
   readonly codec: Codec;
   /** Where in the packed bytes each chunk begins, and where the last one ends. */
   readonly places: readonly number[];
@@ -29,50 +33,70 @@ export interface Chunks {
   readonly size: number;
   /** Whether a chunk that is as long packed as unpacked is stored as it is. */
   readonly mayBeStored: boolean;
-  /** Fills `packed` with the packed bytes. */
-  load(packed: Buffer): Promise<void>;
+  /** Where the packed bytes are: what lies in `runs` of `source`, in this order. */
+  readonly source: BlockSource;
+  readonly runs: readonly { readonly offset: number; readonly length: number }[];
   /** Where chunk `index` is, for complaints. */
   placeOf(index: number): Place;
   /** Hears of it when they could not be read. */
   failed?(): void;
 }
 
-export function chunkUnit(chunks: Chunks): PackedUnit {
-  const { size } = chunks;
-  const unpackInto = async (into: Uint8Array): Promise<void> => {
-    try {
-      await unpackChunks(chunks, into);
-    } catch (error) {
-      chunks.failed?.();
-      throw error;
-    }
-  };
-  return {
-    size,
-    unpackInto,
-    async unpack() {
-      const bytes = Buffer.allocUnsafe(size);
-      await unpackInto(bytes);
-      return bytes;
-    },
-  };
+/** A unit whose packed bytes are there from `from` on, and what it is to fill, from `at` on. */
+export interface LoadedUnit {
+  readonly unit: ChunkedUnit;
+  readonly from: number;
+  readonly at: number;
 }
 
-async function unpackChunks(chunks: Chunks, into: Uint8Array): Promise<void> {
-  const { codec, places, chunkSize, size, mayBeStored } = chunks;
-  const { number, unpack } = CODECS[codec];
-  const packed = Buffer.allocUnsafe(places.at(-1)!);
-  await chunks.load(packed);
+/** One of its chunks. */
+interface Chunk {
+  readonly unit: ChunkedUnit;
+  readonly index: number;
+  readonly from: number;
+  readonly to: number;
+  readonly at: number;
+  readonly size: number;
+}
+
+/**
+ * Unpacks `units`, which lie in `packed`, into `into`.
+ * @throws {CorruptError} where a chunk is damaged.
+ */
+export async function unpackChunks(
+  units: readonly LoadedUnit[],
+  packed: Buffer,
+  into: Uint8Array,
+): Promise<void> {
+  const all = units.flatMap(chunksOf);
   const addon = loadAddon();
   if (typeof addon === "object") {
-    const all = Float64Array.from(places);
-    if (await addon.unpackChunks(number, mayBeStored, chunkSize, all, packed, into)) return;
+    const numbers = new Float64Array(all.length * 5);
+    all.forEach(({ unit, from, to, at, size }, index) => {
+      const codec = isStored(unit, to - from, size) ? STORED : CODECS[unit.codec].number;
+      numbers.set([codec, from, to, at, size], index * 5);
+    });
+    if (await addon.unpackChunks(numbers, packed, into)) return;
   }
-  for (let index = 0; index + 1 < places.length; index++) {
-    const part = packed.subarray(places[index], places[index + 1]);
-    const at = index * chunkSize;
-    const length = Math.min(chunkSize, size - at);
-    const isStored = mayBeStored && part.length === length;
-    into.set(isStored ? part : unpack(part, length, chunks.placeOf(index)), at);
+  for (const { unit, index, from, to, at, size } of all) {
+    const part = packed.subarray(from, to);
+    const { unpack } = CODECS[unit.codec];
+    into.set(isStored(unit, part.length, size) ? part : unpack(part, size, unit.placeOf(index)), at);
   }
+}
+
+function chunksOf({ unit, from, at }: LoadedUnit): Chunk[] {
+  const { places, chunkSize, size } = unit;
+  return Array.from({ length: places.length - 1 }, (_, index) => ({
+    unit,
+    index,
+    from: from + places[index]!,
+    to: from + places[index + 1]!,
+    at: at + index * chunkSize,
+    size: Math.min(chunkSize, size - index * chunkSize),
+  }));
+}
+
+function isStored({ mayBeStored }: ChunkedUnit, packedSize: number, size: number): boolean {
+  return mayBeStored && packedSize === size;
 }

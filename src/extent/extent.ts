@@ -4,6 +4,7 @@
  */
 import type { DiskError } from "../errors.js";
 import type { Storage } from "../storage/storage.js";
+import type { ChunkedUnit } from "./chunks.js";
 
 export type Extent =
   /** Verbatim in a file of the host. */
@@ -19,13 +20,14 @@ export type Extent =
 export type LayerExtent = Extent | { readonly kind: "absent"; readonly length: number };
 
 /** A compressed unit; the same unit is always the same object, so that it can be cached by identity. */
-export interface PackedUnit {
+export type PackedUnit = OpaqueUnit | ChunkedUnit;
+
+export interface OpaqueUnit {
+  readonly codec?: undefined;
   /** Bytes once unpacked. */
   readonly size: number;
   /** @throws {CorruptError} when the packed bytes are damaged. */
   unpack(): Promise<Buffer>;
-  /** The same, into memory that is there and has `size` bytes: for who wants all of it, and once. */
-  unpackInto?(into: Uint8Array): Promise<void>;
 }
 
 export interface BlockSource {

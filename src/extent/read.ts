@@ -1,6 +1,8 @@
 /** The one reader: bytes out of anything that can be mapped. */
+import { DiskError } from "../errors.js";
 import { readStored, type StoredPart } from "../storage/stored.js";
-import type { BlockSource, Extent, PackedUnit } from "./extent.js";
+import { unpackChunks, type ChunkedUnit, type LoadedUnit } from "./chunks.js";
+import { append, type BlockSource, type Extent, type PackedUnit } from "./extent.js";
 import { loadingCache } from "./loading.js";
 
 /** Unpacked units that are kept, in bytes, for all sources of the process together. */
@@ -8,6 +10,9 @@ const UNPACKED_CACHE_BYTES = 32 * 2 ** 20;
 
 /** Smaller units are not kept: a place in the cache takes more than they do, and inline files come by the million. */
 const SMALLEST_KEPT = 4096;
+
+/** Unpacked bytes of units that are read and unpacked in one go: they go side by side, and each has its price. */
+const GROUP_SIZE = 256 * 2 ** 10;
 
 /**
  * `length` bytes of `source` from `offset`, in a buffer of the caller's own.
@@ -34,15 +39,20 @@ export async function readExtents(extents: readonly Extent[], into: Uint8Array):
   }
   if (extents.length === 1) return readExtent(extents[0]!, into);
   const stored: StoredPart[] = [];
+  const units: WantedUnit[] = [];
   const others: Promise<void>[] = [];
   let at = 0;
   for (const extent of extents) {
-    const part = into.subarray(at, (at += extent.length));
+    const part = into.subarray(at, at + extent.length);
     if (extent.kind === "stored") stored.push({ ...extent, into: part });
     else if (extent.kind === "zero") part.fill(0);
+    else if (isWholeUnit(extent)) units.push({ unit: extent.unit, at });
     else others.push(readExtent(extent, part));
+    at += extent.length;
   }
-  const results = await Promise.allSettled([readStored(stored, into), ...others]);
+  const reading = [readStored(stored, into), ...others];
+  for (const group of groupsOf(units)) reading.push(readUnits(group, into));
+  const results = await Promise.allSettled(reading);
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
@@ -69,22 +79,99 @@ async function readExtent(extent: Extent, into: Uint8Array): Promise<void> {
   }
 }
 
-/** Who reads on from unit to unit wants each of them whole, and once: such a one is not kept. */
-async function readPacked(
-  { unit, skip, length }: Extract<Extent, { kind: "packed" }>,
-  into: Uint8Array,
-): Promise<void> {
-  if (length === unit.size && unit.unpackInto !== undefined && unpacked.peek(unit) === undefined)
-    return unit.unpackInto(into);
+async function readPacked(extent: Extract<Extent, { kind: "packed" }>, into: Uint8Array): Promise<void> {
+  if (isWholeUnit(extent)) return readUnits([{ unit: extent.unit, at: 0 }], into);
+  const { unit, skip, length } = extent;
   into.set((await unpack(unit)).subarray(skip, skip + length));
 }
 
 const unpacked = loadingCache<PackedUnit, Buffer>(
   UNPACKED_CACHE_BYTES,
   (bytes) => bytes.length + 1,
-  (unit) => unit.unpack(),
+  unpackUnit,
 );
 
 function unpack(unit: PackedUnit): Buffer | Promise<Buffer> {
-  return unit.size < SMALLEST_KEPT ? unit.unpack() : unpacked.get(unit, undefined);
+  return unit.size < SMALLEST_KEPT ? unpackUnit(unit) : unpacked.get(unit, undefined);
+}
+
+/** A unit's bytes, in a buffer of the caller's own. @throws {DiskError} where it is damaged, or cannot be read. */
+export async function unpackUnit(unit: PackedUnit): Promise<Buffer> {
+  if (unit.codec === undefined) return unit.unpack();
+  const bytes = Buffer.allocUnsafe(unit.size);
+  await readUnits([{ unit, at: 0 }], bytes);
+  return bytes;
+}
+
+/** A unit all of which is wanted, once, and what it is to fill, from `at` on. */
+interface WantedUnit {
+  readonly unit: ChunkedUnit;
+  readonly at: number;
+}
+
+/** Who reads on from unit to unit wants each of them whole, and once: such a one is not kept. */
+function isWholeUnit(
+  extent: Extract<Extent, { kind: "packed" | "damaged" }>,
+): extent is Extract<Extent, { kind: "packed" }> & { unit: ChunkedUnit } {
+  return (
+    extent.kind === "packed" &&
+    extent.unit.codec !== undefined &&
+    extent.length === extent.unit.size &&
+    unpacked.peek(extent.unit) === undefined
+  );
+}
+
+function groupsOf(units: readonly WantedUnit[]): WantedUnit[][] {
+  const groups: WantedUnit[][] = [];
+  let room = 0;
+  for (const wanted of units) {
+    if (room <= 0) {
+      groups.push([]);
+      room = GROUP_SIZE;
+    }
+    groups.at(-1)!.push(wanted);
+    room -= wanted.unit.size;
+  }
+  return groups;
+}
+
+/** Reads and unpacks `units` together; where that fails, one by one, so that it is known which of them is damaged. */
+async function readUnits(units: readonly WantedUnit[], into: Uint8Array): Promise<void> {
+  try {
+    const ranges: Range[] = [];
+    const loaded: LoadedUnit[] = [];
+    let size = 0;
+    for (const { unit, at } of units) {
+      loaded.push({ unit, from: size, at });
+      size += unit.places.at(-1)!;
+      for (const run of unit.runs) addRange(ranges, unit.source, run.offset, run.length);
+    }
+    const extents: Extent[] = [];
+    for (const { source, offset, length } of ranges)
+      for (const extent of await source.map(offset, length)) append(extents, extent);
+    const packed = Buffer.allocUnsafe(size);
+    await readExtents(extents, packed);
+    await unpackChunks(loaded, packed, into);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    if (units.length === 1) {
+      units[0]!.unit.failed?.();
+      throw error;
+    }
+    for (const unit of units) await readUnits([unit], into);
+  }
+}
+
+/** Bytes of a source. */
+interface Range {
+  readonly source: BlockSource;
+  readonly offset: number;
+  length: number;
+}
+
+/** Packed bytes of neighbours lie side by side, as a rule: they are mapped and read as one. */
+function addRange(ranges: Range[], source: BlockSource, offset: number, length: number): void {
+  const last = ranges.at(-1);
+  if (last?.source === source && last.offset + last.length === offset) last.length += length;
+  else ranges.push({ source, offset, length });
 }

@@ -75,18 +75,11 @@ export interface Addon {
 
   // unpacking.cc
   /**
-   * Fills `into` with chunks of `chunkSize` bytes, packed by LZNT1 (0), XPRESS (1) or LZX (2), off the main thread.
-   * `places` has where in `packed` each begins, and where the last one ends. With `mayBeStored`, one that is as long
-   * packed as unpacked is stored as it is. Gives 0 where one is damaged.
+   * Unpacks chunks of `packed` into `into`, off the main thread. `chunks` has five numbers for each: how it is packed
+   * (by LZNT1, 0; XPRESS, 1; LZX, 2; not at all, 3), where it begins and ends in `packed`, where it goes in `into`, and
+   * its bytes there. Gives 0 where one is damaged.
    */
-  unpackChunks(
-    codec: number,
-    mayBeStored: boolean,
-    chunkSize: number,
-    places: Float64Array,
-    packed: Uint8Array,
-    into: Uint8Array,
-  ): Promise<0 | 1>;
+  unpackChunks(chunks: Float64Array, packed: Uint8Array, into: Uint8Array): Promise<0 | 1>;
 }
 
 /** Opaque. */

@@ -4,7 +4,10 @@ import { CorruptError } from "../../src/errors.js";
 import { unpackLznt1 } from "../../src/bytes/compression/lznt1.js";
 import { unpackLzx } from "../../src/bytes/compression/lzx.js";
 import { unpackXpress } from "../../src/bytes/compression/xpress.js";
-import { chunkUnit, type Codec } from "../../src/extent/chunks.js";
+import type { ChunkedUnit, Codec } from "../../src/extent/chunks.js";
+import type { BlockSource } from "../../src/extent/extent.js";
+import { read, unpackUnit } from "../../src/extent/read.js";
+import { memorySource } from "../../src/extent/runs.js";
 import { loadAddon, type Addon } from "../../src/storage/addon.js";
 import { dice, kindsOfData, type Unpack } from "../bytes/compression/data.js";
 import { packWithWimlib, type Chunk } from "../bytes/compression/wim-chunks.js";
@@ -19,8 +22,8 @@ const DECODERS: readonly [Unpack, number][] = [
 /** What the addon makes of a chunk; undefined where it refuses it. */
 async function byAddon(codec: number, packed: Buffer, size: number): Promise<Buffer | undefined> {
   const into = Buffer.alloc(size, 0xaa);
-  const places = Float64Array.from([0, packed.length]);
-  return (await addon.unpackChunks(codec, false, size, places, packed, into)) ? into : undefined;
+  const chunk = Float64Array.from([codec, 0, packed.length, 0, size]);
+  return (await addon.unpackChunks(chunk, packed, into)) ? into : undefined;
 }
 
 function byDecoder(unpack: Unpack, packed: Buffer, size: number): Buffer | undefined {
@@ -95,29 +98,49 @@ t.test("LZNT1: the addon says what the decoder says, of chunks at random too", a
   await agree(t, 0, chunks, 20_000);
 });
 
-t.test("a unit is filled chunk by chunk; damage is told as the decoder tells it", async (t) => {
-  const files = new Map([["text", kindsOfData().get("text")!.subarray(0, 30_000)]]);
-  const chunks = (await packWithWimlib(t, files, "XPRESS", 4096)).get("text")!;
+t.test("units are filled chunk by chunk; damage is told as the decoder tells it, and of the unit that has it", async (t) => {
+  const text = kindsOfData().get("text")!.subarray(0, 30_000);
+  const chunks = (await packWithWimlib(t, new Map([["text", text]]), "XPRESS", 4096)).get("text")!;
   const places = [0];
   for (const { packed } of chunks) places.push(places.at(-1)! + packed.length);
-  const unitOf = (packed: Buffer, codec: Codec = "xpress"): ReturnType<typeof chunkUnit> =>
-    chunkUnit({
-      codec,
-      places,
-      chunkSize: 4096,
-      size: 30_000,
-      mayBeStored: true,
-      load: async (into) => void packed.copy(into),
-      placeOf: (index) => ({ file: `a.img, chunk ${index}` }),
-    });
   const whole = Buffer.concat(chunks.map(({ packed }) => packed));
-  t.same(await unitOf(whole).unpack(), files.get("text"));
-  const into = Buffer.alloc(30_000);
-  await unitOf(whole).unpackInto!(into);
-  t.same(into, files.get("text"));
-  const damaged = Buffer.from(whole).fill(0, places[2], places[2]! + 256);
-  await t.rejects(unitOf(damaged).unpack(), {
-    code: "CORRUPT",
-    message: "a.img, chunk 2: XPRESS code (packed byte 0) is empty, but must be complete",
+  const failed: string[] = [];
+  const unitOf = (name: string, source: BlockSource, offset: number, codec: Codec = "xpress"): ChunkedUnit => ({
+    codec,
+    places,
+    chunkSize: 4096,
+    size: 30_000,
+    mayBeStored: true,
+    source,
+    runs: [
+      { offset, length: 5000 },
+      { offset: offset + 5000, length: whole.length - 5000 },
+    ],
+    placeOf: (index) => ({ file: `${name}, chunk ${index}` }),
+    failed: () => void failed.push(name),
   });
+  const sourceOf = (units: readonly ChunkedUnit[]): BlockSource => ({
+    name: "units",
+    size: units.length * 30_000,
+    map: async () => units.map((unit) => ({ kind: "packed", length: unit.size, unit, skip: 0 })),
+  });
+
+  const sound = memorySource(Buffer.concat([whole, whole]), "a.img");
+  const side = [unitOf("first", sound, 0), unitOf("second", sound, whole.length), unitOf("first", sound, 0)];
+  t.same(await unpackUnit(side[1]!), text, "one");
+  t.same(await read(sourceOf(side), 0, 90_000), Buffer.concat([text, text, text]), "three together");
+  const many = Array.from({ length: 40 }, (_, index) => side[index % 3]!);
+  t.same(await read(sourceOf(many), 0, 1_200_000), Buffer.concat(many.map(() => text)), "many");
+  t.same(failed, []);
+
+  const damaged = Buffer.from(whole).fill(0, places[2], places[2]! + 256);
+  const half = memorySource(Buffer.concat([whole, damaged]), "a.img");
+  const units = [unitOf("first", half, 0), unitOf("second", half, whole.length)];
+  const complaint = {
+    code: "CORRUPT",
+    message: "second, chunk 2: XPRESS code (packed byte 0) is empty, but must be complete",
+  };
+  await t.rejects(unpackUnit(units[1]!), complaint);
+  await t.rejects(read(sourceOf(units), 0, 60_000), complaint);
+  t.same(failed, ["second", "second"]);
 });

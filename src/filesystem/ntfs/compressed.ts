@@ -2,7 +2,6 @@
  * Files that NTFS compresses: units of 2^n clusters. A unit with all of its clusters is stored as it is; one with
  * fewer, and a hole behind them, is packed with LZNT1; one that is all hole is zeros.
  */
-import { chunkUnit } from "../../extent/chunks.js";
 import type { PackedUnit } from "../../extent/extent.js";
 import type { Run } from "../../extent/runs.js";
 import { attributeError, type AttributeRecord, type NonResident } from "./attribute.js";
@@ -114,24 +113,17 @@ function unitRuns(
 }
 
 /** The unit whose packed bytes lie in `packed`. */
-function unitOf(medium: Medium, packed: readonly (Run & { kind: "at" })[], size: number): PackedUnit {
-  const { volume } = medium;
+function unitOf({ volume }: Medium, packed: readonly (Run & { kind: "at" })[], size: number): PackedUnit {
   const total = packed.reduce((sum, { length }) => sum + length, 0);
   const place = { file: volume.name, offset: packed[0]!.offset };
-  return chunkUnit({
+  return {
     codec: "lznt1",
     places: [0, total],
     chunkSize: size,
     size,
     mayBeStored: false,
+    source: volume,
+    runs: packed,
     placeOf: () => place,
-    async load(into) {
-      let at = 0;
-      for (const { offset, length } of packed) {
-        // Neighbours lie side by side, and are read next: what is read with one is kept for them.
-        into.set(await medium.packed.read(offset, length), at);
-        at += length;
-      }
-    },
-  });
+  };
 }

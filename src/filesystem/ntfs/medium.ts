@@ -1,6 +1,6 @@
 /** What every part of the reader needs: the volume, its geometry, its file table, and what was read before. */
 import { LRUCache } from "lru-cache";
-import { cachedReader, pagePool, type CachedReader, type PagePool } from "../../extent/cache.js";
+import { pagePool, type PagePool } from "../../extent/cache.js";
 import type { BlockSource, PackedUnit } from "../../extent/extent.js";
 import type { FileSystemOptions } from "../filesystem.js";
 import type { FileRecord } from "./attribute.js";
@@ -21,8 +21,6 @@ export interface Medium {
   readonly blocks: LRUCache<number, IndexNode>;
   /** Compressed units by file and place: the same unit must be the same object, lest it be unpacked again. */
   readonly units: LRUCache<string, PackedUnit>;
-  /** The volume, for what is packed on it. */
-  readonly packed: CachedReader;
   /** Chunk tables of files that are compressed as a whole. */
   readonly chunkTables: PagePool;
 }
@@ -45,10 +43,6 @@ const UNIT_COUNT = 2 ** 13;
 /** Bytes of chunk tables that are kept, and of one page: of a WOF file's, 4 bytes stand for 4 KiB or more. */
 const TABLE_CACHE_BYTES = 2 ** 20;
 const TABLE_PAGE_SIZE = 2 ** 14;
-
-/** Bytes of packed units that are kept for their neighbours, and read at once: those of some units of 64 KiB. */
-const PACKED_CACHE_BYTES = 4 * 2 ** 20;
-const PACKED_PAGE_SIZE = 2 ** 18;
 
 /** What a file takes in memory besides its bytes, about; and an entry of its list. */
 const FILE_OVERHEAD = 1024;
@@ -73,7 +67,6 @@ export function mediumOn(
     }),
     blocks: new LRUCache({ maxSize: BLOCK_CACHE_BYTES, sizeCalculation: ({ bytes }) => bytes.length }),
     units: new LRUCache({ max: UNIT_COUNT }),
-    packed: cachedReader(volume, pagePool(PACKED_CACHE_BYTES, PACKED_PAGE_SIZE)),
     chunkTables: pagePool(TABLE_CACHE_BYTES, TABLE_PAGE_SIZE),
   };
 }

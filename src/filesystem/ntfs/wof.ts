@@ -8,9 +8,8 @@
 import { readU64le, struct, u32le } from "../../bytes/struct.js";
 import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
 import { cachedReader } from "../../extent/cache.js";
-import { chunkUnit, type Codec } from "../../extent/chunks.js";
+import type { Codec } from "../../extent/chunks.js";
 import { append, slice, type BlockSource, type Extent, type PackedUnit } from "../../extent/extent.js";
-import { readInto } from "../../extent/read.js";
 import type { Medium } from "./medium.js";
 import type { Reparse } from "./reparse.js";
 
@@ -96,16 +95,17 @@ export function wofSource(
     const last = first + places.length - 2;
     const unitSize = last * chunkSize + unpackedSize(last) - first * chunkSize;
     const start = places[0]!;
-    return chunkUnit({
+    return {
       codec,
       places: places.map((place) => place - start),
       chunkSize,
       size: unitSize,
       mayBeStored: true,
+      source: packed,
+      runs: [{ offset: start, length: places.at(-1)! - start }],
       placeOf: (index) => ({ file: `${packed.name}, chunk ${first + index}` }),
-      load: (into) => readInto(packed, into, start),
       failed,
-    });
+    };
   }
 
   /** What chunks `first` on, `count` of them that are sound, are: stored as they are, or packed. */

@@ -1,5 +1,6 @@
 /** What the addon's threads read by themselves: the extents of a source, window by window, as plain numbers. */
 import { type BlockSource, type Extent } from "../../extent/extent.js";
+import { unpackUnit } from "../../extent/read.js";
 import type { NodeId } from "../../filesystem/filesystem.js";
 import type { Threads } from "./threads.js";
 
@@ -60,7 +61,7 @@ async function encode(extents: readonly Extent[]): Promise<{ runs: Float64Array;
     if (extent.kind === "zero") place = [ZERO, 0];
     else if (extent.kind === "stored" && isPlain(extent)) place = [extent.storage.fd, extent.offset];
     else if (extent.kind === "packed" && isPlain(extent)) {
-      const unpacked = await extent.unit.unpack();
+      const unpacked = await unpackUnit(extent.unit);
       inline.push(unpacked.subarray(extent.skip, extent.skip + extent.length));
       place = [INLINE, inlined];
       inlined += extent.length;
