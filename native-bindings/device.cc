@@ -14,7 +14,6 @@ namespace vdisk {
 namespace {
 
 constexpr size_t kRequestSize = 64 << 10;  // a header, and a name or two; the kernel insists on 8 KiB
-constexpr size_t kMaxRead = 1 << 20;       // FUSE_MAX_MAX_PAGES; src/fuse/protocol/init.ts asks for it
 constexpr size_t kRunLimit = 500'000;      // about 16 MB
 constexpr size_t kOfferLimit = 8 << 20;    // bytes
 constexpr size_t kPage = 4096;
@@ -32,7 +31,7 @@ struct Device::Lane {  // used by its own thread alone, except `fd`
   const size_t index;
   const int fd;  // owned
   std::thread thread;
-  std::vector<Piece> pieces;
+  Reading reading;
 
  private:
   struct Free {
@@ -165,7 +164,7 @@ bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* bo
   const auto& wanted = *reinterpret_cast<const fuse_read_in*>(body);
   if (wanted.size > kMaxRead || wanted.offset > INT64_MAX - kMaxRead) return false;
   char* const into = lane.reply + sizeof(fuse_out_header);
-  lane.pieces.clear();
+  lane.reading.clear();
   size_t done = 0;
   while (done < wanted.size) {
     const int64_t at = static_cast<int64_t>(wanted.offset + done);
@@ -174,11 +173,11 @@ bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* bo
     if (window == nullptr) return false;
     if (skip >= window->length) break;  // the source ends here
     const size_t part = std::min(wanted.size - done, static_cast<size_t>(window->length - skip));
-    if (!plan(*window, skip, part, into + done, lane.pieces)) return false;
+    if (!lane.reading.plan(window, skip, part, into + done)) return false;
     done += part;
     if (window->length < windowSize_) break;
   }
-  if (!readPieces(lane.pieces)) return false;
+  if (!lane.reading.finish()) return false;
   send(lane.fd, header, lane.reply, done);
   return true;
 }

@@ -7,29 +7,6 @@
 
 namespace vdisk {
 
-bool plan(const Window& window, int64_t skip, size_t length, char* into, std::vector<Piece>& pieces) {
-  size_t index = std::upper_bound(window.starts.begin(), window.starts.end(), skip) - window.starts.begin() - 1;
-  for (size_t done = 0; done < length; index++) {
-    const Run& run = window.runs[index];
-    const int64_t within = skip + static_cast<int64_t>(done) - window.starts[index];
-    const size_t part = std::min(length - done, static_cast<size_t>(run.length - within));
-    switch (run.fd) {
-      case kElsewhere:
-        return false;
-      case kZero:
-        std::memset(into + done, 0, part);
-        break;
-      case kInline:
-        std::memcpy(into + done, window.bytes.data() + run.offset + within, part);
-        break;
-      default:
-        pieces.push_back({run.fd, run.offset + within, into + done, part});
-    }
-    done += part;
-  }
-  return true;
-}
-
 namespace {
 
 constexpr size_t kMaxParts = 256;  // of one preadv, well below IOV_MAX
@@ -78,6 +55,63 @@ bool readPieces(std::vector<Piece>& pieces) {
     if (!readRow(first, last)) return false;
     first = last;
   }
+  return true;
+}
+
+void Reading::clear() {
+  pieces_.clear();
+  units_.clear();
+  windows_.clear();
+  used_ = 0;
+}
+
+bool Reading::plan(const std::shared_ptr<const Window>& window, int64_t skip, size_t length, char* into) {
+  const auto& starts = window->starts;
+  size_t index = std::upper_bound(starts.begin(), starts.end(), skip) - starts.begin() - 1;
+  if (!window->units.empty()) windows_.push_back(window);
+  for (size_t done = 0; done < length; index++) {
+    const Run& run = window->runs[index];
+    const int64_t within = skip + static_cast<int64_t>(done) - starts[index];
+    const size_t part = std::min(length - done, static_cast<size_t>(run.length - within));
+    switch (run.fd) {
+      case kElsewhere:
+        return false;
+      case kZero:
+        std::memset(into + done, 0, part);
+        break;
+      case kInline:
+        std::memcpy(into + done, window->bytes.data() + run.offset + within, part);
+        break;
+      case kPacked:
+        // Who wants a part of a unit will want the others: TypeScript keeps what it unpacks.
+        if (part < static_cast<size_t>(run.length) || !planUnit(window->units[run.offset], into + done)) return false;
+        break;
+      default:
+        pieces_.push_back({run.fd, run.offset + within, into + done, part});
+    }
+    done += part;
+  }
+  return true;
+}
+
+bool Reading::planUnit(const Unit& unit, char* into) {
+  if (unit.packed > kMaxRead - used_) return false;
+  if (room_ == nullptr) room_.reset(new char[kMaxRead]);
+  char* to = room_.get() + used_;
+  units_.push_back({&unit, to, into});
+  for (const Run& part : unit.parts) {
+    pieces_.push_back({part.fd, part.offset, to, static_cast<size_t>(part.length)});
+    to += part.length;
+  }
+  used_ += unit.packed;
+  return true;
+}
+
+bool Reading::finish() {
+  if (!readPieces(pieces_)) return false;
+  for (const auto& [unit, from, into] : units_)
+    for (const Chunk& chunk : unit->chunks)
+      if (!unpackChunk(chunk, reinterpret_cast<const uint8_t*>(from), reinterpret_cast<uint8_t*>(into))) return false;
   return true;
 }
 

@@ -3,19 +3,33 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "unpack.h"
 
 namespace vdisk {
 
 // In place of a run's descriptor. The numbers are those of src/fuse/native/windows.ts.
 constexpr int kZero = -1;       // zeros that are stored nowhere
-constexpr int kElsewhere = -2;  // only TypeScript knows: compressed, damaged
+constexpr int kElsewhere = -2;  // only TypeScript knows: damaged, or compressed in a way unknown here
 constexpr int kInline = -3;     // in the window's own bytes
+constexpr int kPacked = -4;     // all of one of the window's units
+
+// Bytes of the largest read (FUSE_MAX_MAX_PAGES; src/fuse/protocol/init.ts asks for it), and of all that is packed in it.
+constexpr size_t kMaxRead = 1 << 20;
 
 struct Run {
   int64_t length;
-  int64_t offset;  // in the file, or in the window's own bytes
+  int64_t offset;  // in the file, or in the window's own bytes; or which unit
   int fd;
+};
+
+// A compressed unit: `parts` of files, one after the other, have `packed` bytes, of which `chunks` are to be made.
+struct Unit {
+  std::vector<Run> parts;
+  std::vector<Chunk> chunks;
+  size_t packed = 0;
 };
 
 // What a stretch of a source consists of: `runs`, in order and gapless.
@@ -23,6 +37,7 @@ struct Window {
   std::vector<Run> runs;
   std::vector<int64_t> starts;  // of the runs, within the window
   std::vector<char> bytes;
+  std::vector<Unit> units;
   int64_t length = 0;
 
   void append(const Run& run) {
@@ -31,8 +46,12 @@ struct Window {
     length += run.length;
   }
 
-  // In runs: a window's own place takes about as much memory as eight.
-  size_t cost() const { return 8 + runs.size() + bytes.size() / sizeof(Run); }
+  // In runs: a window's own place takes about as much memory as eight, a unit's as four.
+  size_t cost() const {
+    size_t cost = 8 + runs.size() + bytes.size() / sizeof(Run);
+    for (const Unit& unit : units) cost += 4 + unit.parts.size() + unit.chunks.size();
+    return cost;
+  }
 };
 
 // A part of a read.
@@ -43,12 +62,36 @@ struct Piece {
   size_t length;
 };
 
-// Fills `into` with zeros and inline bytes of `window`, from `skip` on, and appends what is to be read from files.
-// False where a part is elsewhere.
-bool plan(const Window& window, int64_t skip, size_t length, char* into, std::vector<Piece>& pieces);
-
 // Fills all pieces, whose order is lost; those that follow one another in a file in one system call. False where a
 // file ends before, or the host fails: who asks TypeScript then hears why.
 bool readPieces(std::vector<Piece>& pieces);
+
+// A read: planned from windows, then done. For one thread, again and again.
+class Reading {
+ public:
+  void clear();
+
+  // Fills `into` with zeros and inline bytes of `window`, from `skip` on, and notes what is to be read and unpacked.
+  // False where a part is elsewhere.
+  bool plan(const std::shared_ptr<const Window>& window, int64_t skip, size_t length, char* into);
+
+  // Reads and unpacks what is planned. False as `readPieces`, and where packed bytes are damaged.
+  bool finish();
+
+ private:
+  struct Packed {
+    const Unit* unit;
+    const char* from;
+    char* into;
+  };
+
+  bool planUnit(const Unit& unit, char* into);
+
+  std::vector<Piece> pieces_;
+  std::vector<Packed> units_;
+  std::vector<std::shared_ptr<const Window>> windows_;  // whose units these are
+  std::unique_ptr<char[]> room_;  // for packed bytes: kMaxRead, once they are met
+  size_t used_ = 0;
+};
 
 }  // namespace vdisk

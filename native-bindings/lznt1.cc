@@ -9,36 +9,51 @@ constexpr size_t kChunk = 4096;
 constexpr size_t kShortest = 3;  // bytes of a match
 
 // The bytes of one chunk's `data` in `out`, which has room for kChunk and the slack; -1 where it is damaged.
-int64_t unpackChunk(const uint8_t* at, const uint8_t* const end, uint8_t* const out) {
+int64_t unpack(const uint8_t* at, const uint8_t* const end, uint8_t* const out) {
   size_t to = 0;
   int lengthBits = 12;
   size_t reach = 16;  // the distance has as many bits as reach back to the chunk's start
-  while (at < end) {
-    uint32_t flags = *at++;
-    if (flags == 0 && end - at >= 8 && to + 8 <= kChunk) {
+  // False where it is damaged.
+  const auto match = [&] {
+    const uint32_t word = at[0] | at[1] << 8;
+    at += 2;
+    for (; to > reach; reach *= 2) lengthBits--;
+    const size_t length = (word & ((1u << lengthBits) - 1)) + kShortest;
+    const size_t distance = (word >> lengthBits) + 1;
+    if (distance > to || to > kChunk || length > kChunk - to) return false;
+    copyMatch(out + to, distance, length);
+    to += length;
+    return true;
+  };
+
+  // Eight items at a time, where all of them are there, and a literal's neighbours too: as many literals as stand side
+  // by side are copied in one step.
+  while (end - at >= 1 + 8 * 2 + 8 && to <= kChunk) {
+    uint32_t flags = *at++ | 1u << 8;
+    for (;;) {
+      const int literals = __builtin_ctz(flags);
       std::memcpy(out + to, at, 8);
-      at += 8;
-      to += 8;
-      continue;
-    }
-    for (int left = 8; left > 0 && at < end; left--, flags >>= 1) {
-      if ((flags & 1) == 0) {
-        if (to == kChunk) return -1;
-        out[to++] = *at++;
-        continue;
-      }
-      if (end - at < 2) return -1;
-      const uint32_t match = at[0] | at[1] << 8;
-      at += 2;
-      for (; to > reach; reach *= 2) lengthBits--;
-      const size_t length = (match & ((1u << lengthBits) - 1)) + kShortest;
-      const size_t distance = (match >> lengthBits) + 1;
-      if (distance > to || length > kChunk - to) return -1;
-      copyMatch(out + to, distance, length);
-      to += length;
+      at += literals;
+      to += literals;
+      flags >>= literals;
+      if (flags == 1) break;
+      if (!match()) return -1;
+      flags >>= 1;
+      if (flags == 1) break;
     }
   }
-  return static_cast<int64_t>(to);
+  while (at < end) {
+    uint32_t flags = *at++;
+    for (int left = 8; left > 0 && at < end; left--, flags >>= 1) {
+      if ((flags & 1) != 0) {
+        if (end - at < 2 || !match()) return -1;
+      } else {
+        if (to >= kChunk) return -1;
+        out[to++] = *at++;
+      }
+    }
+  }
+  return to <= kChunk ? static_cast<int64_t>(to) : -1;
 }
 
 }  // namespace
@@ -58,7 +73,7 @@ bool unpackLznt1(const uint8_t* packed, size_t length, uint8_t* out, size_t size
     const uint8_t* data = packed + at + 2;
     size_t filled = count - 2;
     if ((header & 0x8000) != 0) {
-      const int64_t unpacked = unpackChunk(data, data + filled, chunk);
+      const int64_t unpacked = unpack(data, data + filled, chunk);
       if (unpacked < 0) return false;
       filled = static_cast<size_t>(unpacked);
       data = chunk;

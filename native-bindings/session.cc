@@ -130,19 +130,50 @@ napi_value reply(napi_env env, napi_callback_info info) {
   return toValue(env, -given.external<Session>(0)->device->reply(lane, bytes, length));
 }
 
-// putWindow(session, node, index, runs, bytes): `runs` has three numbers for each: descriptor or kind, offset, length
+Run toRun(const double* numbers) {
+  return {static_cast<int64_t>(numbers[2]), static_cast<int64_t>(numbers[1]), static_cast<int>(numbers[0])};
+}
+
+// The unit that begins at `at` of `numbers`: how many parts and chunks it has, three numbers a part (descriptor,
+// offset, length), five a chunk. `at` goes on to the next one.
+Unit toUnit(const double* numbers, size_t count, size_t& at, size_t size) {
+  must(at + 2 <= count, "a unit cut short");
+  Unit unit;
+  unit.parts.resize(static_cast<size_t>(numbers[at]));
+  unit.chunks.resize(static_cast<size_t>(numbers[at + 1]));
+  at += 2;
+  must(at + unit.parts.size() * 3 + unit.chunks.size() * 5 <= count, "a unit cut short");
+  for (Run& part : unit.parts) {
+    part = toRun(numbers + at);
+    unit.packed += static_cast<size_t>(part.length);
+    at += 3;
+  }
+  for (Chunk& chunk : unit.chunks) {
+    must(toChunk(numbers + at, unit.packed, size, chunk), "no such chunk");
+    at += 5;
+  }
+  return unit;
+}
+
+// putWindow(session, node, index, runs, bytes, units): `runs` has three numbers for each: descriptor or kind, offset,
+// length; those that are packed have their units in `units`, in the same order
 napi_value putWindow(napi_env env, napi_callback_info info) {
-  const Arguments<5> given(env, info);
-  size_t count, length;
+  const Arguments<6> given(env, info);
+  size_t count, length, unitCount;
   const double* numbers = given.numbers(3, count);
   const char* bytes = given.buffer(4, length);
+  const double* unitNumbers = given.numbers(5, unitCount);
   auto window = std::make_shared<Window>();
   window->runs.reserve(count / 3);
   window->starts.reserve(count / 3);
+  size_t unitAt = 0;
   for (size_t at = 0; at < count; at += 3) {
-    const Run run{static_cast<int64_t>(numbers[at + 2]), static_cast<int64_t>(numbers[at + 1]),
-                  static_cast<int>(numbers[at])};
+    Run run = toRun(numbers + at);
     must(run.fd != kInline || run.offset + run.length <= static_cast<int64_t>(length), "a run past its bytes");
+    if (run.fd == kPacked) {
+      run.offset = static_cast<int64_t>(window->units.size());
+      window->units.push_back(toUnit(unitNumbers, unitCount, unitAt, static_cast<size_t>(run.length)));
+    }
     window->append(run);
   }
   window->bytes.assign(bytes, bytes + length);

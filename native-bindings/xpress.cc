@@ -28,13 +28,14 @@ struct Bits {
 
   static uint32_t word(const uint8_t* from) { return from[0] | from[1] << 8; }
 
+  // Without a branch: nobody could guess when a word has been used up.
   void drop(int count) {
     next <<= count;
     spare -= count;
-    if (spare >= 0) return;
-    next |= word(at) << -spare;
-    at += 2;
-    spare += 16;
+    const int isUsedUp = spare >> 31;  // all bits, or none
+    next |= (word(at) & isUsedUp) << (-spare & 31);
+    at += 2 & isUsedUp;
+    spare += 16 & isUsedUp;
   }
 };
 

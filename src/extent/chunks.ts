@@ -49,16 +49,6 @@ export interface LoadedUnit {
   readonly at: number;
 }
 
-/** One of its chunks. */
-interface Chunk {
-  readonly unit: ChunkedUnit;
-  readonly index: number;
-  readonly from: number;
-  readonly to: number;
-  readonly at: number;
-  readonly size: number;
-}
-
 /**
  * Unpacks `units`, which lie in `packed`, into `into`.
  * @throws {CorruptError} where a chunk is damaged.
@@ -68,35 +58,37 @@ export async function unpackChunks(
   packed: Buffer,
   into: Uint8Array,
 ): Promise<void> {
-  const all = units.flatMap(chunksOf);
   const addon = loadAddon();
   if (typeof addon === "object") {
-    const numbers = new Float64Array(all.length * 5);
-    all.forEach(({ unit, from, to, at, size }, index) => {
-      const codec = isStored(unit, to - from, size) ? STORED : CODECS[unit.codec].number;
-      numbers.set([codec, from, to, at, size], index * 5);
-    });
-    if (await addon.unpackChunks(numbers, packed, into)) return;
+    const chunks: number[] = [];
+    for (const { unit, from, at } of units) pushChunks(chunks, unit, from, at);
+    if (await addon.unpackChunks(new Float64Array(chunks), packed, into)) return;
   }
-  for (const { unit, index, from, to, at, size } of all) {
-    const part = packed.subarray(from, to);
+  for (const { unit, from, at } of units) {
     const { unpack } = CODECS[unit.codec];
-    into.set(isStored(unit, part.length, size) ? part : unpack(part, size, unit.placeOf(index)), at);
+    for (let index = 0; index + 1 < unit.places.length; index++) {
+      const part = packed.subarray(from + unit.places[index]!, from + unit.places[index + 1]!);
+      const skip = index * unit.chunkSize;
+      const size = Math.min(unit.chunkSize, unit.size - skip);
+      const isStored = unit.mayBeStored && part.length === size;
+      into.set(isStored ? part : unpack(part, size, unit.placeOf(index)), at + skip);
+    }
   }
 }
 
-function chunksOf({ unit, from, at }: LoadedUnit): Chunk[] {
-  const { places, chunkSize, size } = unit;
-  return Array.from({ length: places.length - 1 }, (_, index) => ({
-    unit,
-    index,
-    from: from + places[index]!,
-    to: from + places[index + 1]!,
-    at: at + index * chunkSize,
-    size: Math.min(chunkSize, size - index * chunkSize),
-  }));
-}
-
-function isStored({ mayBeStored }: ChunkedUnit, packedSize: number, size: number): boolean {
-  return mayBeStored && packedSize === size;
+/**
+ * Appends the chunks of `unit` as the addon takes them, five numbers each: its packed bytes are there from `from` on,
+ * its own go to `at`. In one row, since a large file has them by the ten thousand.
+ */
+export function pushChunks(numbers: number[], unit: ChunkedUnit, from: number, at: number): void {
+  const { places, chunkSize, mayBeStored } = unit;
+  const { number } = CODECS[unit.codec];
+  for (let index = 0; index + 1 < places.length; index++) {
+    const start = places[index]!;
+    const end = places[index + 1]!;
+    const skip = index * chunkSize;
+    const size = Math.min(chunkSize, unit.size - skip);
+    const isStored = mayBeStored && end - start === size;
+    numbers.push(isStored ? STORED : number, from + start, from + end, at + skip, size);
+  }
 }

@@ -1,4 +1,5 @@
 /** The one reader: bytes out of anything that can be mapped. */
+import { BufferPool } from "../bytes/pool.js";
 import { DiskError } from "../errors.js";
 import { readStored, type StoredPart } from "../storage/stored.js";
 import { unpackChunks, type ChunkedUnit, type LoadedUnit } from "./chunks.js";
@@ -13,6 +14,9 @@ const SMALLEST_KEPT = 4096;
 
 /** Unpacked bytes of units that are read and unpacked in one go: they go side by side, and each has its price. */
 const GROUP_SIZE = 256 * 2 ** 10;
+
+/** Of those, the memory that is kept for their packed bytes. */
+const GROUPS_KEPT = 32;
 
 /**
  * `length` bytes of `source` from `offset`, in a buffer of the caller's own.
@@ -135,6 +139,8 @@ function groupsOf(units: readonly WantedUnit[]): WantedUnit[][] {
   return groups;
 }
 
+const packedBytes = new BufferPool(GROUP_SIZE, GROUPS_KEPT);
+
 /** Reads and unpacks `units` together; where that fails, one by one, so that it is known which of them is damaged. */
 async function readUnits(units: readonly WantedUnit[], into: Uint8Array): Promise<void> {
   try {
@@ -149,9 +155,13 @@ async function readUnits(units: readonly WantedUnit[], into: Uint8Array): Promis
     const extents: Extent[] = [];
     for (const { source, offset, length } of ranges)
       for (const extent of await source.map(offset, length)) append(extents, extent);
-    const packed = Buffer.allocUnsafe(size);
-    await readExtents(extents, packed);
-    await unpackChunks(loaded, packed, into);
+    const packed = packedBytes.take(size);
+    // Neither comes back before all that it began has ended.
+    await readExtents(extents, packed)
+      .then(() => unpackChunks(loaded, packed, into))
+      .finally(() => {
+        packedBytes.give(packed);
+      });
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     if (units.length === 1) {

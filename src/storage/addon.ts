@@ -64,9 +64,18 @@ export interface Addon {
   reply(session: Session, lane: number, reply: Uint8Array): number;
   /**
    * Lets the threads read the window `index` of `node`. `runs` has three numbers for each: descriptor (or one of
-   * extents.h's kinds), offset, length. A window that is shorter than the others ends its source.
+   * extents.h's kinds), offset, length. A window that is shorter than the others ends its source. `units` has, for each
+   * run that is packed: how many parts and chunks its unit has; of each part, whose bytes follow one another, the
+   * descriptor, offset and length; of each chunk what `unpackChunks` takes.
    */
-  putWindow(session: Session, node: number, index: number, runs: Float64Array, bytes: Buffer): void;
+  putWindow(
+    session: Session,
+    node: number,
+    index: number,
+    runs: Float64Array,
+    bytes: Buffer,
+    units: Float64Array,
+  ): void;
   /**
    * Lets the threads answer the next `opcode` (OPEN, READLINK, READDIR, READDIRPLUS) about `node`, a listing from `offset` on,
    * with `reply`, which has room for its header. Once.

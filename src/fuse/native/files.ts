@@ -4,13 +4,13 @@
  * and whatever went wrong.
  */
 import { LRUCache } from "lru-cache";
+import type { BufferPool } from "../../bytes/pool.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { readExtents } from "../../extent/read.js";
 import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { body, HEADER_SIZE, reply, writeI64le, writeU32le } from "../protocol/reply.js";
 import { LseekIn, Opcode, OpenIn, ReadIn } from "../protocol/request.js";
-import type { ReadBuffers } from "./buffers.js";
 import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
 import { findNext } from "./holes.js";
@@ -35,7 +35,7 @@ export interface Files {
   prepare(id: NodeId): Promise<void>;
 }
 
-export function serveFiles(tree: NodeTree, buffers: ReadBuffers, threads: Threads, ahead: Ahead): Files {
+export function serveFiles(tree: NodeTree, buffers: BufferPool, threads: Threads, ahead: Ahead): Files {
   const windows = windowGiver(threads);
   const sources = new LRUCache<NodeId, BlockSource>({ max: SOURCES_KEPT });
   const open = async (id: NodeId): Promise<BlockSource> => {
@@ -65,7 +65,7 @@ export function serveFiles(tree: NodeTree, buffers: ReadBuffers, threads: Thread
       const { offset, size } = ReadIn.view(request);
       const source = await open(nodeId);
       const length = Math.max(0, Math.min(size, source.size - offset));
-      const out = buffers.take(length);
+      const out = buffers.take(HEADER_SIZE + length);
       if (length === 0) return out;
       try {
         const extents = await source.map(offset, length);

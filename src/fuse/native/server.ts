@@ -3,14 +3,14 @@
  * NodeIds, and what is asked about them does not depend on what was asked before: there is nothing to forget.
  */
 import type { Logger } from "pino";
+import { BufferPool } from "../../bytes/pool.js";
 import { UnsupportedError } from "../../errors.js";
 import type { NodeTree } from "../../filesystem/filesystem.js";
 import { complainer, Errno } from "../errno.js";
 import { absentReply, attributesReply, entryReply, statxReply, usageReply } from "../protocol/attributes.js";
-import { greet, InitFlag } from "../protocol/init.js";
-import { reply, replyWith, seal } from "../protocol/reply.js";
+import { greet, InitFlag, MAX_READ } from "../protocol/init.js";
+import { HEADER_SIZE, reply, replyWith, seal } from "../protocol/reply.js";
 import { InitIn, nameAt, Opcode, ReadIn, RequestHeader } from "../protocol/request.js";
-import { ReadBuffers } from "./buffers.js";
 import { lookAhead } from "./ahead.js";
 import { serveDirectories } from "./directories.js";
 import { extendedAttributeHandlers } from "./extended-attributes.js";
@@ -33,6 +33,9 @@ export interface Server {
 /** The root's node in the protocol (FUSE_ROOT_ID). */
 const ROOT = 1;
 
+/** Replies to reads that are kept for the next ones: the kernel reads ahead of a reader by some of them. */
+const READS_KEPT = 10;
+
 /**
  * @param greeted told once: nothing, or why this kernel cannot be served.
  * @param threads is handed what can be answered without asking here.
@@ -48,7 +51,7 @@ export function serve(
 ): Server {
   if (tree.root !== ROOT) throw new RangeError(`the root is node ${tree.root}, but must be ${ROOT}`);
   const complain = complainer(log);
-  const buffers = new ReadBuffers();
+  const buffers = new BufferPool(HEADER_SIZE + MAX_READ, READS_KEPT);
   let flags = 0;
   // The threads do not look at who asks.
   const open = onlyFor === undefined ? threads : { ...threads, offer: () => undefined };

@@ -1,5 +1,7 @@
 /** What the addon's threads read by themselves: the extents of a source, window by window, as plain numbers. */
-import { type BlockSource, type Extent } from "../../extent/extent.js";
+import { LRUCache } from "lru-cache";
+import { pushChunks } from "../../extent/chunks.js";
+import type { BlockSource, Extent, PackedUnit } from "../../extent/extent.js";
 import { unpackUnit } from "../../extent/read.js";
 import type { NodeId } from "../../filesystem/filesystem.js";
 import type { Threads } from "./threads.js";
@@ -11,25 +13,32 @@ export const WINDOW_SIZE = 64 * 2 ** 20;
 const ZERO = -1;
 const ELSEWHERE = -2;
 const INLINE = -3;
+const PACKED = -4;
 
 /** Unpacked units up to this size are handed over with their window: inline files, which come by the million. */
 const INLINE_SIZE = 4096;
+
+/** Windows of which it is remembered that not all of them could be handed over. */
+const INCOMPLETE_COUNT = 1000;
 
 /** Hands over windows; `give` never rejects: whoever reads what cannot be mapped hears of it. */
 export function windowGiver(threads: Threads): {
   give(node: NodeId, source: BlockSource, index: number): Promise<void>;
 } {
   const underWay = new Set<string>();
+  const incomplete = new LRUCache<string, true>({ max: INCOMPLETE_COUNT });
   return {
     async give(node, source, index) {
       const key = `${node} ${index}`;
       const start = index * WINDOW_SIZE;
-      if (start >= source.size || underWay.has(key)) return;
+      // Whoever reads what was not handed over comes here each time.
+      if (start >= source.size || underWay.has(key) || incomplete.has(key)) return;
       underWay.add(key);
       try {
         const extents = await source.map(start, Math.min(WINDOW_SIZE, source.size - start));
-        const { runs, bytes } = await encode(extents);
-        threads.putWindow(node, index, runs, bytes);
+        const { runs, bytes, units } = await encode(extents);
+        threads.putWindow(node, index, new Float64Array(runs), Buffer.concat(bytes), new Float64Array(units));
+        if (runs.includes(ELSEWHERE)) incomplete.set(key, true);
       } catch {
         return; // TypeScript goes on answering for this window, and says what is wrong where it is
       } finally {
@@ -39,35 +48,60 @@ export function windowGiver(threads: Threads): {
   };
 }
 
-/** Whether threads can read `extent` by themselves. */
+/** Whether threads can read `extent` by themselves, most likely. */
 export function isPlain(extent: Extent): boolean {
   switch (extent.kind) {
     case "stored":
       return extent.storage.fd >= 0;
     case "packed":
-      return extent.unit.size <= INLINE_SIZE;
+      return isInline(extent.unit) || (extent.unit.codec !== undefined && extent.length === extent.unit.size);
     default:
       return extent.kind === "zero";
   }
 }
 
-async function encode(extents: readonly Extent[]): Promise<{ runs: Float64Array; bytes: Buffer }> {
-  const runs = new Float64Array(extents.length * 3);
-  const inline: Buffer[] = [];
+function isInline({ size }: PackedUnit): boolean {
+  return size <= INLINE_SIZE;
+}
+
+/** Extents as `Addon.putWindow` takes them. */
+interface Encoded {
+  readonly runs: number[];
+  readonly bytes: Buffer[];
+  readonly units: number[];
+}
+
+async function encode(extents: readonly Extent[]): Promise<Encoded> {
+  const encoded: Encoded = { runs: [], bytes: [], units: [] };
+  const { runs, bytes, units } = encoded;
   let inlined = 0;
-  let at = 0;
   for (const extent of extents) {
+    const { kind, length } = extent;
     let place = [ELSEWHERE, 0];
-    if (extent.kind === "zero") place = [ZERO, 0];
-    else if (extent.kind === "stored" && isPlain(extent)) place = [extent.storage.fd, extent.offset];
-    else if (extent.kind === "packed" && isPlain(extent)) {
+    if (kind === "zero") place = [ZERO, 0];
+    else if (kind === "stored" && isPlain(extent)) place = [extent.storage.fd, extent.offset];
+    else if (kind === "packed" && isInline(extent.unit)) {
       const unpacked = await unpackUnit(extent.unit);
-      inline.push(unpacked.subarray(extent.skip, extent.skip + extent.length));
+      bytes.push(unpacked.subarray(extent.skip, extent.skip + length));
       place = [INLINE, inlined];
-      inlined += extent.length;
-    }
-    runs.set([...place, extent.length], at);
-    at += 3;
+      inlined += length;
+    } else if (kind === "packed" && isPlain(extent) && (await pushUnit(units, extent.unit))) place = [PACKED, 0];
+    runs.push(...place, length);
   }
-  return { runs, bytes: Buffer.concat(inline) };
+  return encoded;
+}
+
+/** Appends `unit` to `numbers`, where its packed bytes lie verbatim in files of the host. Whether that is so. */
+async function pushUnit(numbers: number[], unit: PackedUnit): Promise<boolean> {
+  if (unit.codec === undefined) return false;
+  const parts: number[] = [];
+  for (const { offset, length } of unit.runs) {
+    for (const extent of await unit.source.map(offset, length)) {
+      if (extent.kind !== "stored" || !isPlain(extent)) return false;
+      parts.push(extent.storage.fd, extent.offset, extent.length);
+    }
+  }
+  numbers.push(parts.length / 3, unit.places.length - 1, ...parts);
+  pushChunks(numbers, unit, 0, 0);
+  return true;
 }
