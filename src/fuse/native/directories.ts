@@ -16,7 +16,7 @@ const CACHE_DIR = (1 << 1) | (1 << 3);
 /** Bytes that the C library lists directories with: as many as a listing is prepared for. */
 const USUAL_ROOM = 32 * 2 ** 10;
 
-/** Directories of which it is remembered how far they are prepared. */
+/** Directories of which it is remembered how far they are prepared, and what is. */
 const UNFINISHED_COUNT = 64;
 
 /** What a listing ends with. */
@@ -85,14 +85,17 @@ export function serveDirectories(
     return { entries, attributes };
   };
 
-  /** Listings that are being prepared, one a directory, and whether somebody waits for them by now. */
-  const underWay = new Map<NodeId, Preparation>();
+  /**
+   * Listings that are prepared, or being so, one a directory. Who asked before the threads had it comes here for it:
+   * to choose it once more would be to read all of its batch again.
+   */
+  const prepared = new LRUCache<NodeId, Preparation>({ max: UNFINISHED_COUNT });
 
   const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
     const { offset, size } = ReadIn.view(request);
-    const preparation = plus && size >= USUAL_ROOM ? underWay.get(id) : undefined;
+    const preparation = plus && size >= USUAL_ROOM ? prepared.get(id) : undefined;
     const isPrepared = preparation?.offset === offset;
-    if (isPrepared) preparation.isWaitedFor = true;
+    if (isPrepared) preparation.isTaken = true;
     const told = await (isPrepared ? preparation.told : tell(id, offset, size, plus));
     if (told === undefined) return Errno.EINVAL;
     const out = reply(sizeOf(told, plus));
@@ -103,16 +106,17 @@ export function serveDirectories(
   };
 
   const prepare = async (id: NodeId, offset: number): Promise<void> => {
-    const preparation = { offset, told: tell(id, offset, USUAL_ROOM, true), isWaitedFor: false };
-    underWay.set(id, preparation);
-    const told = (await preparation.told.finally(() => {
-      if (underWay.get(id) === preparation) underWay.delete(id);
+    const preparation = { offset, told: tell(id, offset, USUAL_ROOM, true), isTaken: false };
+    prepared.set(id, preparation);
+    const told = (await preparation.told.catch((error: unknown) => {
+      if (prepared.peek(id) === preparation) prepared.delete(id);
+      throw error;
     }))!;
     for (const entry of told.entries) {
       if (entry.type !== "symlink") continue;
       threads.offer(Opcode.readlink, entry.id, 0, replyWith(await tree.readLink(entry.id)));
     }
-    if (preparation.isWaitedFor || told.entries.length === 0) return;
+    if (preparation.isTaken || told.entries.length === 0) return;
     const out = offered.subarray(0, HEADER_SIZE + sizeOf(told, true)).fill(0);
     write(out, told, true);
     threads.offer(Opcode.readdirplus, id, offset, out);
@@ -120,10 +124,12 @@ export function serveDirectories(
 
   /** One page ahead of whoever lists directory `id`, as long as its end is not in sight. */
   const goOn = (id: NodeId): void => {
-    const offset = unfinished.get(id);
-    if (offset === undefined) return;
-    unfinished.delete(id);
+    prepared.delete(id);
+    if (!unfinished.has(id)) return;
     setImmediate(() => {
+      const offset = unfinished.get(id);
+      if (offset === undefined) return; // whoever lists it was faster, and it goes on from there
+      unfinished.delete(id);
       prepare(id, offset).catch(() => undefined); // who asks for it hears why
     });
   };
@@ -147,11 +153,12 @@ export function serveDirectories(
   };
 }
 
-/** A listing that is being prepared. */
+/** A listing that is prepared, or being so. */
 interface Preparation {
   readonly offset: number;
   readonly told: Promise<Told | undefined>;
-  isWaitedFor: boolean;
+  /** Somebody has asked for it by now: the threads need not. */
+  isTaken: boolean;
 }
 
 /** Entries, each with its attributes, where these can be read. */
