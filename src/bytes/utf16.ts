@@ -45,15 +45,27 @@ export function nameFromUtf16(units: Buffer): Buffer {
 
 /** The name where it is nothing but ASCII, and means nothing to a host: almost all are. */
 function plainName(units: Buffer): Buffer | undefined {
-  const length = units.length / 2;
-  if (units[0] === DOT) return undefined;
-  const bytes = Buffer.allocUnsafe(length);
-  for (let at = 0; at < length; at++) {
-    const unit = units[2 * at]!;
-    if (units[2 * at + 1] !== 0 || unit >= 0x80 || unit === SLASH || unit === 0) return undefined;
-    bytes[at] = unit;
+  const bytes = Buffer.allocUnsafe(units.length / 2);
+  return writePlain(units, 0, units.length, bytes, 0) ? bytes : undefined;
+}
+
+/** Bytes that a name of `units` UTF-16 units takes at most. */
+export const mostNameBytes = (units: number): number => 3 * units;
+
+/** Writes the name in bytes `[from, to)` of `units` to `at` of `into`, which has room for it, and gives its end. */
+export function writeName(units: Buffer, from: number, to: number, into: Buffer, at: number): number {
+  if (writePlain(units, from, to, into, at)) return at + (to - from) / 2;
+  return at + nameFromUtf16(units.subarray(from, to)).copy(into, at);
+}
+
+function writePlain(units: Buffer, from: number, to: number, into: Buffer, at: number): boolean {
+  if (units[from] === DOT) return false;
+  for (let unit = from, next = at; unit < to; unit += 2, next++) {
+    const low = units[unit]!;
+    if (units[unit + 1] !== 0 || low >= 0x80 || low === SLASH || low === 0) return false;
+    into[next] = low;
   }
-  return bytes;
+  return true;
 }
 
 /**

@@ -4,12 +4,12 @@
  */
 import { LRUCache } from "lru-cache";
 import { readU16le, readU32le } from "../../bytes/struct.js";
-import { nameFromUtf16 } from "../../bytes/utf16.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { openIndex, type Index } from "./btree.js";
 import { fileAt } from "./file.js";
 import { compareNames, FileName, nameIn, Namespace, type UpCase } from "./filename.js";
 import type { Medium } from "./medium.js";
+import { NameList } from "./names.js";
 import { childOf, IndexEntry, isLast, keyOf, nextEntry, type IndexNode } from "./node.js";
 import { search } from "./search.js";
 
@@ -25,15 +25,16 @@ export interface Match extends Reference {
   readonly units: Buffer;
 }
 
-export interface Name extends Reference {
-  readonly name: Buffer;
-  /** Where to go on after this name. */
-  readonly cookie: number;
+/** Some of a directory's names. */
+export interface Names {
+  readonly list: NameList;
+  /** Whether it is known that none comes after them. */
+  readonly isEnd: boolean;
 }
 
 export interface Directories {
   /** Names of directory `number` after `cookie`, a batch of them; none at its end. Short names are left out. */
-  list(number: number, cookie: number): Promise<Name[]>;
+  list(number: number, cookie: number): Promise<Names>;
   /** The file with the name `units`, in UTF-16, in directory `number`; short names are found too. */
   find(number: number, units: Buffer, ignoreCase: boolean): Promise<Match | undefined>;
 }
@@ -130,28 +131,33 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
   return {
     async list(number, cookie) {
       const index = await indexAt(number);
-      const names: Name[] = [];
+      const names = new NameList();
       const add = async (node: IndexNode, origin: number): Promise<void> => {
         const error = await entriesOf(index, node, (at, next) => {
           if (origin + next <= cookie) return;
-          const name = shownName(medium, node, at);
-          if (name === undefined) return;
+          const length = shownLength(medium, node, at);
+          if (length === 0) return;
           const { number, sequence } = referenceAt(node, at);
-          names.push({ number, sequence, name, cookie: origin + next });
+          const start = at + NAME_OFFSET;
+          names.add(number, sequence, origin + next, node.bytes, start, start + length);
         });
         if (error !== undefined) damaged.set(number, error);
       };
       if (cookie < FIRST_BLOCK_COOKIE) await add(index.root, 0);
       const first = Math.max(0, Math.floor((cookie - FIRST_BLOCK_COOKIE) / index.blockSize));
+      let isEnd = true;
       for await (const block of index.blocksFrom(first)) {
-        if (names.length >= BATCH_SIZE) break;
+        if (names.count >= BATCH_SIZE) {
+          isEnd = false;
+          break;
+        }
         if (block.node instanceof DiskError) damaged.set(number, block.node);
         else await add(block.node, FIRST_BLOCK_COOKIE + block.number * index.blockSize);
       }
       // The names behind the damage come first: only the end says that some are missing.
       const damage = damaged.get(number);
-      if (names.length === 0 && damage !== undefined) throw damage;
-      return names;
+      if (names.count === 0 && damage !== undefined) throw damage;
+      return { list: names, isEnd: isEnd && damage === undefined };
     },
 
     async find(number, units, ignoreCase) {
@@ -190,12 +196,14 @@ function referenceAt({ bytes }: IndexNode, at: number): Reference {
   };
 }
 
-/** The name of the entry at `at`, where it is one to be listed. @throws {CorruptError} where it has none. */
-function shownName(medium: Medium, node: IndexNode, at: number): Buffer | undefined {
+/** Where in an entry the name begins. */
+const NAME_OFFSET = IndexEntry.size + FileName.size;
+
+/** Bytes of the name of the entry at `at`; 0 where it is not to be listed. @throws {CorruptError} where it has none. */
+function shownLength(medium: Medium, node: IndexNode, at: number): number {
   const { bytes } = node;
   const keyLength = readU16le(bytes, at + IndexEntry.fields.keyLength.offset);
-  const start = at + IndexEntry.size + FileName.size;
-  const length = 2 * (bytes[start - FileName.size + FileName.fields.nameLength.offset] ?? 0);
+  const length = 2 * (bytes[at + IndexEntry.size + FileName.fields.nameLength.offset] ?? 0);
   if (length === 0 || FileName.size + length > keyLength) {
     const found = `a key of ${keyLength} bytes`;
     throw new CorruptError({
@@ -205,12 +213,11 @@ function shownName(medium: Medium, node: IndexNode, at: number): Buffer | undefi
       expected: "a name",
     });
   }
-  if (bytes[at + IndexEntry.size + FileName.fields.namespace.offset] === Namespace.dos) return undefined;
+  if (bytes[at + IndexEntry.size + FileName.fields.namespace.offset] === Namespace.dos) return 0;
   const { number } = referenceAt(node, at);
   // The root names itself "."; the file system's own files come before all others.
-  if (number === ROOT_NUMBER || (number < FIRST_USER_NUMBER && medium.options.systemFiles !== true))
-    return undefined;
-  return nameFromUtf16(bytes.subarray(start, start + length));
+  if (number === ROOT_NUMBER || (number < FIRST_USER_NUMBER && medium.options.systemFiles !== true)) return 0;
+  return length;
 }
 
 /** The records before this one are the file system's own. Source: ntfs-3g layout.h, FILE_first_user; Windows keeps 24. */

@@ -15,11 +15,10 @@
  */
 import { LRUCache } from "lru-cache";
 import { utf16FromName } from "../../bytes/utf16.js";
-import { CorruptError, DiskError } from "../../errors.js";
+import { CorruptError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import type {
   Attributes,
-  DirectoryEntry,
   FileSystem,
   FileSystemDriver,
   NodeId,
@@ -27,15 +26,16 @@ import type {
 } from "../filesystem.js";
 import { contentsOf } from "./contents.js";
 import { dataOf } from "./data.js";
-import { directoriesOf, ROOT_NUMBER, type Name, type Reference } from "./directory.js";
+import { directoriesOf, ROOT_NUMBER, type Reference } from "./directory.js";
 import { factsOf } from "./facts.js";
 import { fileAt, type Attribute } from "./file.js";
 import { compareNames } from "./filename.js";
 import { nodeIds } from "./ids.js";
+import { listingOf, NOWHERE } from "./listing.js";
 import { linksOf } from "./links.js";
 import type { Medium, NtfsFile } from "./medium.js";
 import { openMedium, openMediumByBackup, type Opened } from "./open.js";
-import { quickAttributes, sequenceIn } from "./quick.js";
+import { quickAttributes } from "./quick.js";
 import { descriptorsOf } from "./security.js";
 import { specialOf } from "./special.js";
 import { StandardInformation, standardInformation } from "./standard.js";
@@ -72,6 +72,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   const state = await stateOf(medium, directories);
   const ids = nodeIds(medium.mft.count);
   const links = linksOf(medium, directories);
+  const list = listingOf(medium, directories, ids);
   const xattrs = extendedAttributesOf(medium, directories, descriptorsOf(medium));
   const known = new LRUCache<number, Attributes>({ max: ATTRIBUTES_COUNT });
   let usage: Promise<Usage> | undefined;
@@ -138,32 +139,6 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     return owner && streamId(owner.number, name.slice(colon + 1));
   }
 
-  /**
-   * Entries as they are listed, with their attributes. The records are read in their own order,
-   * so that even those of a directory whose names are in quite another one are read once.
-   */
-  async function entriesOf(names: readonly Name[]): Promise<DirectoryEntry[]> {
-    const order = names.map((_, index) => index).sort((a, b) => names[a]!.number - names[b]!.number);
-    const entries = new Array<DirectoryEntry>(names.length);
-    const numbers = order.map((index) => names[index]!.number);
-    await medium.mft.sweep(numbers, (at, bytes) => {
-      const { name, number, sequence, cookie } = names[order[at]!]!;
-      let id = number < medium.mft.count ? ids.file(number) : ids.stale(NOWHERE);
-      let attributes: Attributes | undefined;
-      // What is wrong with a record is told when the entry itself is asked for.
-      if (!(bytes instanceof DiskError)) {
-        const used = sequenceIn(bytes);
-        if (used !== undefined && used !== sequence && sequence !== 0) id = ids.stale(number);
-        else attributes = quickAttributes(medium, bytes, number);
-      }
-      entries[order[at]!] =
-        attributes === undefined
-          ? { name, id, inode: number, cookie }
-          : { name, id, inode: number, type: attributes.type, attributes, cookie };
-    });
-    return entries;
-  }
-
   async function sourceOf(id: NodeId): Promise<BlockSource> {
     const { file, stream } = await nodeAt(id);
     if (stream !== undefined) return contentsOf(medium, stream);
@@ -188,7 +163,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     },
     async list(id, cookie) {
       const { file } = await nodeAt(id);
-      return entriesOf(await directories.list(file.record.number, cookie));
+      return list(file.record.number, cookie);
     },
     async readLink(id) {
       const { file } = await nodeAt(id);
@@ -217,9 +192,6 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     },
   };
 }
-
-/** In the place of records that there are none of: no name leads to a former use of the file table's own. */
-const NOWHERE = 0;
 
 function nowhereError({ volume, mft }: Medium): CorruptError {
   const thing = "the number of the file record that a directory's entry names";

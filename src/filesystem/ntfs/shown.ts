@@ -63,6 +63,12 @@ export function sectorsOf(allocated: number): number {
   return Number.isSafeInteger(allocated) ? Math.ceil(allocated / SECTOR_SIZE) : 0;
 }
 
+/** Most files have two times or three that are the same, and share them with their neighbours. */
+let last = { low: 0, high: 0, time: fromFiletime(0, 0) };
+
 function timeAt(bytes: Buffer, at: number): Timestamp {
-  return fromFiletime(readU32le(bytes, at), readU32le(bytes, at + 4));
+  const low = readU32le(bytes, at);
+  const high = readU32le(bytes, at + 4);
+  if (low !== last.low || high !== last.high) last = { low, high, time: fromFiletime(low, high) };
+  return last.time;
 }
