@@ -48,7 +48,7 @@ const NAMES_INDEX = "$I30";
  * Names that make a batch: listing stops after the block that reaches them. Many, since the records of a batch are
  * read in their own order, and a large directory's are all over the file table.
  */
-const BATCH_SIZE = 4096;
+const BATCH_SIZE = 2 ** 14;
 
 /** Cookies of names in blocks begin here; below are those in the root. Roots are smaller than records: 64 KiB. */
 const FIRST_BLOCK_COOKIE = 2 ** 20;

@@ -19,7 +19,7 @@ import { StandardInformation } from "./standard.js";
 const PAGE_SIZE = 256;
 
 /** Names whose batches are kept, in all: those of some directories that are listed at once. */
-const NAMES_KEPT = 2 ** 14;
+const NAMES_KEPT = 2 ** 15;
 
 /** In the place of records that there are none of: no name leads to a former use of the file table's own. */
 export const NOWHERE = 0;
