@@ -31,6 +31,10 @@ struct Device::Lane {  // used by its own thread alone, except `fd`
   const size_t index;
   const int fd;  // owned
   std::thread thread;
+};
+
+// What it takes to answer a request.
+struct Device::Desk {
   Reading reading;
 
  private:
@@ -42,6 +46,28 @@ struct Device::Lane {  // used by its own thread alone, except `fd`
  public:
   // A header, and behind it what is read: that begins with a page, since the kernel copies to one faster.
   char* const reply = memory_.get() + kPage - sizeof(fuse_out_header);
+};
+
+// A desk in use.
+class Device::Seat {
+ public:
+  explicit Seat(Device& device) : device_(device) {
+    const std::lock_guard lock(device.desksMutex_);
+    if (device.desks_.empty()) device.desks_.push_back(std::make_unique<Desk>());
+    desk_ = std::move(device.desks_.back());
+    device.desks_.pop_back();
+  }
+  ~Seat() {
+    const std::lock_guard lock(device_.desksMutex_);
+    device_.desks_.push_back(std::move(desk_));
+  }
+  Seat(const Seat&) = delete;
+
+  Desk* operator->() const { return desk_.get(); }
+
+ private:
+  Device& device_;
+  std::unique_ptr<Desk> desk_;
 };
 
 Device::Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context)
@@ -118,9 +144,11 @@ bool Device::answer(Lane& lane, const fuse_in_header& header, const char* body) 
       return answerRead(lane, header, body);
     // Nothing is remembered about a node, or about what is open.
     case FUSE_RELEASE:
-    case FUSE_RELEASEDIR:
-      send(lane.fd, header, lane.reply, 0);
+    case FUSE_RELEASEDIR: {
+      char nothing[sizeof(fuse_out_header)];
+      send(lane.fd, header, nothing, 0);
       return true;
+    }
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
     // Most signals do not end their process, and programs do not expect EINTR when they read a file.
@@ -146,13 +174,20 @@ bool Device::answerOffered(Lane& lane, const fuse_in_header& header, uint64_t of
   const auto offered = offers_.take(offerKey(header.opcode, header.nodeid, offset));
   if (offered == nullptr || offered->size() - sizeof(fuse_out_header) > room) return false;
   const size_t length = offered->size() - sizeof(fuse_out_header);
-  std::memcpy(lane.reply, offered->data(), offered->size());
-  send(lane.fd, header, lane.reply, length);
+  {
+    const Seat desk(*this);
+    std::memcpy(desk->reply, offered->data(), offered->size());
+    send(lane.fd, header, desk->reply, length);
+  }
   // TypeScript goes on from here; a link, or the end of a listing, leads nowhere.
-  if (header.opcode == FUSE_READLINK || length == 0) return true;
+  if (header.opcode != FUSE_READLINK && length > 0) tell(lane, header);
+  return true;
+}
+
+// TypeScript is to know that a request has been answered.
+void Device::tell(const Lane& lane, const fuse_in_header& header) {
   const auto* bytes = reinterpret_cast<const char*>(&header);
   queue({lane.index, true, std::vector<char>(bytes, bytes + header.len)});
-  return true;
 }
 
 void Device::offer(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<char> reply) {
@@ -163,8 +198,10 @@ void Device::offer(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<
 bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* body) {
   const auto& wanted = *reinterpret_cast<const fuse_read_in*>(body);
   if (wanted.size > kMaxRead || wanted.offset > INT64_MAX - kMaxRead) return false;
-  char* const into = lane.reply + sizeof(fuse_out_header);
-  lane.reading.clear();
+  const Seat desk(*this);
+  char* const into = desk->reply + sizeof(fuse_out_header);
+  desk->reading.clear();
+  bool isFirst = false;
   size_t done = 0;
   while (done < wanted.size) {
     const int64_t at = static_cast<int64_t>(wanted.offset + done);
@@ -173,12 +210,14 @@ bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* bo
     if (window == nullptr) return false;
     if (skip >= window->length) break;  // the source ends here
     const size_t part = std::min(wanted.size - done, static_cast<size_t>(window->length - skip));
-    if (!lane.reading.plan(window, skip, part, into + done)) return false;
+    if (!desk->reading.plan(window, skip, part, into + done)) return false;
     done += part;
     if (window->length < windowSize_) break;
+    isFirst |= window->use.isFirst();
   }
-  if (!lane.reading.finish()) return false;
-  send(lane.fd, header, lane.reply, done);
+  if (!desk->reading.finish()) return false;
+  send(lane.fd, header, desk->reply, done);
+  if (isFirst) tell(lane, header);
   return true;
 }
 

@@ -16,10 +16,11 @@ struct fuse_in_header;
 
 namespace vdisk {
 
-// A request for TypeScript. Its reply goes back where it came from: the kernel keeps a list for each descriptor.
+// A request for TypeScript, which it is to answer, or to know of: one that an offer has answered, or that was the first to
+// read a window behind which there is another. Its reply goes back where it came from: the kernel keeps a list for each descriptor.
 struct Request {
   size_t lane;
-  bool isAnswered;  // from what was offered: to be known, no more
+  bool isAnswered;
   std::vector<char> bytes;
 };
 
@@ -54,11 +55,14 @@ class Device {
 
  private:
   struct Lane;
+  struct Desk;
+  class Seat;
   void serve(Lane& lane);
   bool answer(Lane& lane, const fuse_in_header& header, const char* body);
   bool answerRead(Lane& lane, const fuse_in_header& header, const char* body);
   bool answerOffered(Lane& lane, const fuse_in_header& header, uint64_t offset, size_t room);
   void queue(Request request);
+  void tell(const Lane& lane, const fuse_in_header& header);
   void send(int fd, const fuse_in_header& header, char* reply, size_t length);
   void wake();
 
@@ -70,6 +74,10 @@ class Device {
   std::deque<Request> requests_;
   void (*wake_)(void*);
   void* context_;
+
+  // Not in use; the one left last is taken first, since its memory is still in the processor's caches.
+  std::vector<std::unique_ptr<Desk>> desks_;
+  std::mutex desksMutex_;
 
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::atomic<size_t> running_;

@@ -1,6 +1,7 @@
 // Where bytes are, for threads that read without asking TypeScript; and the reading. Nothing of Node is used here.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,7 +17,7 @@ constexpr int kElsewhere = -2;  // only TypeScript knows: damaged, or compressed
 constexpr int kInline = -3;     // in the window's own bytes
 constexpr int kPacked = -4;     // all of one of the window's units
 
-// Bytes of the largest read (FUSE_MAX_MAX_PAGES; src/fuse/protocol/init.ts asks for it), and of all that is packed in it.
+// Bytes of the largest read that there can be (FUSE_MAX_MAX_PAGES), and of all that is packed in it.
 constexpr size_t kMaxRead = 1 << 20;
 
 struct Run {
@@ -32,6 +33,17 @@ struct Unit {
   size_t packed = 0;
 };
 
+// Says yes once, whoever asks first; a copy begins anew.
+class Once {
+ public:
+  Once() = default;
+  Once(const Once&) {}
+  bool isFirst() const { return !isOver_.exchange(true, std::memory_order_relaxed); }
+
+ private:
+  mutable std::atomic<bool> isOver_{false};
+};
+
 // What a stretch of a source consists of: `runs`, in order and gapless.
 struct Window {
   std::vector<Run> runs;
@@ -39,6 +51,7 @@ struct Window {
   std::vector<char> bytes;
   std::vector<Unit> units;
   int64_t length = 0;
+  Once use;
 
   void append(const Run& run) {
     runs.push_back(run);

@@ -98,49 +98,61 @@ t.test("LZNT1: the addon says what the decoder says, of chunks at random too", a
   await agree(t, 0, chunks, 20_000);
 });
 
-t.test("units are filled chunk by chunk; damage is told as the decoder tells it, and of the unit that has it", async (t) => {
-  const text = kindsOfData().get("text")!.subarray(0, 30_000);
-  const chunks = (await packWithWimlib(t, new Map([["text", text]]), "XPRESS", 4096)).get("text")!;
-  const places = [0];
-  for (const { packed } of chunks) places.push(places.at(-1)! + packed.length);
-  const whole = Buffer.concat(chunks.map(({ packed }) => packed));
-  const failed: string[] = [];
-  const unitOf = (name: string, source: BlockSource, offset: number, codec: Codec = "xpress"): ChunkedUnit => ({
-    codec,
-    places,
-    chunkSize: 4096,
-    size: 30_000,
-    mayBeStored: true,
-    source,
-    runs: [
-      { offset, length: 5000 },
-      { offset: offset + 5000, length: whole.length - 5000 },
-    ],
-    placeOf: (index) => ({ file: `${name}, chunk ${index}` }),
-    failed: () => void failed.push(name),
-  });
-  const sourceOf = (units: readonly ChunkedUnit[]): BlockSource => ({
-    name: "units",
-    size: units.length * 30_000,
-    map: async () => units.map((unit) => ({ kind: "packed", length: unit.size, unit, skip: 0 })),
-  });
+t.test(
+  "units are filled chunk by chunk; damage is told as the decoder tells it, and of the unit that has it",
+  async (t) => {
+    const text = kindsOfData().get("text")!.subarray(0, 30_000);
+    const chunks = (await packWithWimlib(t, new Map([["text", text]]), "XPRESS", 4096)).get("text")!;
+    const places = [0];
+    for (const { packed } of chunks) places.push(places.at(-1)! + packed.length);
+    const whole = Buffer.concat(chunks.map(({ packed }) => packed));
+    const failed: string[] = [];
+    const unitOf = (
+      name: string,
+      source: BlockSource,
+      offset: number,
+      codec: Codec = "xpress",
+    ): ChunkedUnit => ({
+      codec,
+      places,
+      chunkSize: 4096,
+      size: 30_000,
+      mayBeStored: true,
+      source,
+      runs: [
+        { offset, length: 5000 },
+        { offset: offset + 5000, length: whole.length - 5000 },
+      ],
+      placeOf: (index) => ({ file: `${name}, chunk ${index}` }),
+      failed: () => void failed.push(name),
+    });
+    const sourceOf = (units: readonly ChunkedUnit[]): BlockSource => ({
+      name: "units",
+      size: units.length * 30_000,
+      map: async () => units.map((unit) => ({ kind: "packed", length: unit.size, unit, skip: 0 })),
+    });
 
-  const sound = memorySource(Buffer.concat([whole, whole]), "a.img");
-  const side = [unitOf("first", sound, 0), unitOf("second", sound, whole.length), unitOf("first", sound, 0)];
-  t.same(await unpackUnit(side[1]!), text, "one");
-  t.same(await read(sourceOf(side), 0, 90_000), Buffer.concat([text, text, text]), "three together");
-  const many = Array.from({ length: 40 }, (_, index) => side[index % 3]!);
-  t.same(await read(sourceOf(many), 0, 1_200_000), Buffer.concat(many.map(() => text)), "many");
-  t.same(failed, []);
+    const sound = memorySource(Buffer.concat([whole, whole]), "a.img");
+    const side = [
+      unitOf("first", sound, 0),
+      unitOf("second", sound, whole.length),
+      unitOf("first", sound, 0),
+    ];
+    t.same(await unpackUnit(side[1]!), text, "one");
+    t.same(await read(sourceOf(side), 0, 90_000), Buffer.concat([text, text, text]), "three together");
+    const many = Array.from({ length: 40 }, (_, index) => side[index % 3]!);
+    t.same(await read(sourceOf(many), 0, 1_200_000), Buffer.concat(many.map(() => text)), "many");
+    t.same(failed, []);
 
-  const damaged = Buffer.from(whole).fill(0, places[2], places[2]! + 256);
-  const half = memorySource(Buffer.concat([whole, damaged]), "a.img");
-  const units = [unitOf("first", half, 0), unitOf("second", half, whole.length)];
-  const complaint = {
-    code: "CORRUPT",
-    message: "second, chunk 2: XPRESS code (packed byte 0) is empty, but must be complete",
-  };
-  await t.rejects(unpackUnit(units[1]!), complaint);
-  await t.rejects(read(sourceOf(units), 0, 60_000), complaint);
-  t.same(failed, ["second", "second"]);
-});
+    const damaged = Buffer.from(whole).fill(0, places[2], places[2]! + 256);
+    const half = memorySource(Buffer.concat([whole, damaged]), "a.img");
+    const units = [unitOf("first", half, 0), unitOf("second", half, whole.length)];
+    const complaint = {
+      code: "CORRUPT",
+      message: "second, chunk 2: XPRESS code (packed byte 0) is empty, but must be complete",
+    };
+    await t.rejects(unpackUnit(units[1]!), complaint);
+    await t.rejects(read(sourceOf(units), 0, 60_000), complaint);
+    t.same(failed, ["second", "second"]);
+  },
+);

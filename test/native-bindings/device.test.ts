@@ -12,7 +12,9 @@ import t from "tap";
 const folder = fileURLToPath(new URL("../../native-bindings", import.meta.url));
 const harness = fileURLToPath(new URL("harness", import.meta.url));
 const sources = [
-  ...["device.cc", "extents.cc", "lznt1.cc", "lzx.cc", "xpress.cc"].map((name) => join(folder, name)),
+  ...["device.cc", "extents.cc", "unpack.cc", "lznt1.cc", "lzx.cc", "xpress.cc"].map((name) =>
+    join(folder, name),
+  ),
   ...readdirSync(harness)
     .filter((name) => name.endsWith(".cc"))
     .map((name) => join(harness, name)),

@@ -72,7 +72,8 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
           sizes[2 * index] = size;
           sizes[2 * index + 1] = allocated;
           const start = index * StandardInformation.size;
-          for (let i = 0; i < StandardInformation.size; i++) informations[start + i] = bytes[information + i]!;
+          for (let i = 0; i < StandardInformation.size; i++)
+            informations[start + i] = bytes[information + i]!;
         }
       },
     );

@@ -17,13 +17,7 @@ import { LRUCache } from "lru-cache";
 import { utf16FromName } from "../../bytes/utf16.js";
 import { CorruptError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
-import type {
-  Attributes,
-  FileSystem,
-  FileSystemDriver,
-  NodeId,
-  Usage,
-} from "../filesystem.js";
+import type { Attributes, FileSystem, FileSystemDriver, NodeId, Usage } from "../filesystem.js";
 import { contentsOf } from "./contents.js";
 import { dataOf } from "./data.js";
 import { directoriesOf, ROOT_NUMBER, type Reference } from "./directory.js";

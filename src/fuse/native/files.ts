@@ -33,6 +33,8 @@ export interface Files {
   readonly handlers: Handlers;
   /** Opens file `id`, for the threads to answer with. */
   prepare(id: NodeId): Promise<void>;
+  /** Someone reads file `id` up to `end`, and may read on: what follows is made ready. */
+  goOn(id: NodeId, end: number): void;
 }
 
 export function serveFiles(tree: NodeTree, buffers: BufferPool, threads: Threads, ahead: Ahead): Files {
@@ -100,6 +102,10 @@ export function serveFiles(tree: NodeTree, buffers: BufferPool, threads: Threads
     handlers,
     async prepare(id) {
       threads.offer(Opcode.open, id, 0, await openReply(id));
+    },
+    goOn(id, end) {
+      const source = sources.get(id);
+      if (source !== undefined) void windows.give(id, source, Math.ceil(end / WINDOW_SIZE));
     },
   };
 }

@@ -6,7 +6,6 @@ import { fromHost, HostError, isErrnoException } from "../../errors.js";
 import type { Addon } from "../../storage/addon.js";
 import type { FuseOptions } from "../backend.js";
 import { asChild, busy, fusermount } from "../fusermount.js";
-import { MAX_READ } from "../protocol/init.js";
 
 /** MS_* of sys/mount.h by option, for mount(2). Options that are not here are the file system's. */
 const MOUNT_FLAGS: Readonly<Record<string, number>> = {
@@ -52,8 +51,11 @@ export async function detach(addon: Addon, mountPoint: string, lazy: boolean): P
   });
 }
 
+/** Bytes that the kernel reads ahead: several requests at once. It offers an eighth of that by itself. */
+const READ_AHEAD = 2 ** 20;
+
 /**
- * Has the kernel read ahead in the largest requests there are; it offers an eighth of that. Only root may, and
+ * Has the kernel read ahead by as much as several threads can work on. Only root may, and
  * where sysfs is not writable (in a container) reading is merely slower.
  */
 export async function raiseReadAhead(mountPoint: string): Promise<void> {
@@ -61,7 +63,7 @@ export async function raiseReadAhead(mountPoint: string): Promise<void> {
   try {
     const { dev } = await stat(mountPoint);
     const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00); // the major number is 0: the mount has no device
-    await writeFile(`/sys/class/bdi/0:${minor}/read_ahead_kb`, String(MAX_READ / 1024));
+    await writeFile(`/sys/class/bdi/0:${minor}/read_ahead_kb`, String(READ_AHEAD / 1024));
   } catch {
     return; // a mount that is slower is no reason to leave it without its server
   }

@@ -24,7 +24,7 @@ export interface Server {
    * the promise settles. Never rejects.
    */
   answer(request: Buffer): Promise<Buffer>;
-  /** Is told of a request that was answered from an offer; it is borrowed. */
+  /** Is told of a request that the threads have answered, where something follows from it; it is borrowed. */
   answered(request: Buffer): void;
   /** Takes back a reply that has been written. */
   recycle(reply: Buffer): void;
@@ -105,7 +105,12 @@ export function serve(
         ahead.opened(nodeId);
         return;
       }
-      if (ReadIn.view(request.subarray(RequestHeader.size, length)).offset === 0) ahead.listed(nodeId);
+      const { offset, size } = ReadIn.view(request.subarray(RequestHeader.size, length));
+      if (opcode === Opcode.read) {
+        files.goOn(nodeId, offset + size);
+        return;
+      }
+      if (offset === 0) ahead.listed(nodeId);
       directories.goOn(nodeId);
     },
     recycle: (reply) => {

@@ -85,7 +85,8 @@ async function encode(extents: readonly Extent[]): Promise<Encoded> {
       bytes.push(unpacked.subarray(extent.skip, extent.skip + length));
       place = [INLINE, inlined];
       inlined += length;
-    } else if (kind === "packed" && isPlain(extent) && (await pushUnit(units, extent.unit))) place = [PACKED, 0];
+    } else if (kind === "packed" && isPlain(extent) && (await pushUnit(units, extent.unit)))
+      place = [PACKED, 0];
     runs.push(...place, length);
   }
   return encoded;

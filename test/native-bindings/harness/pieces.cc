@@ -1,4 +1,4 @@
-// plan and readPieces against a model: what a read consists of, and the reading of it.
+// Reading and readPieces against a model: what a read consists of, and the reading of it.
 #include <algorithm>
 #include <cstring>
 
@@ -12,10 +12,11 @@ using vdisk::Window;
 namespace {
 
 // Reads a part of a window; false where a part of it is elsewhere.
-bool readPart(const Window& window, size_t skip, std::vector<char>& into) {
-  std::vector<Piece> pieces;
-  if (!vdisk::plan(window, static_cast<int64_t>(skip), into.size(), into.data(), pieces)) return false;
-  EXPECT(vdisk::readPieces(pieces));
+bool readPart(const std::shared_ptr<const Window>& window, size_t skip, std::vector<char>& into) {
+  static vdisk::Reading reading;
+  reading.clear();
+  if (!reading.plan(window, static_cast<int64_t>(skip), into.size(), into.data())) return false;
+  EXPECT(reading.finish());
   return true;
 }
 
@@ -36,13 +37,14 @@ void windowsReadAsTheModel(Random& random) {
     for (const bool isInterleaved : {false, true}) {
       for (const bool hasElsewhere : {false, true}) {
         const auto made = makeWindow(random, files, {20'011, averageRun, isInterleaved, hasElsewhere});
+        const auto window = std::make_shared<const Window>(made.window);
         EXPECT(made.window.length == static_cast<int64_t>(made.bytes.size()));
         for (int turn = 0; turn < 300; turn++) {
           const size_t skip = below(random, made.bytes.size());
           const size_t most = turn % 3 == 0 ? 50 : made.bytes.size();
           const size_t length = 1 + below(random, std::min(made.bytes.size() - skip, most));
           std::vector<char> into(length, 'x');
-          const bool isRead = readPart(made.window, skip, into);
+          const bool isRead = readPart(window, skip, into);
           EXPECT(isRead != touchesElsewhere(made.window, skip, length));
           EXPECT(!isRead || std::memcmp(into.data(), made.bytes.data() + skip, length) == 0);
           (isRead ? read : refused)++;
