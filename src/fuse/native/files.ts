@@ -105,7 +105,7 @@ export function serveFiles(tree: NodeTree, buffers: BufferPool, threads: Threads
     },
     goOn(id, end) {
       const source = sources.get(id);
-      if (source !== undefined) void windows.give(id, source, Math.ceil(end / WINDOW_SIZE));
+      if (source !== undefined) windows.giveAhead(id, source, Math.ceil(end / WINDOW_SIZE));
     },
   };
 }

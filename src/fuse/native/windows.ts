@@ -18,34 +18,46 @@ const PACKED = -4;
 /** Unpacked units up to this size are handed over with their window: inline files, which come by the million. */
 const INLINE_SIZE = 4096;
 
-/** Windows of which it is remembered that not all of them could be handed over. */
-const INCOMPLETE_COUNT = 1000;
+/** Windows of which it is remembered that they were handed over. */
+const GIVEN_COUNT = 10_000;
 
-/** Hands over windows; `give` never rejects: whoever reads what cannot be mapped hears of it. */
-export function windowGiver(threads: Threads): {
+export interface WindowGiver {
+  /**
+   * Hands over window `index` of `source`, unless nothing would come of it. Never rejects: whoever reads what cannot be
+   * mapped hears of it.
+   */
   give(node: NodeId, source: BlockSource, index: number): Promise<void>;
-} {
+  /** Likewise, where that has not been done before. */
+  giveAhead(node: NodeId, source: BlockSource, index: number): void;
+}
+
+export function windowGiver(threads: Threads): WindowGiver {
   const underWay = new Set<string>();
-  const incomplete = new LRUCache<string, true>({ max: INCOMPLETE_COUNT });
-  return {
+  const given = new LRUCache<string, "whole" | "in part">({ max: GIVEN_COUNT });
+  const keyOf = (node: NodeId, index: number): string => `${node} ${index}`;
+  const giver: WindowGiver = {
     async give(node, source, index) {
-      const key = `${node} ${index}`;
+      const key = keyOf(node, index);
       const start = index * WINDOW_SIZE;
-      // Whoever reads what was not handed over comes here each time.
-      if (start >= source.size || underWay.has(key) || incomplete.has(key)) return;
+      // Whoever reads what could not be handed over comes here each time.
+      if (start >= source.size || underWay.has(key) || given.get(key) === "in part") return;
       underWay.add(key);
       try {
         const extents = await source.map(start, Math.min(WINDOW_SIZE, source.size - start));
-        const { runs, bytes, units } = await encode(extents);
+        const { runs, bytes, units, isWhole } = await encode(extents);
         threads.putWindow(node, index, new Float64Array(runs), Buffer.concat(bytes), new Float64Array(units));
-        if (runs.includes(ELSEWHERE)) incomplete.set(key, true);
+        given.set(key, isWhole ? "whole" : "in part");
       } catch {
         return; // TypeScript goes on answering for this window, and says what is wrong where it is
       } finally {
         underWay.delete(key);
       }
     },
+    giveAhead(node, source, index) {
+      if (!given.has(keyOf(node, index))) void giver.give(node, source, index);
+    },
   };
+  return giver;
 }
 
 /** Whether threads can read `extent` by themselves, most likely. */
@@ -69,12 +81,16 @@ interface Encoded {
   readonly runs: number[];
   readonly bytes: Buffer[];
   readonly units: number[];
+  /** Whether the threads can read all of it. */
+  readonly isWhole: boolean;
 }
 
 async function encode(extents: readonly Extent[]): Promise<Encoded> {
-  const encoded: Encoded = { runs: [], bytes: [], units: [] };
-  const { runs, bytes, units } = encoded;
+  const runs: number[] = [];
+  const bytes: Buffer[] = [];
+  const units: number[] = [];
   let inlined = 0;
+  let isWhole = true;
   for (const extent of extents) {
     const { kind, length } = extent;
     let place = [ELSEWHERE, 0];
@@ -87,9 +103,10 @@ async function encode(extents: readonly Extent[]): Promise<Encoded> {
       inlined += length;
     } else if (kind === "packed" && isPlain(extent) && (await pushUnit(units, extent.unit)))
       place = [PACKED, 0];
+    isWhole &&= place[0] !== ELSEWHERE;
     runs.push(...place, length);
   }
-  return encoded;
+  return { runs, bytes, units, isWhole };
 }
 
 /** Appends `unit` to `numbers`, where its packed bytes lie verbatim in files of the host. Whether that is so. */

@@ -2,6 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import t from "tap";
 import { CorruptError } from "../../../src/errors.js";
+import type { ChunkedUnit } from "../../../src/extent/chunks.js";
 import type { BlockSource, Extent } from "../../../src/extent/extent.js";
 import type { Storage } from "../../../src/storage/storage.js";
 import { kernel, words32, words64, direntsOf, zeroEnded } from "../support/wire.js";
@@ -77,8 +78,54 @@ t.test("a file is handed over when it is opened, each kind of run by its number"
     ...[-2, 0, 100, -2, 0, 9, -2, 0, 1], // elsewhere: unpacked too large, damaged, no descriptor
     ...[-3, 100, 2],
   ];
-  t.same(windows, [{ node: id, index: 0, runs, bytes: Buffer.alloc(102, "u") }]);
+  t.same(windows, [{ node: id, index: 0, runs, bytes: Buffer.alloc(102, "u"), units: [] }]);
 });
+
+t.test(
+  "compressed units are handed over where they lie in files of the host, and nowhere else",
+  async (t) => {
+    const under = listed(
+      { kind: "stored", length: 60, storage: storage(7), offset: 1000 },
+      { kind: "stored", length: 440, storage: storage(8), offset: 30 },
+      { kind: "zero", length: 500 },
+    );
+    const packed = (...runs: ChunkedUnit["runs"]): ChunkedUnit => ({
+      codec: "xpress",
+      places: [0, 40, 100],
+      chunkSize: 8192,
+      size: 8192 + 60,
+      mayBeStored: true,
+      source: under,
+      runs,
+      placeOf: () => ({ file: "fake" }),
+    });
+    const whole = packed({ offset: 40, length: 100 });
+    const { windows } = await opened(
+      listed(
+        { kind: "packed", length: whole.size, unit: whole, skip: 0 },
+        { kind: "packed", length: whole.size - 1, unit: whole, skip: 1 },
+        { kind: "packed", length: whole.size, unit: packed({ offset: 450, length: 100 }), skip: 0 },
+        {
+          kind: "packed",
+          length: whole.size,
+          unit: packed({ offset: 5, length: 50 }, { offset: 0, length: 50 }),
+          skip: 0,
+        },
+      ),
+    );
+    const chunks = [...[1, 0, 40, 0, 8192], ...[3, 40, 100, 8192, 60]]; // the second is stored as it is
+    t.same(windows[0]!.runs, [
+      ...[-4, 0, 8252],
+      ...[-2, 0, 8251], // a part of a unit
+      ...[-2, 0, 8252], // its packed bytes are, in part, stored nowhere
+      ...[-4, 0, 8252],
+    ]);
+    t.same(windows[0]!.units, [
+      ...[2, 2, 7, 1040, 20, 8, 30, 80, ...chunks],
+      ...[2, 2, 7, 1005, 50, 7, 1000, 50, ...chunks],
+    ]);
+  },
+);
 
 t.test("a large file is handed over window by window, when it is read there", async (t) => {
   const size = 2 * WINDOW + 1000;
@@ -107,11 +154,31 @@ t.test("what only TypeScript can read is not handed over again and again", async
     listed(
       { kind: "packed", length: 5000, unit: unit(5000), skip: 0 },
       { kind: "damaged", length: 10, error },
+      { kind: "zero", length: 10 },
     ),
   );
   t.same((await read(10, 100)).body, Buffer.alloc(100, "u"));
   t.equal((await read(5000, 10)).errno, 5);
+  t.equal((await read(5010, 10)).errno, 0);
+  await setTimeout();
   t.equal(windows.length, 1);
+});
+
+t.test("the window behind one that is read is handed over before it is asked for, and once", async (t) => {
+  const size = 3 * WINDOW;
+  const { windows, server, id } = await opened(
+    listed({ kind: "stored", length: size, storage: storage(7), offset: 0 }),
+  );
+  const answered = async (offset: number, length: number): Promise<number[]> => {
+    const header = [words32(80, READ), words64(1, id), words32(0, 0, 0, 0)];
+    server.answered(Buffer.concat([...header, words64(0, offset), words32(length, 0), Buffer.alloc(16)]));
+    await setTimeout();
+    return windows.map(({ index }) => index);
+  };
+  t.same(await answered(0, 100), [0, 1]);
+  t.same(await answered(0, 100), [0, 1]);
+  t.same(await answered(2 * WINDOW - 4096, 4096), [0, 1, 2]);
+  t.same(await answered(size - 100, 100), [0, 1, 2], "nothing is behind the end");
 });
 
 t.test(
@@ -212,6 +279,29 @@ t.test("whoever lists a large directory finds the next page prepared, one at a t
   const fresh = await kernel(tree);
   const asked = await fresh.ask(READDIRPLUS, 1, words64(0, third), words32(32_768, 0), Buffer.alloc(16));
   t.same(offers[1]!.body, asked.body, "what is offered is what would have been answered");
+});
+
+t.test("a page that is prepared is not chosen again for who asks before the threads have it", async (t) => {
+  const tree = new FakeTree();
+  for (let index = 0; index < 2000; index++) tree.file(tree.top, `n${index}`, patterned(1));
+  let asked = 0;
+  const attributes = tree.attributes.bind(tree);
+  tree.attributes = (id) => {
+    asked++;
+    return attributes(id);
+  };
+  const { ask, offers } = await kernel(tree);
+  const seen: string[] = [];
+  for (let offset = 0n; ;) {
+    const { body } = await ask(READDIRPLUS, 1, words64(0, offset), words32(32_768, 0), Buffer.alloc(16));
+    if (body.length === 0) break;
+    const entries = direntsOf(body, true);
+    seen.push(...entries.map(({ name }) => name.toString()));
+    offset = entries.at(-1)!.off;
+    if (offset < 1500n) await settled(() => offers.length, offers.length + 1);
+  }
+  t.equal(new Set(seen).size, 2002);
+  t.equal(asked, 2001, "each attribute once, and the root's");
 });
 
 /** A tree of directories a/b/c… with files in each. */

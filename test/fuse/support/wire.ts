@@ -24,6 +24,8 @@ export interface HandedWindow {
   /** Descriptor or kind, offset, length: three numbers a run. */
   readonly runs: number[];
   readonly bytes: Buffer;
+  /** Of each packed run: how many parts and chunks, three numbers a part, five a chunk. */
+  readonly units: number[];
 }
 
 export interface Offer {
@@ -56,8 +58,8 @@ export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: numb
   const windows: HandedWindow[] = [];
   const offers: Offer[] = [];
   const threads: Threads = {
-    putWindow: (node, index, runs, bytes) => {
-      windows.push({ node, index, runs: [...runs], bytes });
+    putWindow: (node, index, runs, bytes, units) => {
+      windows.push({ node, index, runs: [...runs], bytes, units: [...units] });
     },
     offer: (opcode, node, offset, reply) => {
       offers.push({ opcode, node, offset, body: Buffer.from(reply.subarray(16)) });
