@@ -53,7 +53,6 @@ class Device::Seat {
  public:
   explicit Seat(Device& device) : device_(device) {
     const std::lock_guard lock(device.desksMutex_);
-    if (device.desks_.empty()) device.desks_.push_back(std::make_unique<Desk>());
     desk_ = std::move(device.desks_.back());
     device.desks_.pop_back();
   }
@@ -72,7 +71,10 @@ class Device::Seat {
 
 Device::Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context)
     : windows_(kRunLimit), offers_(kOfferLimit), windowSize_(windowSize), wake_(wake), context_(context), running_(descriptors.size()) {
-  for (const int fd : descriptors) lanes_.push_back(std::make_unique<Lane>(lanes_.size(), fd));
+  for (const int fd : descriptors) {
+    lanes_.push_back(std::make_unique<Lane>(lanes_.size(), fd));
+    desks_.push_back(std::make_unique<Desk>());
+  }
   // Signals are for the main thread.
   sigset_t all, before;
   sigfillset(&all);

@@ -75,7 +75,7 @@ class Device {
   void (*wake_)(void*);
   void* context_;
 
-  // Not in use; the one left last is taken first, since its memory is still in the processor's caches.
+  // Those that are free, of one for each lane; the one left last is taken first: its memory is still in the caches.
   std::vector<std::unique_ptr<Desk>> desks_;
   std::mutex desksMutex_;
 

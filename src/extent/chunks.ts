@@ -3,12 +3,11 @@
  * the main thread. As everywhere, it does only what goes well: where it is not there, or something is wrong, the
  * decoders of bytes/compression do it, and say what.
  */
-import type { Place } from "../bytes/compression/damage.js";
 import { unpackLznt1 } from "../bytes/compression/lznt1.js";
 import { unpackLzx } from "../bytes/compression/lzx.js";
 import { unpackXpress } from "../bytes/compression/xpress.js";
 import { loadAddon } from "../storage/addon.js";
-import type { BlockSource } from "./extent.js";
+import type { ChunkedUnit } from "./extent.js";
 
 /** By codec: its decoder, and its number for the addon. */
 const CODECS = {
@@ -19,28 +18,6 @@ const CODECS = {
 
 /** In the place of a codec's number: the chunk is stored as it is. */
 const STORED = 3;
-
-export type Codec = keyof typeof CODECS;
-
-/** A unit that this can unpack: several of them at once. */
-export interface ChunkedUnit {
-  readonly codec: Codec;
-  /** Where in the packed bytes each chunk begins, and where the last one ends. */
-  readonly places: readonly number[];
-  /** Bytes of a chunk once unpacked; the last one has what is left of `size`. */
-  readonly chunkSize: number;
-  /** Bytes of all of them once unpacked. */
-  readonly size: number;
-  /** Whether a chunk that is as long packed as unpacked is stored as it is. */
-  readonly mayBeStored: boolean;
-  /** Where the packed bytes are: what lies in `runs` of `source`, in this order. */
-  readonly source: BlockSource;
-  readonly runs: readonly { readonly offset: number; readonly length: number }[];
-  /** Where chunk `index` is, for complaints. */
-  placeOf(index: number): Place;
-  /** Hears of it when they could not be read. */
-  failed?(): void;
-}
 
 /** A unit whose packed bytes are there from `from` on, and what it is to fill, from `at` on. */
 export interface LoadedUnit {

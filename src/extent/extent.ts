@@ -2,9 +2,9 @@
  * The one idea: a source is something that can be mapped. Every layer answers where bytes are, not what they
  * are; a mapping composes down to the host's file, and one reader serves all. Extents are plain data.
  */
+import type { Place } from "../bytes/compression/damage.js";
 import type { DiskError } from "../errors.js";
 import type { Storage } from "../storage/storage.js";
-import type { ChunkedUnit } from "./chunks.js";
 
 export type Extent =
   /** Verbatim in a file of the host. */
@@ -28,6 +28,29 @@ export interface OpaqueUnit {
   readonly size: number;
   /** @throws {CorruptError} when the packed bytes are damaged. */
   unpack(): Promise<Buffer>;
+}
+
+/** How a chunk is packed: what extent/chunks.ts unpacks. */
+export type Codec = "lznt1" | "xpress" | "lzx";
+
+/** A unit of chunks that are packed in a way which is known here: several units are read and unpacked together. */
+export interface ChunkedUnit {
+  readonly codec: Codec;
+  /** Where in the packed bytes each chunk begins, and where the last one ends. */
+  readonly places: readonly number[];
+  /** Bytes of a chunk once unpacked; the last one has what is left of `size`. */
+  readonly chunkSize: number;
+  /** Bytes of all of them once unpacked. */
+  readonly size: number;
+  /** Whether a chunk that is as long packed as unpacked is stored as it is. */
+  readonly mayBeStored: boolean;
+  /** Where the packed bytes are: what lies in `runs` of `source`, in this order. */
+  readonly source: BlockSource;
+  readonly runs: readonly { readonly offset: number; readonly length: number }[];
+  /** Where chunk `index` is, for complaints. */
+  placeOf(index: number): Place;
+  /** Hears of it when they could not be read. */
+  failed?(): void;
 }
 
 export interface BlockSource {

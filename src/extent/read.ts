@@ -2,8 +2,8 @@
 import { BufferPool } from "../bytes/pool.js";
 import { DiskError } from "../errors.js";
 import { readStored, type StoredPart } from "../storage/stored.js";
-import { unpackChunks, type ChunkedUnit, type LoadedUnit } from "./chunks.js";
-import { append, type BlockSource, type Extent, type PackedUnit } from "./extent.js";
+import { unpackChunks, type LoadedUnit } from "./chunks.js";
+import { append, type BlockSource, type ChunkedUnit, type Extent, type PackedUnit } from "./extent.js";
 import { loadingCache } from "./loading.js";
 
 /** Unpacked units that are kept, in bytes, for all sources of the process together. */

@@ -8,8 +8,14 @@
 import { readU64le, struct, u32le } from "../../bytes/struct.js";
 import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
 import { cachedReader } from "../../extent/cache.js";
-import type { Codec } from "../../extent/chunks.js";
-import { append, slice, type BlockSource, type Extent, type PackedUnit } from "../../extent/extent.js";
+import {
+  append,
+  slice,
+  type BlockSource,
+  type Codec,
+  type Extent,
+  type PackedUnit,
+} from "../../extent/extent.js";
 import type { Medium } from "./medium.js";
 import type { Reparse } from "./reparse.js";
 

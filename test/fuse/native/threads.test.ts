@@ -2,8 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import t from "tap";
 import { CorruptError } from "../../../src/errors.js";
-import type { ChunkedUnit } from "../../../src/extent/chunks.js";
-import type { BlockSource, Extent } from "../../../src/extent/extent.js";
+import type { BlockSource, ChunkedUnit, Extent } from "../../../src/extent/extent.js";
 import type { Storage } from "../../../src/storage/storage.js";
 import { kernel, words32, words64, direntsOf, zeroEnded } from "../support/wire.js";
 import { FakeTree, patterned, type Node } from "../support/tree.js";
