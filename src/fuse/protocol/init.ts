@@ -31,12 +31,12 @@ export const InitFlag = {
 const WANTED = Object.values(InitFlag).reduce((all, flag) => all | flag, 0);
 
 /**
- * Bytes of the largest read. The kernel would ask for four times as much (fs/fuse/fuse_i.h, FUSE_MAX_MAX_PAGES), but
- * then a large read has one thread work instead of four, with memory that no processor's own cache holds: 3 GB read in
- * order took 1.86 s with requests of 1 MiB, 1.64 with 512 KiB and 1.46 with these; past the page cache 1.59, 0.93 and
- * 0.77 (medians of six and four).
+ * Bytes of the largest read. The kernel would ask for twice as much (fs/fuse/fuse_i.h, FUSE_MAX_MAX_PAGES), but then a
+ * large read has one thread work instead of several, with memory that no processor's own cache holds. 3 GB read in order
+ * took 1.86 s with requests of 1 MiB, 1.64 with these and 1.46 with 256 KiB; past the page cache 1.59, 0.93 and 0.77
+ * (medians of six and four). Eight readers at once took 1.13 s for 2 GiB, 1.18 and 1.39 (means of three).
  */
-export const MAX_READ = 2 ** 18;
+export const MAX_READ = 2 ** 19;
 
 /** Requests that the kernel may have under way for reading ahead; what bounds the memory that reads take. */
 const MAX_BACKGROUND = 16;
