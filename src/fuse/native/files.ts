@@ -1,6 +1,6 @@
 /**
  * Regular files: OPEN, READ. The threads of the addon answer READ from the windows that they were given; what comes
- * here is what they have no window for, or what only TypeScript can read or explain: packed and damaged extents,
+ * here is what they have no window for, or what only TypeScript can read or explain: parts of compressed units, damage,
  * and whatever went wrong.
  */
 import { LRUCache } from "lru-cache";
