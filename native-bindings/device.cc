@@ -213,9 +213,9 @@ bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* bo
     if (skip >= window->length) break;  // the source ends here
     const size_t part = std::min(wanted.size - done, static_cast<size_t>(window->length - skip));
     if (!desk->reading.plan(window, skip, part, into + done)) return false;
+    isFirst |= window->use.isFirst();
     done += part;
     if (window->length < windowSize_) break;
-    isFirst |= window->use.isFirst();
   }
   if (!desk->reading.finish()) return false;
   send(lane.fd, header, desk->reply, done);

@@ -33,19 +33,22 @@ struct Unit {
   size_t packed = 0;
 };
 
-// Says yes once, whoever asks first; a copy begins anew.
+// Says yes once, whoever asks first, if at all; a copy says what the original said at first.
 class Once {
  public:
-  Once() = default;
-  Once(const Once&) {}
-  bool isFirst() const { return !isOver_.exchange(true, std::memory_order_relaxed); }
+  explicit Once(bool isEver) : isEver_(isEver), isOver_(!isEver) {}
+  Once(const Once& other) : Once(other.isEver_) {}
+  bool isFirst() const { return !isOver_.load(std::memory_order_relaxed) && !isOver_.exchange(true); }
 
  private:
-  mutable std::atomic<bool> isOver_{false};
+  const bool isEver_;
+  mutable std::atomic<bool> isOver_;
 };
 
-// What a stretch of a source consists of: `runs`, in order and gapless.
+// What a stretch of a source consists of: `runs`, in order and gapless. Its first read may have to be told of.
 struct Window {
+  explicit Window(bool isTold = false) : use(isTold) {}
+
   std::vector<Run> runs;
   std::vector<int64_t> starts;  // of the runs, within the window
   std::vector<char> bytes;

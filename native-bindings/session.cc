@@ -155,24 +155,25 @@ Unit toUnit(const double* numbers, size_t count, size_t& at, size_t size) {
   return unit;
 }
 
-// putWindow(session, node, index, runs, bytes, units): `runs` has three numbers for each: descriptor or kind, offset,
-// length; those that are packed have their units in `units`, in the same order
+// putWindow(session, node, index, runCount, numbers, bytes, isTold): `numbers` has three for each run: descriptor or
+// kind, offset, length; behind these the units of those that are packed, in the same order
 napi_value putWindow(napi_env env, napi_callback_info info) {
-  const Arguments<6> given(env, info);
-  size_t count, length, unitCount;
-  const double* numbers = given.numbers(3, count);
-  const char* bytes = given.buffer(4, length);
-  const double* unitNumbers = given.numbers(5, unitCount);
-  auto window = std::make_shared<Window>();
-  window->runs.reserve(count / 3);
-  window->starts.reserve(count / 3);
-  size_t unitAt = 0;
-  for (size_t at = 0; at < count; at += 3) {
+  const Arguments<7> given(env, info);
+  size_t count, length;
+  const size_t runsEnd = static_cast<size_t>(given.number(3)) * 3;
+  const double* numbers = given.numbers(4, count);
+  const char* bytes = given.buffer(5, length);
+  must(runsEnd <= count, "runs cut short");
+  auto window = std::make_shared<Window>(given.flag(6));
+  window->runs.reserve(runsEnd / 3);
+  window->starts.reserve(runsEnd / 3);
+  size_t unitAt = runsEnd;
+  for (size_t at = 0; at < runsEnd; at += 3) {
     Run run = toRun(numbers + at);
     must(run.fd != kInline || run.offset + run.length <= static_cast<int64_t>(length), "a run past its bytes");
     if (run.fd == kPacked) {
       run.offset = static_cast<int64_t>(window->units.size());
-      window->units.push_back(toUnit(unitNumbers, unitCount, unitAt, static_cast<size_t>(run.length)));
+      window->units.push_back(toUnit(numbers, count, unitAt, static_cast<size_t>(run.length)));
     }
     window->append(run);
   }

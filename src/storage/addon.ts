@@ -51,7 +51,7 @@ export interface Addon {
   /**
    * Serves the connection with a thread for each of `descriptors`, which it takes over. What the threads cannot
    * answer by themselves is put into `room`, and `callback` is told on which lane it came, how many bytes it
-   * is, and whether it has been answered already: from an offer, or as the first read of a window with one behind it.
+   * is, and whether it has been answered already: from an offer, or as the first read of a window that `isTold`.
    * When the mount has ended, it is told -1 and an errno, 0 if all was well; then the session is gone.
    */
   serve(
@@ -63,18 +63,20 @@ export interface Addon {
   /** Sends a reply on the lane of its request; 0, or the errno, negative. */
   reply(session: Session, lane: number, reply: Uint8Array): number;
   /**
-   * Lets the threads read the window `index` of `node`. `runs` has three numbers for each: descriptor (or one of
-   * extents.h's kinds), offset, length. A window that is shorter than the others ends its source. `units` has, for each
-   * run that is packed: how many parts and chunks its unit has; of each part, whose bytes follow one another, the
-   * descriptor, offset and length; of each chunk what `unpackChunks` takes.
+   * Lets the threads read the window `index` of `node`. `numbers` has three for each of `runCount` runs: descriptor (or
+   * one of extents.h's kinds), offset, length. A window that is shorter than the others ends its source. Behind these
+   * it has, for each run that is packed: how many parts and chunks its unit has; of each part, whose bytes follow one
+   * another, the descriptor, offset and length; of each chunk what `unpackChunks` takes. There may be more numbers.
+   * @param isTold whether `callback` is to be told of the first read that the threads answer from this window.
    */
   putWindow(
     session: Session,
     node: number,
     index: number,
-    runs: Float64Array,
+    runCount: number,
+    numbers: Float64Array,
     bytes: Buffer,
-    units: Float64Array,
+    isTold: boolean,
   ): void;
   /**
    * Lets the threads answer the next `opcode` (OPEN, READLINK, READDIR, READDIRPLUS) about `node`, a listing from `offset` on,

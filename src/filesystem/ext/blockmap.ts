@@ -75,7 +75,7 @@ export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
       base = next;
     }
     if (at < end) {
-      const found = `${inode.attributes.size} bytes`;
+      const found = `${inode.size} bytes`;
       const thing = `the size of inode ${inode.number}`;
       const expected = `at most the ${base} blocks that a block map reaches`;
       runs.damaged(

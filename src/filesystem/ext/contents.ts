@@ -11,7 +11,7 @@ import type { BlockRun } from "./runlist.js";
 
 /** The contents of `inode` as a source; `name` is what complaints call it. */
 export async function contentsOf(medium: Medium, inode: Inode): Promise<BlockSource> {
-  const { size } = inode.attributes;
+  const { size } = inode;
   const name = `${medium.volume.name} inode ${inode.number}`;
   if ((inode.flags & InodeFlag.inlineData) !== 0) return inlineSource(inlineData(medium, inode), size, name);
   return runSource(medium.volume, name, size, runsOf(medium, inode));

@@ -158,7 +158,7 @@ function inlineParts(medium: Medium, inode: Inode, from: number): Chunk[] {
 
 /** The size of a directory, which no volume makes larger than itself: it has no holes. */
 function directorySize({ volume }: Medium, inode: Inode): number {
-  const { size } = inode.attributes;
+  const { size } = inode;
   if (size <= Math.min(DIRECTORY_LIMIT, volume.size)) return size;
   throw new CorruptError({
     file: volume.name,

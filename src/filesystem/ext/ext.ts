@@ -90,8 +90,17 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     return inodes.get(number) ?? inodeBytes(number, keepInode);
   }
 
+  /** The same, of which nothing is kept: files are opened by the hundred thousand. */
+  function passingInode(number: number): Inode | Promise<Inode> {
+    return inodes.get(number) ?? inodeBytes(number, decode);
+  }
+
+  function decode(number: number, bytes: Buffer, offset: number): Inode {
+    return decodeInode(medium, number, bytes, offset);
+  }
+
   function keepInode(number: number, bytes: Buffer, offset: number): Inode {
-    const inode = decodeInode(medium, number, bytes, offset);
+    const inode = decode(number, bytes, offset);
     inodes.set(number, inode);
     return inode;
   }
@@ -114,9 +123,9 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   }
 
   /** Inode `number`, which a directory names. */
-  function inodeOf(number: number): Inode | Promise<Inode> {
+  function inodeOf(number: number, find = anyInode): Inode | Promise<Inode> {
     checkOwner(number);
-    const inode = anyInode(number);
+    const inode = find(number);
     return inode instanceof Promise ? inode.then(checkKind) : checkKind(inode);
   }
 
@@ -135,10 +144,10 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     return attributesOf(medium, checkKind(checkInode(medium, number, bytes, offset)));
   }
 
-  async function inodeOfType(number: number, type: NodeType): Promise<Inode> {
-    const inode = await inodeOf(number);
-    if (inode.attributes.type === type) return inode;
-    throw kindError(medium, inode, `a ${inode.attributes.type}`, `a ${type}`);
+  async function inodeOfType(number: number, type: NodeType, find = anyInode): Promise<Inode> {
+    const inode = await inodeOf(number, find);
+    if (inode.type === type) return inode;
+    throw kindError(medium, inode, `a ${inode.type}`, `a ${type}`);
   }
 
   async function contents(inode: Inode): Promise<BlockSource> {
@@ -151,7 +160,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     const journal = medium.superblock.journalInode;
     if (journal === 0) return 0;
     try {
-      return (await anyInode(journal)).attributes.size;
+      return (await anyInode(journal)).size;
     } catch (error) {
       if (error instanceof DiskError) return 0;
       throw error;
@@ -193,7 +202,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     },
     async readLink(id) {
       const inode = await inodeOfType(id, "symlink");
-      const { size } = inode.attributes;
+      const { size } = inode;
       if (size === 0 || size >= LINK_LIMIT) {
         throw kindError(
           medium,
@@ -208,7 +217,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       return Buffer.from(end < 0 ? target : target.subarray(0, end));
     },
     async open(id) {
-      return contents(await inodeOfType(id, "file"));
+      return contents(await inodeOfType(id, "file", passingInode));
     },
     async extendedAttributes(id) {
       return readAttributes(medium, await inodeOf(id), { inode: async (other) => anyInode(other), contents });
@@ -244,9 +253,9 @@ function asLast({ name, id, type, cookie }: DirectoryEntry): DirectoryEntry {
 const INODE_OVERHEAD = 768;
 
 /** Whether the target lies in i_block. Source: e2fsprogs lib/ext2fs/symlink.c, ext2fs_is_fast_symlink. */
-function isFastLink({ flags, attributes, record }: Inode): boolean {
+function isFastLink({ flags, size, record }: Inode): boolean {
   const isElsewhere = (flags & (InodeFlag.inlineData | InodeFlag.extents)) !== 0;
-  return !isElsewhere && attributes.size < record.block.length;
+  return !isElsewhere && size < record.block.length;
 }
 
 /** Whether an inode is the file system's own, and in no directory. Source: fs/ext4/inode.c, __ext4_iget. */

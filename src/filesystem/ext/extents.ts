@@ -144,7 +144,7 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
     await walk(root, FILE_BLOCK_LIMIT, { first, end: reach }, runs);
     if (reach < end) {
       const thing = `the size of inode ${inode.number}`;
-      const found = `${inode.attributes.size} bytes`;
+      const found = `${inode.size} bytes`;
       runs.damaged(
         end - reach,
         new CorruptError({ file, offset: inode.offset, thing, found, expected: "at most 2^32 blocks" }),

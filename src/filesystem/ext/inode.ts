@@ -86,7 +86,8 @@ export interface SoundInode {
 
 export interface Inode extends SoundInode {
   readonly record: InodeRecord;
-  readonly attributes: Attributes;
+  /** Bytes of its contents. */
+  readonly size: number;
   /** The block of its extended attributes; 0 where there is none. */
   readonly attributesBlock: number;
   /** Where its fields end and attributes may begin: 128 + i_extra_isize; undefined where it has no such room. */
@@ -111,7 +112,7 @@ export function decodeInode(medium: Medium, number: number, borrowed: Buffer, of
     extraSize,
     seed,
     record,
-    attributes: attributesOf(medium, inode),
+    size: sizeOf(medium, inode),
     attributesBlock: record.attributesBlockLow + (isWide ? record.attributesBlockHigh * 2 ** 32 : 0),
     bodyAttributes: extraSize > 0 ? OLD_INODE_SIZE + extraSize : undefined,
   };
@@ -147,10 +148,9 @@ export function checkInode(medium: Medium, number: number, bytes: Buffer, offset
   return { number, offset, bytes, type, flags: readU32le(bytes, fields.flags.offset), extraSize, seed };
 }
 
-/** What `inode` says of itself. @throws {CorruptError} where its size is none. */
-export function attributesOf(medium: Medium, inode: SoundInode): Attributes {
-  const { number, offset, bytes, type, flags, extraSize } = inode;
-  const { features, blockSize } = medium.geometry;
+/** Bytes of the contents of `inode`. @throws {CorruptError} where that is no size. */
+function sizeOf(medium: Medium, { number, offset, bytes, type }: SoundInode): number {
+  const { features } = medium.geometry;
   const hasHighSize = type === "file" || (features.incompatible & Incompatible.large_dir) !== 0;
   const sizeHigh = hasHighSize ? readU32le(bytes, fields.sizeHigh.offset) : 0;
   const size = readU32le(bytes, fields.sizeLow.offset) + sizeHigh * 2 ** 32;
@@ -158,6 +158,14 @@ export function attributesOf(medium: Medium, inode: SoundInode): Attributes {
     const expected = "less than 2^53 bytes";
     throw complaint(medium, number, offset, fields.sizeHigh, "size", size, expected);
   }
+  return size;
+}
+
+/** What `inode` says of itself. @throws {CorruptError} where its size is none. */
+export function attributesOf(medium: Medium, inode: SoundInode): Attributes {
+  const { number, bytes, type, flags, extraSize } = inode;
+  const { features, blockSize } = medium.geometry;
+  const size = sizeOf(medium, inode);
   const isHuge = (features.readOnlyCompatible & ReadOnlyCompatible.huge_file) !== 0;
   const sectorsHigh = isHuge ? readU16le(bytes, fields.sectorsHigh.offset) : 0;
   const units = readU32le(bytes, fields.sectorsLow.offset) + sectorsHigh * 2 ** 32;

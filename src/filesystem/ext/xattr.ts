@@ -173,7 +173,7 @@ async function valueOf(
   reader: ValueReader,
 ): Promise<Buffer> {
   const inode = await reader.inode(entry.valueInode);
-  const { size } = inode.attributes;
+  const { size } = inode;
   if ((inode.flags & InodeFlag.attributeValue) === 0 || size !== entry.valueSize) {
     throw new CorruptError({
       file: medium.volume.name,

@@ -6,9 +6,13 @@ import { setImmediate } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import type { NodeId, NodeType } from "../../filesystem/filesystem.js";
 
-/** Directories that are listed ahead at most, and files that are opened. */
+/** Directories that are listed ahead at most. */
 const DIRECTORIES_AHEAD = 32;
-const FILES_AHEAD = 8;
+
+/** Files that are opened ahead, also of a directory that nobody has entered yet; and how many come between two milestones. */
+const FILES_AHEAD = 32;
+const FIRST_FILES = 8;
+const MILESTONE = 8;
 
 /** Entries of listings that are remembered, over all directories. */
 const ENTRIES_KEPT = 50_000;
@@ -43,12 +47,18 @@ interface Place {
 interface Listing {
   readonly directories: NodeId[];
   readonly files: NodeId[];
+  /** How many of the files, from the first on, are prepared; and how many of them since the last milestone. */
+  preparedFiles: number;
+  sinceMilestone: number;
 }
 
-/** The preparations may fail: who then asks hears why. */
+/**
+ * The preparations may fail: who then asks hears why.
+ * @param prepareFile gives whether it will be heard when the file is opened: of milestones that is wanted.
+ */
 export function lookAhead(
   prepareListing: (id: NodeId) => Promise<void>,
-  prepareFile: (id: NodeId) => Promise<void>,
+  prepareFile: (id: NodeId, isMilestone: boolean) => Promise<boolean>,
 ): Ahead {
   const places = new Map<NodeId, Place>(); // of directories
   const listings = new LRUCache<NodeId, Listing>({
@@ -83,6 +93,7 @@ export function lookAhead(
     if (front === undefined || prepared.has(front)) return false; // the end; or damaged ones lie in a circle
     prepared.add(front);
     await prepareListing(front);
+    if (isRow) for (let goesOn = true; goesOn;) goesOn = await prepareNextFile(front, FIRST_FILES);
     return true;
   });
 
@@ -97,21 +108,31 @@ export function lookAhead(
     return undefined;
   };
 
+  /** Prepares one more of the first `limit` files of directory `parent`. Whether there was one. */
+  const prepareNextFile = async (parent: NodeId, limit: number): Promise<boolean> => {
+    const listing = listings.get(parent);
+    if (listing === undefined || listing.preparedFiles >= limit) return false;
+    const index = listing.preparedFiles;
+    const file = listing.files[index];
+    if (file === undefined) return false;
+    listing.preparedFiles++;
+    listing.sinceMilestone++;
+    const isHeard = await prepareFile(file, index === 0 || listing.sinceMilestone >= MILESTONE);
+    if (isHeard) listing.sinceMilestone = 0;
+    return true;
+  };
+
   let isRow = false; // whether files are opened in the order in which they are listed
   let lastOpened: Place | undefined;
-  let preparedFiles = 0; // the index in that directory up to which all are prepared
-  const files = takingTurns(async () => {
-    if (lastOpened === undefined || preparedFiles > lastOpened.index + FILES_AHEAD) return false;
-    const file = listings.get(lastOpened.parent)?.files[preparedFiles++];
-    if (file === undefined) return false;
-    await prepareFile(file);
-    return true;
-  });
+  const files = takingTurns(
+    async () =>
+      lastOpened !== undefined && prepareNextFile(lastOpened.parent, lastOpened.index + 1 + FILES_AHEAD),
+  );
 
   return {
     learn(id, entries, isFirst) {
       const known = isFirst ? undefined : listings.get(id);
-      const listing = known ?? { directories: [], files: [] };
+      const listing = known ?? { directories: [], files: [], preparedFiles: 0, sinceMilestone: 0 };
       for (const entry of entries) {
         if (entry.type === "file") listing.files.push(entry.id);
         if (entry.type !== "directory") continue;
@@ -130,7 +151,6 @@ export function lookAhead(
       directories();
       if (isRow) {
         lastOpened = { parent: id, index: -1 };
-        preparedFiles = 0;
         files();
       }
     },
@@ -146,9 +166,11 @@ export function lookAhead(
       const isSameDirectory = lastOpened?.parent === place.parent;
       const steps = place.index - (lastOpened?.index ?? 0);
       if (isSameDirectory) isRow = steps > 0 && steps <= FILES_AHEAD;
-      preparedFiles = Math.max(isSameDirectory && isRow ? preparedFiles : 0, place.index + 1);
       lastOpened = place;
-      if (isRow) files();
+      if (!isRow) return;
+      const listing = listings.get(place.parent)!;
+      listing.preparedFiles = Math.max(listing.preparedFiles, place.index + 1);
+      files();
     },
   };
 }

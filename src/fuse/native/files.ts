@@ -31,13 +31,20 @@ const SOURCES_KEPT = 512;
 
 export interface Files {
   readonly handlers: Handlers;
-  /** Opens file `id`, for the threads to answer with. */
-  prepare(id: NodeId): Promise<void>;
-  /** Someone reads file `id` up to `end`, and may read on: what follows is made ready. */
-  goOn(id: NodeId, end: number): void;
+  /** Opens file `id`, for the threads to answer with; whether it will be heard when they do, which may be wanted. */
+  prepare(id: NodeId, isMilestone: boolean): Promise<boolean>;
+  /** The threads have read in file `id` for the first time in a while: what follows is made ready. */
+  goOn(id: NodeId, offset: number, size: number): void;
 }
 
-export function serveFiles(tree: NodeTree, buffers: BufferPool, threads: Threads, ahead: Ahead): Files {
+/** @param stateless whether the kernel does without OPEN once it has been refused. */
+export function serveFiles(
+  tree: NodeTree,
+  buffers: BufferPool,
+  stateless: () => boolean,
+  threads: Threads,
+  ahead: Ahead,
+): Files {
   const windows = windowGiver(threads);
   const sources = new LRUCache<NodeId, BlockSource>({ max: SOURCES_KEPT });
   const open = async (id: NodeId): Promise<BlockSource> => {
@@ -48,8 +55,7 @@ export function serveFiles(tree: NodeTree, buffers: BufferPool, threads: Threads
     return source;
   };
 
-  const openReply = async (id: NodeId): Promise<Buffer> => {
-    await windows.give(id, await open(id), 0);
+  const openReply = (): Buffer => {
     const out = reply(16);
     writeU32le(body(out), KEEP_CACHE, 8);
     return out;
@@ -58,14 +64,16 @@ export function serveFiles(tree: NodeTree, buffers: BufferPool, threads: Threads
   const handlers: Handlers = {
     [Opcode.open]: async (nodeId, request) => {
       if ((OpenIn.view(request).flags & O_ACCMODE) !== 0) return Errno.EROFS;
-      const out = await openReply(nodeId);
+      if (stateless()) return Errno.ENOSYS;
+      await windows.give(nodeId, await open(nodeId), 0);
       ahead.opened(nodeId);
-      return out;
+      return openReply();
     },
 
     [Opcode.read]: async (nodeId, request) => {
       const { offset, size } = ReadIn.view(request);
       const source = await open(nodeId);
+      if (offset === 0 && stateless()) ahead.opened(nodeId);
       const length = Math.max(0, Math.min(size, source.size - offset));
       const out = buffers.take(HEADER_SIZE + length);
       if (length === 0) return out;
@@ -100,12 +108,19 @@ export function serveFiles(tree: NodeTree, buffers: BufferPool, threads: Threads
   };
   return {
     handlers,
-    async prepare(id) {
-      threads.offer(Opcode.open, id, 0, await openReply(id));
+    async prepare(id, isMilestone) {
+      const isStateless = stateless();
+      const source = await tree.open(id);
+      if (source.size > WINDOW_SIZE) sources.set(id, source);
+      await windows.give(id, source, 0, isMilestone && isStateless);
+      if (isStateless) return isMilestone && source.size > 0;
+      threads.offer(Opcode.open, id, 0, openReply());
+      return true;
     },
-    goOn(id, end) {
+    goOn(id, offset, size) {
+      if (offset === 0 && stateless()) ahead.opened(id);
       const source = sources.get(id);
-      if (source !== undefined) windows.giveAhead(id, source, Math.ceil(end / WINDOW_SIZE));
+      if (source !== undefined) windows.giveAhead(id, source, Math.ceil((offset + size) / WINDOW_SIZE));
     },
   };
 }

@@ -57,12 +57,12 @@ export function serve(
   const open = onlyFor === undefined ? threads : { ...threads, offer: () => undefined };
   const ahead = lookAhead(
     (id) => directories.prepare(id),
-    (id) => files.prepare(id),
+    (id, isMilestone) => files.prepare(id, isMilestone),
   );
-  const files = serveFiles(tree, buffers, open, ahead);
-  // Whoever may not come in is turned away at OPENDIR.
-  const stateless = (): boolean => onlyFor === undefined && (flags & InitFlag.noOpendir) !== 0;
-  const directories = serveDirectories(tree, complain, stateless, open, ahead);
+  // Whoever may not come in is turned away at OPEN and OPENDIR.
+  const can = (flag: number) => (): boolean => onlyFor === undefined && (flags & flag) !== 0;
+  const files = serveFiles(tree, buffers, can(InitFlag.noOpen), open, ahead);
+  const directories = serveDirectories(tree, complain, can(InitFlag.noOpendir), open, ahead);
   const handlers: Handlers = {
     ...readOnlyHandlers,
     ...nodeHandlers(tree),
@@ -107,7 +107,7 @@ export function serve(
       }
       const { offset, size } = ReadIn.view(request.subarray(RequestHeader.size, length));
       if (opcode === Opcode.read) {
-        files.goOn(nodeId, offset + size);
+        files.goOn(nodeId, offset, size);
         return;
       }
       if (offset === 0) ahead.listed(nodeId);

@@ -18,35 +18,51 @@ const PACKED = -4;
 /** Unpacked units up to this size are handed over with their window: inline files, which come by the million. */
 const INLINE_SIZE = 4096;
 
-/** Windows of which it is remembered that they were handed over. */
+/** Windows of which it is remembered that they were handed over: not the first of a file, which nobody asks about. */
 const GIVEN_COUNT = 10_000;
+
+/** Numbers that there is room for at first. */
+const ROOM_COUNT = 1024;
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** A window of a node; the first has the node's own number, since most files have no other. */
+type Key = NodeId | string;
+const keyOf = (node: NodeId, index: number): Key => (index === 0 ? node : `${node} ${index}`);
 
 export interface WindowGiver {
   /**
    * Hands over window `index` of `source`, unless nothing would come of it. Never rejects: whoever reads what cannot be
    * mapped hears of it.
+   * @param isTold whether its first read is to be told; that of a window with another behind it always is.
    */
-  give(node: NodeId, source: BlockSource, index: number): Promise<void>;
-  /** Likewise, where that has not been done before. */
+  give(node: NodeId, source: BlockSource, index: number, isTold?: boolean): Promise<void>;
+  /** Likewise, where that has not been done before; of windows but a file's first. */
   giveAhead(node: NodeId, source: BlockSource, index: number): void;
 }
 
 export function windowGiver(threads: Threads): WindowGiver {
-  const underWay = new Set<string>();
-  const given = new LRUCache<string, "whole" | "in part">({ max: GIVEN_COUNT });
-  const keyOf = (node: NodeId, index: number): string => `${node} ${index}`;
+  const underWay = new Set<Key>();
+  const given = new LRUCache<Key, "whole" | "in part">({ max: GIVEN_COUNT });
+  let room = new Float64Array(ROOM_COUNT); // the addon's for the length of a call: to make one costs more than to fill it
   const giver: WindowGiver = {
-    async give(node, source, index) {
+    async give(node, source, index, isTold = false) {
       const key = keyOf(node, index);
       const start = index * WINDOW_SIZE;
       // Whoever reads what could not be handed over comes here each time.
       if (start >= source.size || underWay.has(key) || given.get(key) === "in part") return;
       underWay.add(key);
       try {
-        const extents = await source.map(start, Math.min(WINDOW_SIZE, source.size - start));
+        const isLast = source.size <= start + WINDOW_SIZE;
+        const extents = await source.map(start, isLast ? source.size - start : WINDOW_SIZE);
         const { runs, bytes, units, isWhole } = await encode(extents);
-        threads.putWindow(node, index, new Float64Array(runs), Buffer.concat(bytes), new Float64Array(units));
-        given.set(key, isWhole ? "whole" : "in part");
+        if (runs.length + units.length > room.length)
+          room = new Float64Array(2 * (runs.length + units.length));
+        room.set(runs);
+        room.set(units, runs.length);
+        const inline = bytes.length === 0 ? NO_BYTES : Buffer.concat(bytes);
+        threads.putWindow(node, index, extents.length, room, inline, isTold || !isLast);
+        if (index > 0 || !isWhole) given.set(key, isWhole ? "whole" : "in part");
       } catch {
         return; // TypeScript goes on answering for this window, and says what is wrong where it is
       } finally {
@@ -54,6 +70,7 @@ export function windowGiver(threads: Threads): WindowGiver {
       }
     },
     giveAhead(node, source, index) {
+      if (index * WINDOW_SIZE >= source.size) return;
       if (!given.has(keyOf(node, index))) void giver.give(node, source, index);
     },
   };

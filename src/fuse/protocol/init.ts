@@ -16,6 +16,8 @@ export const InitFlag = {
   doReaddirplus: 1 << 13,
   /** O_DIRECT reads that are split go out side by side. */
   asyncDio: 1 << 15,
+  /** OPEN may be refused with ENOSYS once, and is not sent again, nor RELEASE: what is read is asked for at once. */
+  noOpen: 1 << 17,
   /** Lookups and listings in one directory side by side. */
   parallelDirops: 1 << 18,
   /** `max_pages` counts. */

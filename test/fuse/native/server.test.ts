@@ -24,7 +24,7 @@ t.test("the greeting takes what is offered and no more, in the older of both ver
     t.equal(body.length, 64);
     return [body.readUInt32LE(0), body.readUInt32LE(4), body.readUInt32LE(8), body.readUInt32LE(12)];
   };
-  const wanted = (1 << 0) | (1 << 13) | (1 << 15) | (1 << 18) | (1 << 22) | (1 << 23) | (1 << 24);
+  const wanted = (1 << 0) | (1 << 13) | (1 << 15) | (1 << 17) | (1 << 18) | (1 << 22) | (1 << 23) | (1 << 24);
   t.same(await greet(7, 44, 0xffff_ffff), [7, 39, 131_072, wanted]);
   t.same(await greet(7, 31, (1 << 13) | (1 << 20)), [7, 31, 131_072, 1 << 13]);
   t.same((await greet(8, 1, 0)).slice(0, 2), [7, 39], "a newer kernel greets again");
@@ -104,7 +104,7 @@ t.test("statx has the time of creation, where there is one", async (t) => {
 });
 
 t.test("a file is opened and read; a read ends where the file does", async (t) => {
-  const { ask } = await kernel(tree);
+  const { ask } = await kernel(tree, 0);
   const node = find("files", "size-4097").id;
   const opened = (await ask(OPEN, node, words32(0x8000, 0))).body;
   t.equal(opened.length, 16);
@@ -217,8 +217,14 @@ t.test("links and free space", async (t) => {
   );
 });
 
-t.test("OPENDIR is refused where the kernel does without it, and answered where not", async (t) => {
-  t.equal((await (await kernel(tree)).ask(OPENDIR, 1, words32(0, 0))).errno, ENOSYS);
+t.test("OPEN and OPENDIR are refused where the kernel does without, and answered where not", async (t) => {
+  const refused = await kernel(tree);
+  t.equal((await refused.ask(OPENDIR, 1, words32(0, 0))).errno, ENOSYS);
+  const file = find("files", "size-1").id;
+  t.equal((await refused.ask(OPEN, file, words32(0, 0))).errno, ENOSYS);
+  t.equal((await refused.ask(OPEN, file, words32(1, 0))).errno, EROFS, "not to be written to");
+  const read = await refused.ask(READ, file, words64(0, 0), words32(100, 0), Buffer.alloc(16));
+  t.same(read.body, pattern(0, 1), "what nobody has opened is read");
   const { ask } = await kernel(tree, 1 << 13);
   t.equal((await ask(OPENDIR, 1, words32(0, 0))).body.readUInt32LE(8), 2 | 8);
 });
@@ -263,6 +269,7 @@ t.test(
     const { ask: own } = await kernel(tree, 0x7fff_ffff, 1000);
     t.equal((await own(GETATTR, 1, Buffer.alloc(16))).errno, 0);
     t.equal((await own(OPENDIR, 1, words32(0, 0))).errno, 0, "OPENDIR is needed to turn away");
+    t.equal((await own(OPEN, find("files", "size-1").id, words32(0, 0))).errno, 0, "and so is OPEN");
   },
 );
 

@@ -49,10 +49,13 @@ function cut(extents: Extent[], offset: number, length: number): Extent[] {
 const unit = (size: number) => ({ size, unpack: async () => Buffer.alloc(size, "u") });
 const error = new CorruptError({ file: "fake", thing: "damage" });
 
+/** A kernel's flags, but for FUSE_NO_OPEN_SUPPORT: it sends each OPEN. */
+const WITH_OPEN = 0x7fff_ffff & ~(1 << 17);
+
 async function opened(source: BlockSource) {
   const tree = new FakeTree();
   const { id } = tree.file(tree.top, "file", source);
-  const served = await kernel(tree);
+  const served = await kernel(tree, WITH_OPEN);
   const read = async (offset: number, size: number) =>
     served.ask(READ, id, words64(0, offset), words32(size, 0), Buffer.alloc(16));
   return { ...served, id, read, opened: await served.ask(OPEN, id, words32(0, 0)) };
@@ -77,7 +80,9 @@ t.test("a file is handed over when it is opened, each kind of run by its number"
     ...[-2, 0, 100, -2, 0, 9, -2, 0, 1], // elsewhere: unpacked too large, damaged, no descriptor
     ...[-3, 100, 2],
   ];
-  t.same(windows, [{ node: id, index: 0, runs, bytes: Buffer.alloc(102, "u"), units: [] }]);
+  t.same(windows, [
+    { node: id, index: 0, runs, bytes: Buffer.alloc(102, "u"), numbers: windows[0]!.numbers, isTold: false },
+  ]);
 });
 
 t.test(
@@ -119,10 +124,11 @@ t.test(
       ...[-2, 0, 8252], // its packed bytes are, in part, stored nowhere
       ...[-4, 0, 8252],
     ]);
-    t.same(windows[0]!.units, [
+    const units = [
       ...[2, 2, 7, 1040, 20, 8, 30, 80, ...chunks],
       ...[2, 2, 7, 1005, 50, 7, 1000, 50, ...chunks],
-    ]);
+    ];
+    t.same(windows[0]!.numbers.slice(0, units.length), units);
   },
 );
 
@@ -138,12 +144,13 @@ t.test("a large file is handed over window by window, when it is read there", as
   t.equal((await read(2 * WINDOW - 10, 4096)).body.length, 1010);
   await setTimeout();
   t.same(
-    windows.map(({ index, runs }) => [index, runs]),
+    windows.map(({ index, runs, isTold }) => [index, runs, isTold]),
     [
-      [0, [7, 0, WINDOW]],
-      [1, [7, WINDOW, WINDOW]],
-      [2, [7, 2 * WINDOW, 1000]],
+      [0, [7, 0, WINDOW], true],
+      [1, [7, WINDOW, WINDOW], true],
+      [2, [7, 2 * WINDOW, 1000], false],
     ],
+    "of a window with another behind it, it is told that it is read",
   );
   t.equal((await read(size, 10)).body.length, 0);
 });
@@ -357,7 +364,7 @@ t.test("whoever opens one file after another finds the next ones opened", async 
   const { tree, files } = deep();
   const top = files.slice(0, 12).map(({ id }) => id);
   const offered = async (own: boolean) => {
-    const { ask, offers } = await kernel(tree, 0x7fff_ffff, own ? 1000 : undefined);
+    const { ask, offers } = await kernel(tree, WITH_OPEN, own ? 1000 : undefined);
     await listing(ask, 1);
     await ask(OPEN, top[0]!, words32(0, 0));
     await setTimeout(20);
@@ -367,17 +374,56 @@ t.test("whoever opens one file after another finds the next ones opened", async 
       "one file is no row",
     );
     await ask(OPEN, top[1]!, words32(0, 0));
-    await settled(() => offers.filter(({ opcode }) => opcode === OPEN).length, own ? 0 : 8);
+    await settled(() => offers.filter(({ opcode }) => opcode === OPEN).length, own ? 0 : 10);
     return offers.filter(({ opcode }) => opcode === OPEN);
   };
   const offers = await offered(false);
   t.same(
     offers.map(({ node }) => node),
-    top.slice(2, 10),
+    top.slice(2),
   );
   t.equal(offers[0]!.body.readUInt32LE(8), 2, "FOPEN_KEEP_CACHE");
   t.same(await offered(true), [], "nobody's file is opened before it is known who comes");
 });
+
+t.test(
+  "where nobody opens, whoever reads one file after another finds the next ones handed over",
+  async (t) => {
+    const tree = new FakeTree();
+    const files = Array.from({ length: 60 }, (_, index) =>
+      // Nobody reads an empty file: it is no milestone, and the next one is.
+      tree.file(
+        tree.top,
+        `f${index}`,
+        listed({ kind: "stored", length: index === 8 ? 0 : 10, storage: storage(7), offset: 0 }),
+      ),
+    ).map(({ id }) => id);
+    const { ask, windows, server } = await kernel(tree);
+    const given = (): number[] => windows.map(({ node }) => node);
+    const read = (index: number) => ask(READ, files[index]!, words64(0, 0), words32(10, 0), Buffer.alloc(16));
+    await listing(ask, 1);
+    await read(0);
+    await settled(() => 0, 0);
+    t.same(given(), [files[0]], "one file is no row");
+    await read(1);
+    const upTo = (end: number): number[] => files.slice(0, end).filter((_, index) => index !== 8);
+    await settled(() => given().length, 33);
+    t.same(given(), upTo(34), "32 of them, behind the one that was read");
+    const milestones = windows.filter(({ isTold }) => isTold).map(({ node }) => files.indexOf(node));
+    t.same(milestones, [9, 17, 25, 33], "not each of them is told");
+    server.answered(
+      Buffer.concat([
+        ...[words32(80, READ), words64(1, files[17]!), words32(0, 0, 0, 0)],
+        ...[words64(0, 0), words32(10, 0), Buffer.alloc(16)],
+      ]),
+    );
+    await settled(() => given().length, 49);
+    t.same(given(), upTo(50), "it goes on from the milestone");
+    await read(3);
+    await settled(() => 0, 0);
+    t.same(given().slice(49), [files[3]], "whoever goes back is no row");
+  },
+);
 
 t.test("directories that lie in a circle end the look ahead, not the server", async (t) => {
   const tree = new FakeTree();

@@ -24,8 +24,9 @@ export interface HandedWindow {
   /** Descriptor or kind, offset, length: three numbers a run. */
   readonly runs: number[];
   readonly bytes: Buffer;
-  /** Of each packed run: how many parts and chunks, three numbers a part, five a chunk. */
-  readonly units: number[];
+  /** Behind the runs, of each that is packed: how many parts and chunks, three numbers a part, five a chunk. */
+  readonly numbers: number[];
+  readonly isTold: boolean;
 }
 
 export interface Offer {
@@ -58,8 +59,9 @@ export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: numb
   const windows: HandedWindow[] = [];
   const offers: Offer[] = [];
   const threads: Threads = {
-    putWindow: (node, index, runs, bytes, units) => {
-      windows.push({ node, index, runs: [...runs], bytes, units: [...units] });
+    putWindow: (node, index, runCount, numbers, bytes, isTold) => {
+      const runs = [...numbers.subarray(0, 3 * runCount)];
+      windows.push({ node, index, runs, bytes, numbers: [...numbers.subarray(3 * runCount)], isTold });
     },
     offer: (opcode, node, offset, reply) => {
       offers.push({ opcode, node, offset, body: Buffer.from(reply.subarray(16)) });

@@ -50,7 +50,7 @@ struct Served {
     return {reply.body.begin(), reply.body.end()};
   }
 
-  // The same, of what is the first read of a window with another behind it: that is to be known.
+  // The same, of what is the first read of a window of which that is to be told.
   std::string answeredFirst(uint64_t unique) {
     const std::string body = answered(unique);
     const Request request = taken();
@@ -83,8 +83,8 @@ std::string text(const std::vector<char>& bytes, size_t from, size_t length) {
   return {bytes.data() + from, length};
 }
 
-Window zeros(int64_t length) {
-  Window window;
+Window zeros(int64_t length, bool isTold) {
+  Window window(isTold);
   window.append({length, 0, vdisk::kZero});
   return window;
 }
@@ -98,7 +98,7 @@ void readsAreAnsweredFromWindowsAlone(Random& random) {
   Served served;
   served.left(served.kernel.read(0, kNode, 0, 10));
   served.put(0, first.window);
-  EXPECT(served.answeredFirst(served.kernel.read(0, kNode, 5, 4000)) == text(all, 5, 4000));
+  EXPECT(served.answered(served.kernel.read(0, kNode, 5, 4000)) == text(all, 5, 4000));
   EXPECT(served.answered(served.kernel.read(0, kNode, 6, 4000)) == text(all, 6, 4000));
   served.left(served.kernel.read(0, kNode, 4000, 97));  // its last byte is in the next window
   served.left(served.kernel.read(0, kNode + 1, 0, 1));
@@ -110,6 +110,20 @@ void readsAreAnsweredFromWindowsAlone(Random& random) {
   for (const uint64_t far : {8192ull, 1ull << 62, (1ull << 63) - 10, 1ull << 63, ~0ull})
     served.left(served.kernel.read(0, kNode, far, 10));
   served.left(served.kernel.read(0, kNode, 0, (1 << 20) + 1));
+}
+
+void theFirstReadIsToldWhereThatIsWanted() {
+  Served served;
+  Request none;
+  for (const int64_t length : {static_cast<int64_t>(kWindow), static_cast<int64_t>(100)}) {
+    for (const bool isTold : {true, false, true}) {
+      served.put(0, zeros(length, isTold));
+      const uint64_t unique = served.kernel.read(0, kNode, 0, 9);
+      EXPECT((isTold ? served.answeredFirst(unique) : served.answered(unique)) == std::string(9, '\0'));
+      served.answered(served.kernel.read(0, kNode, 9, 9));
+      EXPECT(!served.device.take(none));
+    }
+  }
 }
 
 void readsOfTheLargestSizeFit(Random& random) {
@@ -261,12 +275,12 @@ void whatNeedsNoAnswerGetsNone() {
 void theLastUsedWindowsAreKept() {
   Served served;
   for (uint64_t index = 0; index < 200'000; index++) {
-    served.put(index, zeros(kWindow));
+    served.put(index, zeros(kWindow, index == 0));
     if (index % 1000 > 0) continue;
     const uint64_t unique = served.kernel.read(0, kNode, 0, 9);
     EXPECT((index == 0 ? served.answeredFirst(unique) : served.answered(unique)) == std::string(9, '\0'));
   }
-  EXPECT(served.answeredFirst(served.kernel.read(0, kNode, 199'999 * kWindow, 9)).size() == 9);
+  EXPECT(served.answered(served.kernel.read(0, kNode, 199'999 * kWindow, 9)).size() == 9);
   served.left(served.kernel.read(0, kNode, kWindow, 9));
   Window huge;
   for (int run = 0; run < 600'000; run++) huge.append({1, 0, vdisk::kZero});
@@ -301,6 +315,7 @@ void onlyAnEndThatIsNoUnmountHasAnErrno() {
 
 void rules(Random& random) {
   readsAreAnsweredFromWindowsAlone(random);
+  theFirstReadIsToldWhereThatIsWanted();
   readsOfTheLargestSizeFit(random);
   whatIsElsewhereIsLeftAndItsNeighboursAreNot(random);
   unitsAreUnpackedWhole(random);
