@@ -3,7 +3,7 @@
  * see each other. From the ground up; a room is a folder of src, or one file.
  */
 const floors = [
-  ["errors.ts"],
+  ["errors.ts", "package.ts"],
   ["bytes/"],
   ["storage/"],
   ["extent/"],

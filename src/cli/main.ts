@@ -3,13 +3,14 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { cat } from "./cat.js";
+import { packageVersion } from "../package.js";
 import { UsageError } from "./exit.js";
 import { info } from "./info.js";
 import { list } from "./list.js";
 import { ls } from "./ls.js";
 import { levels } from "./log.js";
 import { mountCommand } from "./mount.js";
-import { deferred, runProgram, version, withoutDoubleDash } from "./program.js";
+import { deferred, runProgram, withoutDoubleDash } from "./program.js";
 import { unmountCommand } from "./unmount.js";
 
 let work: () => unknown = () => undefined;
@@ -35,7 +36,7 @@ await runProgram("vdisk", async () => {
     .demandCommand(1, "Which command? See vdisk --help.")
     .strict()
     .parserConfiguration({ "parse-positional-numbers": false, "duplicate-arguments-array": true })
-    .version(version)
+    .version(packageVersion())
     .help()
     .alias({ h: "help", V: "version" })
     .wrap(Math.min(110, process.stdout.columns || 80))

@@ -4,8 +4,7 @@ import type { CommandModule } from "yargs";
 import { printSentence } from "../bytes/text.js";
 import { backendNames } from "../fuse/backend.js";
 import type { BackendChoice } from "../fuse/backends.js";
-import type { MountRequest } from "../mount/serve.js";
-import { startMount } from "../mount/start.js";
+import { startMount, type PlacelessRequest } from "../mount/start.js";
 import {
   chooseImage,
   diskOptions,
@@ -62,27 +61,30 @@ export const mountCommand: CommandModule<object, Arguments> = {
       ) as never,
   handler: async (argv) => {
     const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);
-    const told = await commandLog(argv.logLevel ?? "warn");
-    const { image, states } = await chooseImage(argv, told);
-    const request: MountRequest = {
-      image: resolve(image),
-      states,
-      mountPoint: argv.mountPoint,
-      allowDirs: argv.allowDir,
-      allowLive: argv.allowLive,
-      fileSystems: fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase }),
-      allowOther: argv.allowOther || allowOther,
-      allowRoot: argv.allowRoot || allowRoot,
-      options: extra,
-      backend: argv.fuseBackend,
-      logLevel: argv.logLevel ?? "info",
+    const fileSystems = fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase });
+    const prepare = async (): Promise<PlacelessRequest> => {
+      const { image, states } = await chooseImage(argv, await commandLog(argv.logLevel ?? "warn"));
+      return {
+        image: resolve(image),
+        states,
+        allowDirs: argv.allowDir,
+        allowLive: argv.allowLive,
+        fileSystems,
+        allowOther: argv.allowOther || allowOther,
+        allowRoot: argv.allowRoot || allowRoot,
+        options: extra,
+        backend: argv.fuseBackend,
+        logLevel: argv.logLevel ?? "info",
+      };
     };
     if (argv.foreground) {
       process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM")); // the terminal was closed
+      const request = { ...(await prepare()), mountPoint: argv.mountPoint };
       const { serveMount } = await import("../mount/serve.js");
       await serveMount(request, await commandLog(argv.logLevel ?? "info"), () => undefined);
     } else {
-      const { mountPoint, log, warnings } = await startMount(request);
+      const { mountPoint, log, warnings } = await startMount(argv.mountPoint, prepare);
+      const told = await commandLog(argv.logLevel ?? "warn");
       for (const warning of warnings) told.warn(warning);
       const sentence = `${argv.image} is mounted on ${mountPoint}; its log is ${log}`;
       await write(`${printSentence(sentence)}\n`);

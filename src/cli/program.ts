@@ -1,13 +1,7 @@
 /** What every command of ours begins and ends with. */
-import { readFileSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import { fromHost } from "../errors.js";
 import { complain, ExitCode } from "./exit.js";
-
-/** The package's version. */
-export const { version } = JSON.parse(
-  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-) as { version: string };
 
 /**
  * `command`, but for its work, which is handed to `start` once the command line is understood: yargs lays out all the

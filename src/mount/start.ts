@@ -1,9 +1,9 @@
 /** Starting a mount in the background: answers when it is usable, or says why it is not. */
-import { fork } from "node:child_process";
+import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { constants, open, readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { DiskError, fromHost, HostError } from "../errors.js";
+import { packageFile } from "../package.js";
 import type { DaemonMessage } from "./daemon.js";
 import { checkMountPoint } from "./place.js";
 import type { MountRequest, StartedMount } from "./serve.js";
@@ -24,33 +24,44 @@ const ENGINE = [
   "--max-inlined-bytecode-size-cumulative=300",
 ];
 
+/** What a mount of its own process is for, without the place. */
+export type PlacelessRequest = Omit<MountRequest, "mountPoint">;
+
 /**
- * Mounts in a process of its own, which goes on when this one ends.
- * @throws {DiskError} when it cannot be mounted.
+ * Mounts at `place`, in a process of its own, which goes on when this one ends.
+ * @param prepare gives what is wanted; that may take a while, in which the process begins.
+ * @throws {DiskError} when it cannot be mounted; whatever `prepare` throws.
  */
-export async function startMount(request: MountRequest): Promise<StartedMount> {
-  const mountPoint = await checkMountPoint(request.mountPoint);
+export async function startMount(
+  place: string,
+  prepare: () => Promise<PlacelessRequest>,
+): Promise<StartedMount> {
+  const mountPoint = await checkMountPoint(place);
   const { log } = await stateFiles(mountPoint);
   // Appending keeps whole the lines of two processes that start at once; only one of them will mount.
-  const anew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
-  const logFile = await open(log, anew, 0o600).catch((error: unknown) => {
+  const appending = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND;
+  const logFile = await open(log, appending, 0o600).catch((error: unknown) => {
     throw fromHost(error, log);
   });
-  const child = fork(fileURLToPath(new URL("./daemon.js", import.meta.url)), [mountPoint], {
+  const child = fork(packageFile("dist/mount/daemon.js"), [mountPoint], {
     detached: true,
     execArgv: ENGINE,
     stdio: ["ignore", logFile.fd, logFile.fd, "ipc"],
   });
+  const hearing = Promise.race([once(child, "message"), once(child, "disconnect").then(() => [])]);
+  hearing.catch(() => undefined); // it is awaited below, if at all
   try {
-    child.send(request, () => undefined); // where it has ended already, there is more to be heard below
-    const [message] = (await Promise.race([
-      once(child, "message"),
-      once(child, "disconnect").then(() => []),
-    ])) as [DaemonMessage?];
+    const request = await prepare().catch(async (error: unknown) => {
+      child.kill();
+      await ended(child);
+      throw error;
+    });
+    await logFile.truncate().catch(() => undefined); // not before: a mistyped image must not take the last mount's log
+    child.send({ ...request, mountPoint }, () => undefined); // where it has ended already, there is more to be heard below
+    const [message] = (await hearing) as [DaemonMessage?];
     if (message?.kind === "ready") return message.mount;
     // Who hears that there is no mount may count on it that there is no process either.
-    if (message !== undefined && child.exitCode === null && child.signalCode === null)
-      await once(child, "exit");
+    if (message !== undefined) await ended(child);
     if (message?.code === "BUG") throw new Error(`${message.message}; see ${log}`);
     if (message !== undefined) throw new DiskError(message.code, message.message);
     throw new HostError(
@@ -66,6 +77,10 @@ export async function startMount(request: MountRequest): Promise<StartedMount> {
     if (child.connected) child.disconnect();
     child.unref();
   }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
 }
 
 async function lastLine(path: string): Promise<string> {

@@ -1,6 +1,6 @@
 /** The compiled addon of native-bindings: what vdisk needs of the host and Node lacks. Linux. */
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { packageFile } from "../package.js";
 
 /** Offsets and lengths are bytes; `fd` is an open file's descriptor, which stays its owner's. */
 export interface Addon {
@@ -98,9 +98,6 @@ export interface Session {
   readonly session: unique symbol;
 }
 
-/** As far from src/storage as from dist/storage. */
-const FOLDER = fileURLToPath(new URL("../../native-bindings", import.meta.url));
-
 /** The addon; or, as text, why there is none. Looked for once. */
 export function loadAddon(): Addon | string {
   return (loaded ??= load());
@@ -112,7 +109,7 @@ function load(): Addon | string {
   if (process.platform !== "linux") return `the native addon is for Linux, and this is ${process.platform}`;
   const require = createRequire(import.meta.url);
   try {
-    return (require("node-gyp-build") as (folder: string) => Addon)(FOLDER);
+    return (require("node-gyp-build") as (folder: string) => Addon)(packageFile("native-bindings"));
   } catch (error) {
     const [message] = (error as Error).message.split("\n");
     if (message?.startsWith("No native build was found"))

@@ -18,10 +18,10 @@ const states = await writeStates(t.testdir(), random(250), 250);
 
 async function mount(t: Test, backend: "native" | "fuse-native"): Promise<{ folder: string; pid: number }> {
   const folder = place(t);
-  const { pid } = await startMount({
-    ...{ image: states.at(-1)!.image, mountPoint: folder, states, backend, allowDirs: [], fileSystems: {} },
+  const { pid } = await startMount(folder, async () => ({
+    ...{ image: states.at(-1)!.image, states, backend, allowDirs: [], fileSystems: {} },
     ...{ allowOther: false, allowRoot: false, options: [], logLevel: "info" },
-  });
+  }));
   return { folder, pid };
 }
 

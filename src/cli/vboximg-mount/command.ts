@@ -90,14 +90,13 @@ async function mount(argv: Arguments): Promise<void> {
   const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(
     given.filter((option) => option !== "rw"),
   );
-  const image = await imageOf(argv);
+  if (argv.image === undefined) throw noImage();
   if (argv.mountPoint === undefined) throw new UsageError("the directory to mount on is missing");
   if (argv.rw || given.includes("rw")) {
     tell(NAME, "the mount is read-only: vdisk does not write yet, and writing to it fails with EROFS");
   }
-  const { mountPoint, log, warnings } = await startMount({
-    image,
-    mountPoint: argv.mountPoint,
+  const { image, mountPoint, log, warnings } = await startMount(argv.mountPoint, async () => ({
+    image: await imageOf(argv),
     allowDirs: argv.allowDir,
     fileSystems: { ignoreCase },
     guestFiles: argv.guestFilesystem,
@@ -106,18 +105,20 @@ async function mount(argv: Arguments): Promise<void> {
     options: extra,
     backend: "auto",
     logLevel: "info",
-  });
+  }));
   for (const warning of warnings) tell(NAME, printSentence(warning));
   if (argv.verbose) {
     await write(`${printSentence(`${image} is mounted on ${mountPoint}; its log is ${log}`)}\n`);
   }
 }
 
+function noImage(): UsageError {
+  return new UsageError("which image? Give its path or UUID with -i; -l lists those that there are");
+}
+
 /** The image that is asked for; what the user should know of it is said. */
 async function imageOf({ image, vm, allowDir }: Arguments): Promise<string> {
-  if (image === undefined) {
-    throw new UsageError("which image? Give its path or UUID with -i; -l lists those that there are");
-  }
+  if (image === undefined) throw noImage();
   let list: MachineList | undefined;
   const meant = await imageMeant(image, async () => (list = await machinesOf(vm)));
   const { choose } = await import("../../machine/choose.js");

@@ -2,8 +2,9 @@
 /** The `vboximg-mount` command: VirtualBox's options, listings and mount directory, over what vdisk reads. */
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { packageVersion } from "../../package.js";
 import { UsageError } from "../exit.js";
-import { runProgram, version, withoutDoubleDash } from "../program.js";
+import { runProgram, withoutDoubleDash } from "../program.js";
 import { NAME, vboximgMount } from "./command.js";
 import { apart } from "./short.js";
 
@@ -21,7 +22,7 @@ await runProgram(NAME, () =>
       "duplicate-arguments-array": true,
       "boolean-negation": false,
     })
-    .version(version)
+    .version(packageVersion())
     .help()
     .alias("help", ["h", "?"])
     .wrap(Math.min(110, process.stdout.columns || 80))
