@@ -1,13 +1,12 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
-import type { Logger } from "pino";
 import { parseZone } from "../bytes/zone.js";
 import { CODE_PAGES, codePageNumber } from "../filesystem/fat/codepages.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Chosen } from "../machine/choose.js";
 import type { Disk } from "../tree/disk.js";
 import { UsageError } from "./exit.js";
-import { commandLog, type Level } from "./log.js";
+import { warner, type Level, type Warn } from "./log.js";
 
 export interface DiskArguments {
   image: string;
@@ -151,8 +150,8 @@ export const severalTimes = {
   coerce: (value: string | string[]): string[] => [value].flat(),
 } as const;
 
-/** The image that the arguments mean; what is to be known of the choice is told in the log. */
-export async function chooseImage(argv: DiskArguments, log: Logger): Promise<Chosen> {
+/** The image that the arguments mean; what is to be known of the choice is told. */
+export async function chooseImage(argv: DiskArguments, warn: Warn): Promise<Chosen> {
   const { choose } = await import("../machine/choose.js");
   const { image, disk, snapshot, allowDir, allowLive } = argv;
   const chosen = await choose({
@@ -162,26 +161,24 @@ export async function chooseImage(argv: DiskArguments, log: Logger): Promise<Cho
     allowDirs: allowDir,
     allowLive,
   });
-  for (const notice of chosen.notices) log.warn(notice);
+  for (const notice of chosen.notices) await warn(notice);
   return chosen;
 }
 
 /** Opens the disk, hands it to `work`, and closes it whatever happens. */
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
-  const log = await commandLog(argv.logLevel ?? "warn");
-  const { image, states } = await chooseImage(argv, log);
+  const warn = warner(argv.logLevel);
+  const { image, states } = await chooseImage(argv, warn);
   const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(image, {
     allowDirs: argv.allowDir,
     allowLive: argv.allowLive,
     fileSystems: fileSystemsOf(argv),
     states,
-    report: (warning) => {
-      log.warn(warning);
-    },
+    report: (warning) => void warn(warning),
   });
   try {
-    for (const warning of disk.warnings) log.warn(warning);
+    for (const warning of disk.warnings) await warn(warning);
     await work(disk);
   } finally {
     await disk.close();

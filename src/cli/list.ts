@@ -5,7 +5,7 @@ import { usersOf } from "../storage/users.js";
 import { notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
 import { UsageError } from "./exit.js";
 import type { Known } from "./list-json.js";
-import { commandLog, type Level } from "./log.js";
+import { warner } from "./log.js";
 import { write, writeJson } from "./output.js";
 
 interface Arguments extends Omit<DiskArguments, "image"> {
@@ -76,7 +76,8 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
     vm === undefined ? await listMachines() : { machines: [await findMachine(vm)], media: [], warnings: [] };
   const isTable = wide && !verbose && !json; // which has no room for what is odd about a machine
   const told = isTable ? found.machines.flatMap(({ warnings }) => warnings) : [];
-  await warn([...found.warnings, ...told], logLevel ?? "warn");
+  const warn = warner(logLevel);
+  for (const warning of [...found.warnings, ...told]) await warn(warning);
   const newest = found.machines.flatMap(({ disks }) =>
     disks.flatMap(({ states }) => states.at(-1)!.image ?? []),
   );
@@ -91,12 +92,6 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
   }
   const { machinesText, wideText } = await import("./list-text.js");
   await write(isTable ? wideText(found) : machinesText(found, known, verbose));
-}
-
-async function warn(warnings: readonly string[], level: Level): Promise<void> {
-  if (warnings.length === 0) return; // the log takes a while to load
-  const log = await commandLog(level);
-  for (const warning of warnings) log.warn(warning);
 }
 
 /** Only where sizes are asked for are the image formats loaded. */

@@ -5,7 +5,18 @@ import { printSentence } from "../bytes/text.js";
 export const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type Level = (typeof levels)[number];
 
-/** What it needs is loaded only here: a command that mounts in the background is ready the sooner. */
+/** Tells a warning, once it is its turn. */
+export type Warn = (warning: string) => Promise<void>;
+
+/** Tells warnings in the log of a command, which is loaded with the first one: most disks have none. */
+export function warner(level: Level = "warn"): Warn {
+  let log: Promise<Logger> | undefined;
+  return async (warning) => {
+    log ??= commandLog(level);
+    (await log).warn(warning);
+  };
+}
+
 export async function commandLog(level: Level): Promise<Logger> {
   const { pino } = await import("pino");
   if (process.stderr.isTTY) {

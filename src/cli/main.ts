@@ -10,24 +10,19 @@ import { list } from "./list.js";
 import { ls } from "./ls.js";
 import { levels } from "./log.js";
 import { mountCommand } from "./mount.js";
-import { deferred, runProgram, withoutDoubleDash } from "./program.js";
+import { deferred, runChosen, runProgram, withoutDoubleDash } from "./program.js";
 import { unmountCommand } from "./unmount.js";
 
-let work: () => unknown = () => undefined;
-const start = (chosen: () => unknown): void => {
-  work = chosen;
-};
-
-await runProgram("vdisk", async () => {
-  await yargs(withoutDoubleDash(hideBin(process.argv)))
+const parse = (): Promise<unknown> =>
+  yargs(withoutDoubleDash(hideBin(process.argv)))
     .scriptName("vdisk")
     .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
-    .command(deferred(mountCommand, start))
-    .command(deferred(unmountCommand, start))
-    .command(deferred(list, start))
-    .command(deferred(info, start))
-    .command(deferred(ls, start))
-    .command(deferred(cat, start))
+    .command(deferred(mountCommand))
+    .command(deferred(unmountCommand))
+    .command(deferred(list))
+    .command(deferred(info))
+    .command(deferred(ls))
+    .command(deferred(cat))
     .option("log-level", {
       choices: levels,
       describe: "How much to say on standard error, or in a mount's log",
@@ -44,5 +39,5 @@ await runProgram("vdisk", async () => {
       throw error ?? new UsageError(message ?? "the command line is not understood");
     })
     .parseAsync();
-  await work();
-});
+
+await runProgram("vdisk", () => runChosen(parse));

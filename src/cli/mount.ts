@@ -13,7 +13,7 @@ import {
   severalTimes,
   type DiskArguments,
 } from "./disk.js";
-import { commandLog } from "./log.js";
+import { commandLog, warner } from "./log.js";
 import { parseMountOptions } from "./mount-options.js";
 import { write } from "./output.js";
 
@@ -62,8 +62,9 @@ export const mountCommand: CommandModule<object, Arguments> = {
   handler: async (argv) => {
     const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);
     const fileSystems = fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase });
+    const warn = warner(argv.logLevel);
     const prepare = async (): Promise<PlacelessRequest> => {
-      const { image, states } = await chooseImage(argv, await commandLog(argv.logLevel ?? "warn"));
+      const { image, states } = await chooseImage(argv, warn);
       return {
         image: resolve(image),
         states,
@@ -84,8 +85,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
       await serveMount(request, await commandLog(argv.logLevel ?? "info"), () => undefined);
     } else {
       const { mountPoint, log, warnings } = await startMount(argv.mountPoint, prepare);
-      const told = await commandLog(argv.logLevel ?? "warn");
-      for (const warning of warnings) told.warn(warning);
+      for (const warning of warnings) await warn(warning);
       const sentence = `${argv.image} is mounted on ${mountPoint}; its log is ${log}`;
       await write(`${printSentence(sentence)}\n`);
     }

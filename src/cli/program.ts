@@ -3,20 +3,34 @@ import type { CommandModule } from "yargs";
 import { fromHost } from "../errors.js";
 import { complain, ExitCode } from "./exit.js";
 
-/**
- * `command`, but for its work, which is handed to `start` once the command line is understood: yargs lays out all the
- * help there is whenever a command does not end at once.
- */
-export function deferred<T>(
-  command: CommandModule<object, T>,
-  start: (work: () => unknown) => void,
-): CommandModule<object, T> {
+/** What the command line has chosen: thrown, since yargs lays out all the help there is behind a handler that returns. */
+class Chosen extends Error {
+  readonly work: () => unknown;
+
+  constructor(work: () => unknown) {
+    super("a command is chosen");
+    this.work = work;
+  }
+}
+
+/** `command`, but for its work, which `runChosen` does once the command line is understood. */
+export function deferred<T>(command: CommandModule<object, T>): CommandModule<object, T> {
   return {
     ...command,
     handler: (argv) => {
-      start(() => command.handler(argv));
+      throw new Chosen(() => command.handler(argv));
     },
   };
+}
+
+/** Has `parse` understand the command line, and does what a deferred command of it is for. */
+export async function runChosen(parse: () => Promise<unknown>): Promise<void> {
+  try {
+    await parse();
+  } catch (error) {
+    if (!(error instanceof Chosen)) throw error;
+    await error.work();
+  }
 }
 
 /** Runs `body`, and ends the process `name` with the exit code of what went wrong in it. */

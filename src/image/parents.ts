@@ -66,6 +66,7 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
   /** Not looked at yet, in order. */
   const likely = new Set(registered.keys());
   const others = new Set<string>();
+  const asked = new Set<string>();
   const folders = new Set<string>();
   const outside = new Set<string>();
   const lookedAt = new Set<string>();
@@ -75,6 +76,8 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
   const failures = new Map<string, DiskError>();
 
   async function addFolder(folder: string, isNested = false): Promise<void> {
+    if (asked.has(folder)) return;
+    asked.add(folder);
     const real = await realpath(folder).catch(() => undefined);
     if (real === undefined || folders.has(real)) return;
     if (!isInside(real)) {

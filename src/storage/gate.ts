@@ -2,7 +2,7 @@
  * The gate: every file that an image names (a parent, an extent, a backing file) is opened through here. A
  * hostile image must not be able to show `/etc/shadow`.
  */
-import { fstatSync } from "node:fs";
+import { fstatSync, readlinkSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, sep } from "node:path";
 import { DeniedError, fromHost } from "../errors.js";
@@ -42,7 +42,7 @@ export async function openGate(folders: readonly string[], files: readonly strin
       }
       const storage = await openFile(real, path);
       // The name may have been swapped between the check and the opening.
-      if ((await realpath(path).catch(() => undefined)) !== real || !(await isSameFile(storage, real))) {
+      if (placeOf(storage.fd) !== real && !(await isStillThere(storage, path, real))) {
         await storage.close();
         throw new DeniedError({
           file: path,
@@ -61,8 +61,19 @@ export function isWithin(folder: string, path: string): boolean {
   return way === "" || (way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way));
 }
 
-async function isSameFile(storage: Storage, path: string): Promise<boolean> {
+/** Where the host says that an open file lies; undefined where it does not say, as on macOS. Source: proc_pid_fd(5). */
+function placeOf(fd: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether `path` still leads to `real`, and that is what was opened. */
+async function isStillThere(storage: Storage, path: string, real: string): Promise<boolean> {
+  if ((await realpath(path).catch(() => undefined)) !== real) return false;
   const opened = fstatSync(storage.fd);
-  const named = await stat(path).catch(() => undefined);
+  const named = await stat(real).catch(() => undefined);
   return opened.ino === named?.ino && opened.dev === named.dev;
 }

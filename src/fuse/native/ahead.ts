@@ -4,7 +4,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
-import type { NodeId, NodeType } from "../../filesystem/filesystem.js";
+import type { NodeId } from "../../filesystem/filesystem.js";
 
 /** Directories that are listed ahead at most. */
 const DIRECTORIES_AHEAD = 32;
@@ -24,18 +24,12 @@ const LISTINGS_SEARCHED = 64;
 const CLIMB_LIMIT = 1000;
 
 export interface Ahead {
-  /** Some more of what directory `id` holds; `isFirst` where that is the first of it. */
-  learn(id: NodeId, entries: readonly Kin[], isFirst: boolean): void;
+  /** Some more of what directory `id` holds; `isFirst` where that is the first of it. The lists are given away. */
+  learn(id: NodeId, directories: NodeId[], files: NodeId[], isFirst: boolean): void;
   /** Someone has listed directory `id`. */
   listed(id: NodeId): void;
   /** Someone has opened file `id`. */
   opened(id: NodeId): void;
-}
-
-/** What is known of an entry of a directory. */
-export interface Kin {
-  readonly id: NodeId;
-  readonly type: NodeType | undefined;
 }
 
 /** Where a node stands among its kind in its directory. */
@@ -130,16 +124,19 @@ export function lookAhead(
   );
 
   return {
-    learn(id, entries, isFirst) {
+    learn(id, directories, files, isFirst) {
       const known = isFirst ? undefined : listings.get(id);
-      const listing = known ?? { directories: [], files: [], preparedFiles: 0, sinceMilestone: 0 };
-      for (const entry of entries) {
-        if (entry.type === "file") listing.files.push(entry.id);
-        if (entry.type !== "directory") continue;
-        places.set(entry.id, { parent: id, index: listing.directories.length });
-        listing.directories.push(entry.id);
+      const before = known?.directories.length ?? 0;
+      directories.forEach((directory, index) => {
+        places.set(directory, { parent: id, index: before + index });
+      });
+      if (known === undefined) {
+        listings.set(id, { directories, files, preparedFiles: 0, sinceMilestone: 0 });
+        return;
       }
-      listings.set(id, listing);
+      known.directories.push(...directories);
+      known.files.push(...files);
+      listings.set(id, known); // it has grown
     },
 
     listed(id) {

@@ -5,7 +5,7 @@ import { Errno } from "../errno.js";
 import { AFTER_DOT, AFTER_DOT_DOT, direntSize, pageOf, writeDirent } from "../protocol/directory.js";
 import { body, HEADER_SIZE, reply, replyWith, writeU32le } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
-import type { Ahead, Kin } from "./ahead.js";
+import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
 import { entryChooser } from "./listing.js";
 import type { Threads } from "./threads.js";
@@ -76,12 +76,15 @@ export function serveDirectories(
       if (isEnd) threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
       else if (plus && size >= USUAL_ROOM) unfinished.set(id, last.cookie);
     }
-    const kin: Kin[] = [];
-    entries.forEach(({ id, type, cookie, isCostly }, index) => {
-      if (cookie !== AFTER_DOT && cookie !== AFTER_DOT_DOT && isCostly !== true)
-        kin.push({ id, type: attributes[index]?.type ?? type });
+    const directories: NodeId[] = [];
+    const files: NodeId[] = [];
+    entries.forEach(({ id, type: told, cookie, isCostly }, index) => {
+      if (cookie === AFTER_DOT || cookie === AFTER_DOT_DOT || isCostly === true) return;
+      const type = attributes[index]?.type ?? told;
+      if (type === "file") files.push(id);
+      else if (type === "directory") directories.push(id);
     });
-    ahead.learn(id, kin, offset === 0);
+    ahead.learn(id, directories, files, offset === 0);
     return { entries, attributes };
   };
 
