@@ -3,14 +3,13 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 const require = createRequire(import.meta.url);
-const manifest = require.resolve("vdisk/package.json");
 
-/** The path of a file of the package. */
+/** The path of a file of the package. @throws {Error} where this has been put into another package. */
 export function packageFile(name: string): string {
-  return join(dirname(manifest), name);
+  return join(dirname(require.resolve("vdisk/package.json")), name);
 }
 
-/** The package's version; read when it is asked for. */
+/** The package's version. */
 export function packageVersion(): string {
-  return (require(manifest) as { version: string }).version;
+  return (require(packageFile("package.json")) as { version: string }).version;
 }

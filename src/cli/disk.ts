@@ -168,6 +168,7 @@ export async function chooseImage(argv: DiskArguments, warn: Warn): Promise<Chos
 /** Opens the disk, hands it to `work`, and closes it whatever happens. */
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
   const warn = warner(argv.logLevel);
+  let told: Promise<void> | undefined;
   const { image, states } = await chooseImage(argv, warn);
   const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(image, {
@@ -175,12 +176,15 @@ export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promis
     allowLive: argv.allowLive,
     fileSystems: fileSystemsOf(argv),
     states,
-    report: (warning) => void warn(warning),
+    report: (warning) => {
+      told = warn(warning);
+    },
   });
   try {
     for (const warning of disk.warnings) await warn(warning);
     await work(disk);
   } finally {
+    await told;
     await disk.close();
   }
 }

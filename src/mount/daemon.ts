@@ -3,8 +3,10 @@
  * argument can be, and hears once. Its one argument is the mount point, for people who list processes.
  */
 import { once } from "node:events";
+import { ftruncateSync } from "node:fs";
 import { pino } from "pino";
 import { DiskError } from "../errors.js";
+import { checkMountPoint } from "./place.js";
 import { serveMount, type MountRequest, type StartedMount } from "./serve.js";
 
 /** What the daemon tells its parent: that the mount is usable, or why there is none. */
@@ -16,12 +18,15 @@ process.on("SIGHUP", () => undefined); // the terminal it was started from may c
 process.once("disconnect", giveUp);
 if (!process.connected) giveUp();
 const [request] = (await once(process, "message")) as [MountRequest];
-// Standard output is the mount's log file. Where its disk is full, the log loses lines, and the mount goes on.
+// Standard output is the mount's log file, and still the one of the mount before: where that is none of a mount that is
+// being served, it is begun anew. Where its disk is full, the log loses lines, and the mount goes on.
 const logFile = pino.destination({ fd: 1, sync: true, maxLength: 2 ** 20 });
 logFile.on("error", () => undefined);
 const log = pino({ level: request.logLevel, base: null }, logFile);
 
 try {
+  await checkMountPoint(request.mountPoint);
+  beginLog();
   await serveMount(request, log, (mount) => {
     process.chdir("/"); // the folder that it was started in is free to be unmounted, or removed
     tell({ kind: "ready", mount });
@@ -34,6 +39,14 @@ try {
   tell({ kind: "failed", code: error instanceof DiskError ? error.code : "BUG", message }, () =>
     process.exit(),
   );
+}
+
+function beginLog(): void {
+  try {
+    ftruncateSync(1);
+  } catch {
+    // It is no file that has a length: lines are added to it, all the same.
+  }
 }
 
 /** Who asked for the mount was interrupted before it was there. */

@@ -56,7 +56,6 @@ export async function startMount(
       await ended(child);
       throw error;
     });
-    await logFile.truncate().catch(() => undefined); // not before: a mistyped image must not take the last mount's log
     child.send({ ...request, mountPoint }, () => undefined); // where it has ended already, there is more to be heard below
     const [message] = (await hearing) as [DaemonMessage?];
     if (message?.kind === "ready") return message.mount;

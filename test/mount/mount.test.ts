@@ -139,10 +139,10 @@ t.test("an image that is not there leaves no process, and the log of the mount b
   const pid = await daemonOf(log);
   for (let waited = 0; waited < 5000 && isRunning(pid); waited += 50) await sleep(50);
   const before = readFileSync(log, "utf8");
-  t.match(await vdisk("mount", "no such machine", folder), { code: 66, stdout: "" });
+  t.match(await vdisk("mount", "no such machine", folder), { code: 66, stdout: /^$/ });
   t.equal(readFileSync(log, "utf8"), before);
-  const left = (await run("pgrep", ["-f", `daemon.js ${folder}`])).stdout;
-  t.equal(left, "", "the process that was begun meanwhile has ended");
+  const left = await run("pgrep", ["-f", `daemon.js ${folder}`]);
+  t.match(left, { code: 1, stdout: /^$/ }, "the process that was begun meanwhile has ended");
   t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
   t.equal(readFileSync(log, "utf8").match(/"mounted"/g)?.length, 1, "a mount begins its log anew");
   t.equal((await vdisk("unmount", folder)).code, 0);

@@ -250,7 +250,7 @@ function asLast({ name, id, type, cookie }: DirectoryEntry): DirectoryEntry {
 }
 
 /** What an inode takes in memory besides its bytes, about. */
-const INODE_OVERHEAD = 768;
+const INODE_OVERHEAD = 400;
 
 /** Whether the target lies in i_block. Source: e2fsprogs lib/ext2fs/symlink.c, ext2fs_is_fast_symlink. */
 function isFastLink({ flags, size, record }: Inode): boolean {

@@ -5,12 +5,14 @@ import { linuxMetadata } from "./ea.js";
 import { findAttribute } from "./file.js";
 import type { Links } from "./links.js";
 import type { Medium, NtfsFile } from "./medium.js";
+import { keepsSize, ReparseHeader } from "./reparse.js";
 import { FILE_PERMISSIONS, sectorsOf, shownAs } from "./shown.js";
 import { specialOf, type Device, type Special } from "./special.js";
 import { StandardInformation, standardInformation } from "./standard.js";
 import { WOF_STREAM } from "./wof.js";
 
 const NAMES_INDEX = "$I30";
+
 /** The attributes of any file. */
 export async function attributesOf(medium: Medium, file: NtfsFile, links: Links): Promise<Attributes> {
   const { record } = file;
@@ -52,6 +54,10 @@ async function bodyOf(
   }
   const data = await findAttribute(medium, file, Type.data);
   const sizes = sizesOf(data?.first, volume);
+  if (special?.kind === "unknown" && sizes.size === 0 && !keepsSize(special.reparse.tag)) {
+    // What stands for its contents is not empty: nobody reads an empty file, or hears that it cannot be read.
+    return { size: ReparseHeader.size + special.reparse.data.length, allocated: sizes.allocated };
+  }
   if (special?.kind !== "wof") return sizes;
   const packed = await findAttribute(medium, file, Type.data, WOF_STREAM);
   return { size: sizes.size, allocated: sizesOf(packed?.first, volume).allocated };

@@ -83,11 +83,12 @@ export function lookAhead(
   const prepared = new Set<NodeId>();
   const directories = takingTurns(async () => {
     if (front === undefined || prepared.size >= DIRECTORIES_AHEAD) return false;
-    front = directoryAfter(front);
-    if (front === undefined || prepared.has(front)) return false; // the end; or damaged ones lie in a circle
-    prepared.add(front);
-    await prepareListing(front);
-    if (isRow) for (let goesOn = true; goesOn;) goesOn = await prepareNextFile(front, FIRST_FILES);
+    const next = directoryAfter(front);
+    front = next;
+    if (next === undefined || prepared.has(next)) return false; // the end; or damaged ones lie in a circle
+    prepared.add(next);
+    await prepareListing(next);
+    if (isRow) for (let goesOn = true; goesOn;) goesOn = await prepareNextFile(next, FIRST_FILES);
     return true;
   });
 
@@ -136,7 +137,7 @@ export function lookAhead(
       }
       known.directories.push(...directories);
       known.files.push(...files);
-      listings.set(id, known); // it has grown
+      listings.set(id, { ...known }); // another object, for what has grown is counted anew
     },
 
     listed(id) {

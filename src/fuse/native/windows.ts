@@ -18,7 +18,7 @@ const PACKED = -4;
 /** Unpacked units up to this size are handed over with their window: inline files, which come by the million. */
 const INLINE_SIZE = 4096;
 
-/** Windows of which it is remembered that they were handed over: not the first of a file, which nobody asks about. */
+/** Windows of which it is remembered that they were handed over; the first of a file, only where that was in part. */
 const GIVEN_COUNT = 10_000;
 
 /** Numbers that there is room for at first. */

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import t from "tap";
 import { CorruptError, UnsupportedError } from "../../../src/errors.js";
 import { read } from "../../../src/extent/read.js";
-import type { FileSystem } from "../../../src/filesystem/filesystem.js";
+import type { Attributes, FileSystem } from "../../../src/filesystem/filesystem.js";
+import { run as runProgram, vdisk } from "../../support/command.js";
+import { place } from "../../support/place.js";
 import { kernelStat, ourStat, run, withFolder } from "../ext/support.js";
 import { find, makeImage, mountedByNtfs3g, withNtfs } from "./support.js";
 
@@ -60,6 +62,9 @@ reparse("hydrated", 0x9000601a, b"some data")
 os.mkdir("clouddir"); open("clouddir/child", "w").write("child")
 reparse("clouddir", 0x9000701a, b"some data")
 `;
+
+/** Whoever sees a size of 0 does not read, and would not hear of the error. */
+const isShownAsFull = ({ type, size }: Attributes): boolean => type === "file" && size > 0;
 
 async function made(folder: string, isSystem: boolean): Promise<string> {
   const image = makeImage(folder, 24);
@@ -197,9 +202,27 @@ node("cut", b"BLK", b"1234")`;
         t.same([attributes.type, attributes.device], [name, device]);
       }
       const cut = await find(fs, "cut");
-      t.equal((await fs.attributes(cut)).type, "file");
+      t.ok(isShownAsFull(await fs.attributes(cut)));
       await t.rejects(fs.open(cut), UnsupportedError);
     });
+  }),
+);
+
+t.test("through a mount, what stands for a file's contents does not read as an empty file", (t) =>
+  withFolder(async (folder) => {
+    const image = await made(folder, true);
+    const mountPoint = place(t);
+    for (const backend of ["native", "fuse-native"]) {
+      t.equal((await vdisk("mount", "--fuse-backend", backend, image, mountPoint)).code, 0);
+      for (const name of ["empty strange", "empty nfs"])
+        t.match(await runProgram("cat", [join(mountPoint, "fs0", name)]), {
+          code: 1,
+          stdout: /^$/,
+          stderr: /supported/,
+        });
+      t.match(await runProgram("cat", [join(mountPoint, "fs0", "empty cloud")]), { code: 0, stdout: /^$/ });
+      t.equal((await vdisk("unmount", mountPoint)).code, 0);
+    }
   }),
 );
 
@@ -224,7 +247,7 @@ t.test("what is kept elsewhere is an error that names the tag, never zeros", (t)
         ["empty nfs", /0x80000014 \(of an NFS server\)/],
       ] as const) {
         const id = await find(fs, name);
-        t.equal((await fs.attributes(id)).type, "file");
+        t.ok(isShownAsFull(await fs.attributes(id)));
         const error: unknown = await fs.open(id).catch((caught: unknown) => caught);
         t.ok(error instanceof UnsupportedError && tag.test(error.message), name);
       }
