@@ -96,11 +96,14 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   }
 
   function decode(number: number, bytes: Buffer, offset: number): Inode {
-    return decodeInode(medium, number, bytes, offset);
+    return decodeInode(medium, number, Buffer.from(bytes), offset);
   }
 
   function keepInode(number: number, bytes: Buffer, offset: number): Inode {
-    const inode = decode(number, bytes, offset);
+    // Node's small buffers share their memory, all of which would stay for as long as one inode of it is kept.
+    const own = Buffer.allocUnsafeSlow(bytes.length);
+    own.set(bytes);
+    const inode = decodeInode(medium, number, own, offset);
     inodes.set(number, inode);
     return inode;
   }
@@ -250,7 +253,7 @@ function asLast({ name, id, type, cookie }: DirectoryEntry): DirectoryEntry {
 }
 
 /** What an inode takes in memory besides its bytes, about. */
-const INODE_OVERHEAD = 400;
+const INODE_OVERHEAD = 768;
 
 /** Whether the target lies in i_block. Source: e2fsprogs lib/ext2fs/symlink.c, ext2fs_is_fast_symlink. */
 function isFastLink({ flags, size, record }: Inode): boolean {

@@ -95,12 +95,12 @@ export interface Inode extends SoundInode {
 }
 
 /**
- * Inode `number`, whose bytes (copied here) were read at `offset`.
+ * Inode `number`, whose `bytes` were read at `offset`. It borrows them.
  * @throws {CorruptError} where it is deleted, its checksum does not fit, or its type or size is none.
  */
-export function decodeInode(medium: Medium, number: number, borrowed: Buffer, offset: number): Inode {
-  const inode = checkInode(medium, number, Buffer.from(borrowed), offset);
-  const { bytes, type, flags, extraSize, seed } = inode;
+export function decodeInode(medium: Medium, number: number, bytes: Buffer, offset: number): Inode {
+  const inode = checkInode(medium, number, bytes, offset);
+  const { type, flags, extraSize, seed } = inode;
   const record = InodeRecord.view(bytes);
   const isWide = (medium.geometry.features.incompatible & Incompatible["64bit"]) !== 0;
   return {
