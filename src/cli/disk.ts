@@ -175,7 +175,7 @@ export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promis
     allowDirs: argv.allowDir,
     allowLive: argv.allowLive,
     fileSystems: fileSystemsOf(argv),
-    states,
+    ...(states !== undefined && { states }),
     report: (warning) => {
       told = warn(warning);
     },

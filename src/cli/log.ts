@@ -18,7 +18,7 @@ export function warner(level: Level = "warn"): Warn {
 }
 
 export async function commandLog(level: Level): Promise<Logger> {
-  const { pino } = await import("pino");
+  const { default: pino } = await import("pino"); // in a bundle, this is all that it has
   if (process.stderr.isTTY) {
     const { default: pretty } = await import("pino-pretty");
     const messageFormat = (line: Record<string, unknown>, key: string): string =>

@@ -1,43 +1,12 @@
 #!/usr/bin/env node
-/** The `vdisk` command. */
-import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
-import { cat } from "./cat.js";
-import { packageVersion } from "../package.js";
-import { UsageError } from "./exit.js";
-import { info } from "./info.js";
-import { list } from "./list.js";
-import { ls } from "./ls.js";
-import { levels } from "./log.js";
-import { mountCommand } from "./mount.js";
-import { deferred, runChosen, runProgram, withoutDoubleDash } from "./program.js";
-import { unmountCommand } from "./unmount.js";
+/** The `vdisk` command. A mount's process takes the longest to begin, so it does before all else is loaded. */
+import { beginMount } from "../mount/begin.js";
+import { runProgram } from "./program.js";
 
-const parse = (): Promise<unknown> =>
-  yargs(withoutDoubleDash(hideBin(process.argv)))
-    .scriptName("vdisk")
-    .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
-    .command(deferred(mountCommand))
-    .command(deferred(unmountCommand))
-    .command(deferred(list))
-    .command(deferred(info))
-    .command(deferred(ls))
-    .command(deferred(cat))
-    .option("log-level", {
-      choices: levels,
-      describe: "How much to say on standard error, or in a mount's log",
-      defaultDescription: "warn; info for a mount",
-    })
-    .demandCommand(1, "Which command? See vdisk --help.")
-    .strict()
-    .parserConfiguration({ "parse-positional-numbers": false, "duplicate-arguments-array": true })
-    .version(packageVersion())
-    .help()
-    .alias({ h: "help", V: "version" })
-    .wrap(Math.min(110, process.stdout.columns || 80))
-    .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new UsageError(message ?? "the command line is not understood");
-    })
-    .parseAsync();
-
-await runProgram("vdisk", () => runChosen(parse));
+const [, , command, ...words] = process.argv;
+const isElsewhere = words.some((word) => ["-f", "--foreground", "-h", "--help"].includes(word));
+if (command === "mount" && !isElsewhere) beginMount(words);
+await runProgram("vdisk", async () => {
+  const { runCommand } = await import("./commands.js");
+  await runCommand();
+});

@@ -4,6 +4,7 @@ import type { CommandModule } from "yargs";
 import { printSentence } from "../bytes/text.js";
 import { backendNames } from "../fuse/backend.js";
 import type { BackendChoice } from "../fuse/backends.js";
+import { forgoMount } from "../mount/begin.js";
 import { startMount, type PlacelessRequest } from "../mount/start.js";
 import {
   chooseImage,
@@ -67,7 +68,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
       const { image, states } = await chooseImage(argv, warn);
       return {
         image: resolve(image),
-        states,
+        ...(states !== undefined && { states }),
         allowDirs: argv.allowDir,
         allowLive: argv.allowLive,
         fileSystems,
@@ -79,6 +80,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
       };
     };
     if (argv.foreground) {
+      await forgoMount();
       process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM")); // the terminal was closed
       const request = { ...(await prepare()), mountPoint: argv.mountPoint };
       const { serveMount } = await import("../mount/serve.js");

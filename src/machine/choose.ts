@@ -15,7 +15,7 @@ import { listed } from "./listed.js";
 import type { DiskState, Machine, MachineDisk, Medium } from "./machine.js";
 import { findMachine, hypervisors, listMachines, matching, openConfiguration, uuidIn } from "./machines.js";
 import { chooseState, describe, treeOf, type ChosenState } from "./state-choice.js";
-import { chainStates, findChild, identify } from "./unowned.js";
+import { chainTree, findChild, identify } from "./unowned.js";
 
 export interface Wanted {
   /** As the user typed it. */
@@ -32,8 +32,8 @@ export interface Wanted {
 export interface Chosen {
   /** The image to open. */
   readonly image: string;
-  /** All states of its disk, the oldest first: as its machine tells, else those of its chain; empty where it has none. */
-  readonly states: readonly DiskState[];
+  /** All states of its disk, the oldest first; undefined where no machine tells of them: then its chain does. */
+  readonly states?: readonly DiskState[];
   /** The one that is chosen; undefined where the image shows none that is listed. */
   readonly state?: DiskState;
   readonly machine?: Machine;
@@ -56,13 +56,13 @@ export async function choose(wanted: Wanted, known?: MachineList): Promise<Chose
   const described = stats?.isDirectory() === true ? await machineIn(image) : await openConfiguration(image);
   if (described !== undefined) return chooseOfMachine(described, wanted);
   if (stats?.isDirectory() === false) return chooseOfFile(wanted);
-  if (image.includes("/")) return { image, states: [], notices: [] }; // whoever opens it says what is wrong with it
+  if (image.includes("/")) return { image, notices: [] }; // whoever opens it says what is wrong with it
   const uuid = uuidIn(image);
   const list = known ?? (await listMachines());
   const named = matching(list.machines, image);
   if (named.length > 0) return chooseOfMachine(await findMachine(image, list), wanted);
   if (uuid !== undefined) return chooseOfMedium(uuid, list, wanted);
-  if (stats !== undefined) return { image, states: [], notices: [] };
+  if (stats !== undefined) return { image, notices: [] };
   throw noSuchThing(image, list);
 }
 
@@ -102,9 +102,8 @@ async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
   const found = owner === undefined ? undefined : findMedium([owner], (medium) => isImage(medium, sought));
   if (owner === undefined || found === undefined) {
     notices.push(...(await newerBeside(sought)));
-    if (snapshot === undefined && !sought.isDifferencing) return { image, states: [], notices };
-    const tree = await chainStates(image, allowDirs);
-    if (snapshot === undefined) return { image, states: tree.states, state: tree.states.at(-1)!, notices };
+    if (snapshot === undefined) return { image, notices };
+    const tree = await chainTree(image, allowDirs);
     const { state, notice } = chooseState(tree, snapshot);
     return { image: state.image!, states: tree.states, state, notices: [...notices, ...listOf(notice)] };
   }

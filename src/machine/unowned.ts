@@ -2,7 +2,7 @@
 import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { DiskError } from "../errors.js";
-import { openChain } from "../image/chain.js";
+import { openChain, type Chain } from "../image/chain.js";
 import { openLayer } from "../image/formats.js";
 import { openFile } from "../storage/file.js";
 import type { SoughtImage } from "./hypervisor.js";
@@ -11,19 +11,25 @@ import { findImages } from "./machines.js";
 import { mapParallel } from "./parallel.js";
 import type { StateTree } from "./state-choice.js";
 
-/** The states of the chain whose newest image is `path`: each is called as its file. */
-export async function chainStates(path: string, allowDirs: readonly string[]): Promise<StateTree> {
+/** The states of a disk that `chain` tells of, the oldest first: each is called as its file. */
+export function chainStates({ layers }: Chain): DiskState[] {
+  const states = layers.map(({ storage, identity }, level): DiskState => ({
+    name: level === 0 ? "current" : basename(storage.path),
+    isCurrent: level === 0,
+    image: storage.path,
+    imageUuid: identity?.uuid ?? "",
+  }));
+  return states.reverse();
+}
+
+/** The states of the chain whose newest image is `path`. */
+export async function chainTree(path: string, allowDirs: readonly string[]): Promise<StateTree> {
   const chain = await openChain(path, { allowDirs, findImages });
   try {
-    const states = chain.layers.map(({ storage, identity }, level): DiskState => ({
-      name: level === 0 ? "current" : basename(storage.path),
-      isCurrent: level === 0,
-      image: storage.path,
-      imageUuid: identity?.uuid ?? "",
-    }));
+    const states = chainStates(chain);
     return {
       file: path,
-      states: states.reverse(),
+      states,
       base: states[0],
       parentOf: (state) => states[states.indexOf(state) - 1],
     };
@@ -33,10 +39,10 @@ export async function chainStates(path: string, allowDirs: readonly string[]): P
 }
 
 /** What is known of an image by itself. */
-export async function identify(path: string): Promise<SoughtImage & { isDifferencing: boolean }> {
+export async function identify(path: string): Promise<SoughtImage> {
   const real = await realpath(path).catch(() => path);
-  const { uuid, parent } = (await glance(path)) ?? {};
-  return { path: real, ...(uuid !== undefined && { uuid }), isDifferencing: parent !== undefined };
+  const { uuid } = (await glance(path)) ?? {};
+  return { path: real, ...(uuid !== undefined && { uuid }) };
 }
 
 /** Files looked at for one that is built on an image. */

@@ -1,5 +1,7 @@
 /** A mount's life, from the image to the end: the same in the foreground and in a daemon. */
+import { rename } from "node:fs/promises";
 import type { Logger } from "pino";
+import { fromHost } from "../errors.js";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { DiskState } from "../machine/machine.js";
@@ -10,13 +12,15 @@ import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } f
 export interface MountRequest {
   readonly image: string;
   readonly mountPoint: string;
+  /** The file of `log` so far, which gets the name of the mount's log, in place of the log of the mount before. */
+  readonly log?: string;
   readonly allowDirs: readonly string[];
   readonly allowLive?: boolean;
   /** How guests' file systems are to be read. */
   readonly fileSystems: FileSystemOptions;
   /** Whether `fsN/` are shown; they are, unless told. */
   readonly guestFiles?: boolean;
-  /** All states of the disk, the oldest first, where a machine tells of them. */
+  /** All states of the disk, the oldest first; those of its chain unless told. */
   readonly states?: readonly DiskState[];
   readonly allowOther: boolean;
   readonly allowRoot: boolean;
@@ -56,7 +60,7 @@ export async function serveMount(
     fileSystems: request.fileSystems,
     allowLive: request.allowLive ?? false,
     guestFiles: request.guestFiles ?? true,
-    states: request.states ?? [],
+    ...(request.states !== undefined && { states: request.states }),
     report: (warning) => {
       log.warn({ image: request.image }, warning);
     },
@@ -64,6 +68,7 @@ export async function serveMount(
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
     const files = await stateFiles(mountPoint);
+    if (request.log !== undefined) await rename(request.log, files.log).catch(failed(files.log));
     const { path: image } = disk;
     const since = new Date().toISOString();
     const record = { pid: process.pid, image, mountPoint, backend: backend.name, log: files.log, since };
@@ -99,6 +104,11 @@ export async function serveMount(
     await disk.close();
   }
 }
+
+/** Throws in place of the host's complaint about `name`. */
+const failed = (name: string) => (error: unknown) => {
+  throw fromHost(error, name);
+};
 
 /** From now on, SIGINT and SIGTERM do not end the process, but settle `signalled`. */
 function catchSignals(): { signalled: Promise<void>; release: () => void } {

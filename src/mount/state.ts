@@ -30,6 +30,11 @@ export async function stateFiles(mountPoint: string): Promise<StateFiles> {
   return { record: `${name}.json`, log: `${name}.log` };
 }
 
+/** Where the log of this process's mount is kept until it is known where that is; the folder exists afterwards. */
+export async function newLog(): Promise<string> {
+  return join(await stateFolder(), `starting-${process.pid}-${Date.now()}.log`);
+}
+
 /** @throws {DiskError} as the host says. */
 export async function writeRecord(path: string, record: MountRecord): Promise<void> {
   await writeFile(path, `${JSON.stringify(record)}\n`, { mode: 0o600 }).catch((error: unknown) => {

@@ -6,6 +6,7 @@ import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import { openImages, type Chain } from "../image/chain.js";
 import type { DiskState } from "../machine/machine.js";
 import { findImages } from "../machine/machines.js";
+import { chainStates } from "../machine/unowned.js";
 import { composeTree, type ComposedTree } from "./compose.js";
 import { entriesOf, ownerOf } from "./layout.js";
 import { liveWarnings } from "./live.js";
@@ -20,7 +21,7 @@ export interface OpenOptions {
   readonly allowLive?: boolean;
   /** Whether the partitions' file systems are opened, for `fsN/`; they are, unless told. */
   readonly guestFiles?: boolean;
-  /** All states of the disk, the oldest first, for `snapshots/`: what is mounted too. */
+  /** All states of the disk, the oldest first, for `snapshots/`; those of its chain, if it is built on any, unless told. */
   readonly states?: readonly DiskState[];
   /** Is told what is odd about a state of `snapshots/`, when it is first entered. */
   readonly report?: (warning: string) => void;
@@ -30,7 +31,7 @@ export interface OpenOptions {
 export interface Disk extends View {
   /** The image as it was named, made absolute. */
   readonly path: string;
-  /** vhdd, volN, fsN/, the link to the image, and snapshots/ where states were told. */
+  /** vhdd, volN, fsN/, the link to the image, and snapshots/ where there are several states, or any were told. */
   readonly tree: ComposedTree;
   close(): Promise<void>;
 }
@@ -42,7 +43,7 @@ export interface Disk extends View {
  */
 export async function openDisk(path: string, options: OpenOptions = {}): Promise<Disk> {
   const { allowDirs = [], fileSystems = {}, guestFiles = true, allowLive = false } = options;
-  const { states = [], report = ignore } = options;
+  const { report = ignore } = options;
   for (const folder of allowDirs) await checkFolder(folder);
   const images = openImages({ allowDirs, findImages });
   try {
@@ -53,11 +54,13 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
       for (const image of paths) lookedAt.add(image);
       return allowLive ? view : { ...view, warnings: [...liveWarnings(paths), ...view.warnings] };
     };
-    const view = await openChecked(await images.chain(path));
+    const chain = await images.chain(path);
+    const view = await openChecked(chain);
     const absolute = resolve(path);
     const owner = await ownerOf(absolute);
     const entries = entriesOf(absolute, view);
     const common = { path: absolute, owner, images, allowDirs, view: openChecked, report };
+    const states = options.states ?? (chain.layers.length > 1 ? chainStates(chain) : []);
     const snapshots = snapshotsDirectory(states, common);
     if (snapshots !== undefined) entries.set("snapshots", snapshots);
     const tree = composeTree({ kind: "directory", entries }, owner);

@@ -141,7 +141,7 @@ t.test("an image that is not there leaves no process, and the log of the mount b
   const before = readFileSync(log, "utf8");
   t.match(await vdisk("mount", "no such machine", folder), { code: 66, stdout: /^$/ });
   t.equal(readFileSync(log, "utf8"), before);
-  const left = await run("pgrep", ["-f", `daemon.js ${folder}`]);
+  const left = await run("pgrep", ["-f", `daemon.js .* ${folder}`]);
   t.match(left, { code: 1, stdout: /^$/ }, "the process that was begun meanwhile has ended");
   t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
   t.equal(readFileSync(log, "utf8").match(/"mounted"/g)?.length, 1, "a mount begins its log anew");
@@ -175,7 +175,7 @@ t.test(
     t.equal((await vdisk("unmount", folder)).code, 0);
     rmSync(log);
     mkdirSync(log);
-    t.match(await mount(), { code: 74, stderr: `vdisk: ${log}: open failed is EISDIR\n` });
+    t.match(await mount(), { code: 74, stderr: `vdisk: ${log}: rename failed is EISDIR\n` });
     t.match(await vdisk("unmount", folder), { code: 66 }, "nothing is left mounted");
     rmSync(log, { recursive: true });
 
@@ -190,17 +190,19 @@ t.test("a log that cannot be written costs its lines, and not the mount", async 
   const folder = place(t);
   const { spawn } = await import("node:child_process");
   const full = openSync("/dev/full", "w");
+  const log = join(t.testdir({ log: "" }), "log"); // what the daemon takes "full" for
   const request = { image: NEWEST, mountPoint: folder, allowDirs: [], allowOther: false, allowRoot: false };
   const rest = { fileSystems: {}, options: [], backend: "native", logLevel: "info" };
   const ways = [
     [VDISK, "mount", "--foreground", NEWEST, folder],
-    [join(ROOT, "dist/mount/daemon.js"), folder],
+    [join(ROOT, "dist/mount/daemon.js"), log, folder],
   ];
   for (const args of ways) {
     const child = spawn(process.execPath, args, { stdio: ["ignore", full, full, "ipc"] });
-    if (args[1] === folder) child.send({ ...request, ...rest }); // what a daemon is asked for
+    if (args[1] === log) child.send({ ...request, ...rest }); // what a daemon is asked for
     for (let waited = 0; waited < 10_000 && readdirSync(folder).length === 0; waited += 50) await sleep(50);
     t.equal(readFileSync(join(folder, "fs1/etc/hostname"), "utf8"), "web\n");
+    if (args[1] === log) child.send("heard");
     child.kill("SIGTERM");
     const code = await new Promise((resolve) => child.on("exit", resolve));
     t.equal(code, 0);
@@ -240,12 +242,36 @@ t.test("a mount point in use, or with something in it, is refused", async (t) =>
   t.match(await vdisk("unmount", folder), { code: 66, stderr: /no vdisk is mounted here/ });
 });
 
+t.test("what is begun for a mount that is none ends, and leaves nothing", async (t) => {
+  const [folder, state] = [place(t), t.testdir()];
+  const refused: [string[], number][] = [
+    [["mount", NEWEST, folder, "--nonsense"], 64],
+    [["mount", NEWEST], 64],
+    [["mount", `${NEWEST}.none`, folder], 66],
+    [["mount", NEWEST, join(folder, "none")], 66],
+    [["mount", "-o", "context=nonsense", NEWEST, folder], 74],
+    [["mount", "-fo", "context=nonsense", NEWEST, folder], 74],
+  ];
+  for (const [words, code] of refused) {
+    const result = await run(process.execPath, [VDISK, ...words], { XDG_STATE_HOME: state });
+    t.equal(result.code, code, `${words.join(" ")}: ${result.stderr}`);
+    for (let waited = 0; waited < 5000 && daemonsOf(NEWEST).length > 0; waited += 50) await sleep(50);
+    t.same(daemonsOf(NEWEST), []);
+    t.same(
+      readdirSync(join(state, "vdisk")).filter((name) => name.startsWith("starting")),
+      [],
+    );
+  }
+});
+
 t.test("who interrupts mount before it is there finds nothing mounted afterwards", async (t) => {
   const { spawn } = await import("node:child_process");
-  for (const delay of [150, 250, 350, 450]) {
+  const state = t.testdir({ vdisk: {} });
+  for (const delay of [60, 100, 150, 250, 350]) {
     const folder = place(t);
     // Started by env, without the loader of these tests.
-    const child = spawn("/usr/bin/env", ["NODE_OPTIONS=", process.execPath, VDISK, "mount", NEWEST, folder], {
+    const setting = ["NODE_OPTIONS=", `XDG_STATE_HOME=${state}`];
+    const child = spawn("/usr/bin/env", [...setting, process.execPath, VDISK, "mount", NEWEST, folder], {
       stdio: "ignore",
     });
     const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
@@ -256,6 +282,10 @@ t.test("who interrupts mount before it is there finds nothing mounted afterwards
     for (let waited = 0; waited < 5000 && daemonsOf(folder).length > 0; waited += 50) await sleep(50);
     t.same(daemonsOf(folder), [], `${delay} ms`);
     t.notMatch(readFileSync("/proc/self/mounts", "utf8"), folder);
+    t.same(
+      readdirSync(join(state, "vdisk")).filter((name) => name.startsWith("starting")),
+      [],
+    );
   }
 });
 

@@ -31,7 +31,14 @@ async function withMount(folder: string, backend: Backend, wanted: Wanted, use: 
   const isReady = new Promise<void>((resolve) => (ready = resolve));
   const served = serveMount(
     {
-      ...{ image, states, mountPoint: folder, backend, allowDirs: [], fileSystems: {} },
+      ...{
+        image,
+        ...(states !== undefined && { states }),
+        mountPoint: folder,
+        backend,
+        allowDirs: [],
+        fileSystems: {},
+      },
       ...{ allowOther: false, allowRoot: false, options: [], logLevel: "silent" },
     },
     pino({ level: "silent" }),

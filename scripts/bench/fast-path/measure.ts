@@ -98,6 +98,11 @@ export function bound(work: string, values: readonly number[], unit: string, mos
   };
 }
 
+/** A line that only informs: what the machine makes of the simplest such work. */
+export function told(work: string, values: readonly number[], unit: string): Line {
+  return { work, ours: "", peer: `${show(median(values))} ${unit}`, ratio: "", bar: "", met: "" };
+}
+
 /** Wall-clock seconds of a program that must succeed. */
 export async function seconds(program: string, ...args: string[]): Promise<number> {
   const start = performance.now();

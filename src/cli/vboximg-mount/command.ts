@@ -97,6 +97,7 @@ async function mount(argv: Arguments): Promise<void> {
   }
   const { image, mountPoint, log, warnings } = await startMount(argv.mountPoint, async () => ({
     image: await imageOf(argv),
+    states: [], // vboximg-mount shows one
     allowDirs: argv.allowDir,
     fileSystems: { ignoreCase },
     guestFiles: argv.guestFilesystem,

@@ -1,0 +1,43 @@
+/** The commands of `vdisk`. */
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { packageVersion } from "../package.js";
+import { cat } from "./cat.js";
+import { UsageError } from "./exit.js";
+import { info } from "./info.js";
+import { list } from "./list.js";
+import { levels } from "./log.js";
+import { ls } from "./ls.js";
+import { mountCommand } from "./mount.js";
+import { deferred, runChosen, withoutDoubleDash } from "./program.js";
+import { unmountCommand } from "./unmount.js";
+
+const parse = (): Promise<unknown> =>
+  yargs(withoutDoubleDash(hideBin(process.argv)))
+    .scriptName("vdisk")
+    .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
+    .command(deferred(mountCommand))
+    .command(deferred(unmountCommand))
+    .command(deferred(list))
+    .command(deferred(info))
+    .command(deferred(ls))
+    .command(deferred(cat))
+    .option("log-level", {
+      choices: levels,
+      describe: "How much to say on standard error, or in a mount's log",
+      defaultDescription: "warn; info for a mount",
+    })
+    .demandCommand(1, "Which command? See vdisk --help.")
+    .strict()
+    .parserConfiguration({ "parse-positional-numbers": false, "duplicate-arguments-array": true })
+    .version(packageVersion())
+    .help()
+    .alias({ h: "help", V: "version" })
+    .wrap(Math.min(110, process.stdout.columns || 80))
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error ?? new UsageError(message ?? "the command line is not understood");
+    })
+    .parseAsync();
+
+/** Does what the command line asks for. @throws {UsageError} where it is not understood; whatever the command throws. */
+export const runCommand = (): Promise<void> => runChosen(parse);
