@@ -1,11 +1,12 @@
 /** An index as a whole: its root in the file's record, its blocks, and the bitmap of those in use. */
+import { viewOf } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
 import { residentValue, Type } from "./attribute.js";
 import { contentsOf } from "./contents.js";
 import { findAttribute } from "./file.js";
-import { applyFixups } from "./fixup.js";
+import { applyFixups, misfitError } from "./fixup.js";
 import type { Medium, NtfsFile } from "./medium.js";
 import { BLOCK_MAGIC, IndexBlock, IndexRoot, nodeAt, type IndexNode } from "./node.js";
 
@@ -81,8 +82,8 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
     const what = `block ${number} of ${owner}`;
     const { magic, vcn } = IndexBlock.view(bytes);
     if (magic !== BLOCK_MAGIC) throw complain(`the magic of ${what}`, `0x${magic.toString(16)}`, '"INDX"');
-    const error = applyFixups(bytes, geometry.sectorSize, volume.name, undefined, what);
-    if (error !== undefined) throw error;
+    const misfit = applyFixups(viewOf(bytes), 0, bytes.length, geometry.sectorSize);
+    if (misfit !== undefined) throw misfitError(misfit, volume.name, undefined, what);
     if (vcn !== (number * blockSize) / unit)
       throw complain(`the number of ${what}`, vcn, `${(number * blockSize) / unit}`);
     const node = nodeAt(bytes, IndexBlock.size, volume.name, what);

@@ -15,60 +15,67 @@ export const RecordStart = struct("NTFS record start", 8, {
 /** Bytes of a stretch, whatever the disk's sectors are (SEQUENCE_NUMBER_STRIDE). */
 const STRIDE = 512;
 
+/** What is wrong with an update sequence. */
+export interface Misfit {
+  /** Where in the record. */
+  readonly at: number;
+  readonly what: string;
+  readonly found: number;
+  readonly expected: string;
+}
+
+const SEQUENCE_OFFSET = RecordStart.fields.sequenceOffset.offset;
+const SEQUENCE_COUNT = RecordStart.fields.sequenceCount.offset;
+
 /**
- * Puts the saved words of the record `bytes` back in their places. `thing` is what a complaint calls it, `offset`
- * the absolute byte
- * where it lies, where that is known.
- * @returns what is wrong; then `bytes` is as it was.
+ * Puts the saved words of the record that lies in `view` from `start` on, `size` bytes, back in their places.
+ * @returns what is wrong; then all is as it was.
  */
 export function applyFixups(
-  bytes: Buffer,
+  view: DataView,
+  start: number,
+  size: number,
   sectorSize: number,
-  file: string,
-  offset: number | undefined,
-  thing: string,
-): CorruptError | undefined {
-  const sequenceOffset = bytes.readUInt16LE(RecordStart.fields.sequenceOffset.offset);
-  const count = bytes.readUInt16LE(RecordStart.fields.sequenceCount.offset) - 1;
-  const stride = count > 0 ? bytes.length / count : 0;
-  const refuse = (at: number, what: string, found: string | number, expected: string): CorruptError =>
-    new CorruptError({
-      file,
-      ...(offset !== undefined && { offset: offset + at }),
-      thing: `${what} of ${thing}`,
-      found,
-      expected,
-    });
+): Misfit | undefined {
+  const sequenceOffset = view.getUint16(start + SEQUENCE_OFFSET, true);
+  const count = view.getUint16(start + SEQUENCE_COUNT, true) - 1;
+  const stride = count > 0 ? size / count : 0;
   if (stride !== STRIDE && (stride !== sectorSize || stride < STRIDE)) {
-    const expected = `${bytes.length / STRIDE + 1}`;
-    return refuse(
-      RecordStart.fields.sequenceCount.offset,
-      "the update sequence's length",
-      count + 1,
-      expected,
-    );
+    const what = "the update sequence's length";
+    return { at: SEQUENCE_COUNT, what, found: count + 1, expected: `${size / STRIDE + 1}` };
   }
   const isInside = sequenceOffset >= RecordStart.size && sequenceOffset + 2 * (count + 1) <= stride - 2;
   if (sequenceOffset % 2 !== 0 || !isInside) {
-    const field = RecordStart.fields.sequenceOffset.offset;
-    return refuse(field, "the update sequence's place", sequenceOffset, "within its first sector");
+    const what = "the update sequence's place";
+    return { at: SEQUENCE_OFFSET, what, found: sequenceOffset, expected: "within its first sector" };
   }
-  const number = bytes.readUInt16LE(sequenceOffset);
-  for (let end = stride - 2; end < bytes.length; end += stride) {
-    const found = bytes.readUInt16LE(end);
+  const number = view.getUint16(start + sequenceOffset, true);
+  for (let end = stride - 2; end < size; end += stride) {
+    const found = view.getUint16(start + end, true);
     if (found !== number) {
-      return refuse(
-        end,
-        "the update sequence number",
-        found,
-        `${number}: a write of it was torn, or it is damaged`,
-      );
+      const expected = `${number}: a write of it was torn, or it is damaged`;
+      return { at: end, what: "the update sequence number", found, expected };
     }
   }
-  for (let index = 0; index < count; index++) {
-    const end = (index + 1) * stride - 2;
-    bytes[end] = bytes[sequenceOffset + 2 + 2 * index]!;
-    bytes[end + 1] = bytes[sequenceOffset + 3 + 2 * index]!;
+  for (let index = 1; index <= count; index++) {
+    const saved = view.getUint16(start + sequenceOffset + 2 * index, true);
+    view.setUint16(start + index * stride - 2, saved, true);
   }
   return undefined;
+}
+
+/** The complaint about `misfit` of `thing`, which lies at `offset` of `file`, where that is known. */
+export function misfitError(
+  { at, what, found, expected }: Misfit,
+  file: string,
+  offset: number | undefined,
+  thing: string,
+): CorruptError {
+  return new CorruptError({
+    file,
+    ...(offset !== undefined && { offset: offset + at }),
+    thing: `${what} of ${thing}`,
+    found,
+    expected,
+  });
 }

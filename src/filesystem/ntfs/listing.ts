@@ -5,6 +5,7 @@
  * collector, again and again.
  */
 import { LRUCache } from "lru-cache";
+import { viewOf } from "../../bytes/struct.js";
 import { DiskError } from "../../errors.js";
 import type { Attributes, DirectoryEntry } from "../filesystem.js";
 import type { Directories } from "./directory.js";
@@ -21,6 +22,10 @@ const PAGE_SIZE = 256;
 /** Names whose batches are kept, in all: those of some directories that are listed at once. */
 const NAMES_KEPT = 2 ** 15;
 
+/** More than there are names in a batch; and what records' numbers are below, where they are not damaged. */
+const ORDER_UNIT = 2 ** 20;
+const NUMBER_LIMIT = 2 ** 32;
+
 /** In the place of records that there are none of: no name leads to a former use of the file table's own. */
 export const NOWHERE = 0;
 
@@ -35,13 +40,14 @@ interface Batch {
   readonly linkCounts: Uint16Array;
   /** Two for each: size, allocated. */
   readonly sizes: Float64Array;
-  readonly informations: Buffer;
+  readonly informations: DataView;
 }
 
 /** Lists some of directory `number` after `cookie`, in the directory's order; nothing at its end. */
 export type List = (number: number, cookie: number) => Promise<DirectoryEntry[]>;
 
 export function listingOf(medium: Medium, directories: Directories, ids: NodeIds): List {
+  const { recordSize } = medium.geometry;
   const batches = new LRUCache<number, Batch>({
     maxSize: NAMES_KEPT,
     sizeCalculation: ({ names }) => names.count + 1,
@@ -53,30 +59,31 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     const kinds = new Uint8Array(count);
     const linkCounts = new Uint16Array(count);
     const sizes = new Float64Array(2 * count);
-    const informations = Buffer.allocUnsafe(count * StandardInformation.size);
-    const order = Array.from(numbers.keys()).sort((a, b) => numbers[a]! - numbers[b]!);
+    const informations = viewOf(new Uint8Array(count * StandardInformation.size));
+    // Numbers with their indexes as fractions: so they are sorted without a call for each comparison.
+    const order = Float64Array.from(
+      numbers,
+      (number, index) => Math.min(number, NUMBER_LIMIT) + index / ORDER_UNIT,
+    ).sort();
+    const sorted = order.map((each) => Math.floor(each));
     const look: Look = { isDirectory: false, linkCount: 0, information: 0, size: 0, allocated: 0 };
-    await medium.mft.sweep(
-      order.map((index) => numbers[index]!),
-      (at, bytes) => {
-        // What is wrong with a record is told when the entry itself is asked for.
-        if (bytes instanceof DiskError) return;
-        const index = order[at]!;
-        const used = sequenceIn(bytes);
-        const sequence = sequences[index];
-        if (used !== undefined && used !== sequence && sequence !== 0) kinds[index] = Kind.stale;
-        else if (lookAt(bytes, look)) {
-          const { isDirectory, linkCount, information, size, allocated } = look;
-          kinds[index] = isDirectory ? Kind.directory : Kind.file;
-          linkCounts[index] = linkCount;
-          sizes[2 * index] = size;
-          sizes[2 * index + 1] = allocated;
-          const start = index * StandardInformation.size;
-          for (let i = 0; i < StandardInformation.size; i++)
-            informations[start + i] = bytes[information + i]!;
-        }
-      },
-    );
+    await medium.mft.sweep(sorted, (at, view, start) => {
+      // What is wrong with a record is told when the entry itself is asked for.
+      if (view instanceof DiskError || sorted[at] === NUMBER_LIMIT) return;
+      const index = (order[at]! - sorted[at]!) * ORDER_UNIT;
+      const used = sequenceIn(view, start);
+      const sequence = sequences[index];
+      if (used !== undefined && used !== sequence && sequence !== 0) kinds[index] = Kind.stale;
+      else if (lookAt(view, start, recordSize, look)) {
+        const { isDirectory, linkCount, information, size, allocated } = look;
+        kinds[index] = isDirectory ? Kind.directory : Kind.file;
+        linkCounts[index] = linkCount;
+        sizes[2 * index] = size;
+        sizes[2 * index + 1] = allocated;
+        for (let i = 0; i < StandardInformation.size; i += 4)
+          informations.setInt32(index * StandardInformation.size + i, view.getInt32(information + i));
+      }
+    });
     return { names, isEnd, kinds, linkCounts, sizes, informations };
   }
 

@@ -1,11 +1,12 @@
 /** The master file table as records by number; mftruns.ts finds out where it lies. */
+import { viewOf } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { loadingCache } from "../../extent/loading.js";
 import { read, readInto } from "../../extent/read.js";
 import type { FileRecord } from "./attribute.js";
 import type { Geometry } from "./boot.js";
-import { applyFixups } from "./fixup.js";
+import { applyFixups, misfitError, type Misfit } from "./fixup.js";
 import { parseRecord, RECORD_MAGIC } from "./record.js";
 
 export interface Mft {
@@ -18,16 +19,17 @@ export interface Mft {
    */
   record(number: number): FileRecord | Promise<FileRecord>;
   /**
-   * Calls `visit` with the bytes of the records `numbers`, which ascend, their fixups applied, or with what is wrong
-   * with them. It is for many that are wanted once: neighbours are read together, and nothing of them is kept. The
-   * bytes, which may be of no record at all, are borrowed until `visit` returns.
+   * Calls `visit` with the records `numbers`, which ascend, their fixups applied, or with what is wrong with them. It
+   * is for many that are wanted once: neighbours are read together, and nothing of them is kept. The bytes, which may
+   * be of no record at all, are borrowed until `visit` returns.
    */
-  sweep(numbers: readonly number[], visit: Visit): Promise<void>;
+  sweep(numbers: ArrayLike<number>, visit: Visit): Promise<void>;
   /** The absolute byte where record `number` lies, for complaints; 0 where that is not known. */
   offsetOf(number: number): number;
 }
 
-type Visit = (index: number, bytes: Buffer | DiskError) => void;
+/** Is given the record of the number at `index`: it lies in `view`, from `start` on. */
+type Visit = (index: number, view: DataView | DiskError, start: number) => void;
 
 /** Where the table lies, and what stands in for its damaged records. */
 export interface MftPlace {
@@ -67,7 +69,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
   const count = Math.floor(source.size / recordSize);
   const pageSize = recordSize <= SMALL_RECORD_SIZE ? SMALL_PAGE_SIZE : PAGE_SIZE;
   const perPage = pageSize / recordSize;
-  const spare: Buffer[] = [];
+  const spare: DataView[] = [];
   const pages = loadingCache<number, Page>(
     CACHE_BYTES,
     ({ bytes }) => bytes.length,
@@ -127,16 +129,28 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
     return page instanceof Promise ? load(number, page) : inPage(page, number);
   }
 
+  /** Has record `numbers[index]` visited by itself. */
+  async function visitAlone(numbers: ArrayLike<number>, index: number, visit: Visit): Promise<void> {
+    let view: DataView | DiskError;
+    try {
+      view = viewOf((await record(numbers[index]!)).bytes);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      view = error;
+    }
+    visit(index, view, 0);
+  }
+
   /** Reads records `numbers[from]` to `numbers[to - 1]` at once; those that this does not give, by themselves. */
   async function readStretch(
-    numbers: readonly number[],
+    numbers: ArrayLike<number>,
     from: number,
     to: number,
     visit: Visit,
   ): Promise<void> {
     const first = numbers[from]!;
-    const bytes = spare.pop() ?? Buffer.allocUnsafe(SWEEP_SIZE);
-    const part = bytes.subarray(0, (numbers[to - 1]! + 1 - first) * recordSize);
+    const view = spare.pop() ?? viewOf(new Uint8Array(SWEEP_SIZE));
+    const part = new Uint8Array(view.buffer, 0, (numbers[to - 1]! + 1 - first) * recordSize);
     const isRead = await readInto(source, part, first * recordSize).then(
       () => true,
       (error: unknown) => {
@@ -144,27 +158,19 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
         throw error;
       },
     );
-    let damage: DiskError | undefined; // of a record that may be wanted again, under another name
+    let misfit: Misfit | undefined; // of a record that may be wanted again, under another name
     for (let index = from; index < to; index++) {
       const number = numbers[index]!;
-      const isAnother = number !== numbers[index - 1];
-      if (isAnother) damage = undefined;
-      const start = (number - first) * recordSize;
-      try {
-        if (damage !== undefined) throw damage;
-        if (!isRead || number < MIRRORED_COUNT) visit(index, (await record(number)).bytes);
-        else {
-          const bytes = part.subarray(start, start + recordSize);
-          if (isAnother) fixRecord(bytes, number, geometry, file, place.offsetOf(number));
-          visit(index, bytes);
-        }
-      } catch (error) {
-        if (!(error instanceof DiskError)) throw error;
-        damage = error;
-        visit(index, error);
+      if (!isRead || number < MIRRORED_COUNT) {
+        await visitAlone(numbers, index, visit);
+        continue;
       }
+      const start = (number - first) * recordSize;
+      if (index === from || number !== numbers[index - 1]) misfit = fixup(view, start, geometry);
+      if (misfit === undefined) visit(index, view, start);
+      else visit(index, recordError(misfit, file, place.offsetOf(number), number), start);
     }
-    spare.push(bytes);
+    spare.push(view);
   }
 
   return {
@@ -173,22 +179,15 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
     async sweep(numbers, visit) {
       let from = 0;
       // What is past the table's end is wrong, and said so one by one.
-      const end = numbers.findIndex((number) => number >= count);
-      const inside = end < 0 ? numbers.length : end;
+      let inside = numbers.length;
+      while (inside > 0 && numbers[inside - 1]! >= count) inside--;
       while (from < inside) {
         let to = from + 1;
         while (to < inside && isNear(numbers[from]!, numbers[to - 1]!, numbers[to]!)) to++;
         await readStretch(numbers, from, to, visit);
         from = to;
       }
-      for (let index = inside; index < numbers.length; index++) {
-        try {
-          visit(index, (await record(numbers[index]!)).bytes);
-        } catch (error) {
-          if (!(error instanceof DiskError)) throw error;
-          visit(index, error);
-        }
-      }
+      for (let index = inside; index < numbers.length; index++) await visitAlone(numbers, index, visit);
     },
     offsetOf: (number) => place.offsetOf(number),
   };
@@ -201,7 +200,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
 /** The records that $MFTMirr holds copies of, at least. Source: ntfs-3g mkntfs.c. */
 export const MIRRORED_COUNT = 4;
 
-/** Applies the fixups of what may be a record. @throws {CorruptError} where they are wrong. */
+/** Applies the fixups of what may be record `number`. @throws {CorruptError} where they are wrong; it lies at `offset`. */
 export function fixRecord(
   bytes: Buffer,
   number: number,
@@ -209,7 +208,16 @@ export function fixRecord(
   file: string,
   offset: number,
 ): void {
-  if (bytes.readUInt32LE(0) !== RECORD_MAGIC) return; // what is no record is told by its magic
-  const error = applyFixups(bytes, geometry.sectorSize, file, offset, `file record ${number}`);
-  if (error !== undefined) throw error;
+  const misfit = fixup(viewOf(bytes), 0, geometry);
+  if (misfit !== undefined) throw recordError(misfit, file, offset, number);
+}
+
+/** Applies the fixups of what may be a record, and lies at `start` of `view`. What is no record is told by its magic. */
+function fixup(view: DataView, start: number, { recordSize, sectorSize }: Geometry): Misfit | undefined {
+  if (view.getUint32(start, true) !== RECORD_MAGIC) return undefined;
+  return applyFixups(view, start, recordSize, sectorSize);
+}
+
+function recordError(misfit: Misfit, file: string, offset: number, number: number): CorruptError {
+  return misfitError(misfit, file, offset, `file record ${number}`);
 }

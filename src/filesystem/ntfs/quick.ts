@@ -2,7 +2,7 @@
  * The attributes of an ordinary file straight out of its record's bytes. A listing does this for every file of a
  * directory: nothing is made that is not kept. Whatever is out of the ordinary, damage too, is left to the full way.
  */
-import { readU16le, readU32le, readU64le } from "../../bytes/struct.js";
+import { viewOf } from "../../bytes/struct.js";
 import type { Attributes } from "../filesystem.js";
 import {
   AttributeFlag,
@@ -21,22 +21,27 @@ import { FileFlag, StandardInformation } from "./standard.js";
 const NAMES_INDEX_LENGTH = 4;
 const SMALLEST_ATTRIBUTE = 24;
 
-/** How often the record in `bytes` was used; undefined where it is no base record in use. */
-export function sequenceIn(bytes: Buffer): number | undefined {
-  const { magic, flags, baseLow, baseHigh, sequence } = RecordHeader.fields;
+const { magic, flags, baseLow, baseHigh, sequence, usedSize, attributesOffset, linkCount } =
+  RecordHeader.fields;
+const { length: lengthField, nameLength, nonResident, flags: attributeFlags } = AttributeHeader.fields;
+const { valueLength, valueOffset } = ResidentHeader.fields;
+const { runsOffset, firstVcn, dataSize, allocatedSize } = NonResidentHeader.fields;
+
+/** How often the record at `start` was used; undefined where it is no base record in use. */
+export function sequenceIn(view: DataView, start: number): number | undefined {
   const isFile =
-    readU32le(bytes, magic.offset) === RECORD_MAGIC &&
-    (readU16le(bytes, flags.offset) & RecordFlag.inUse) !== 0 &&
-    readU32le(bytes, baseLow.offset) === 0 &&
-    readU16le(bytes, baseHigh.offset) === 0;
-  return isFile ? readU16le(bytes, sequence.offset) : undefined;
+    view.getUint32(start + magic.offset, true) === RECORD_MAGIC &&
+    (view.getUint16(start + flags.offset, true) & RecordFlag.inUse) !== 0 &&
+    view.getUint32(start + baseLow.offset, true) === 0 &&
+    view.getUint16(start + baseHigh.offset, true) === 0;
+  return isFile ? view.getUint16(start + sequence.offset, true) : undefined;
 }
 
 /** What a record tells at once. */
 export interface Look {
   isDirectory: boolean;
   linkCount: number;
-  /** Where in the record the standard information begins. */
+  /** Where in the view the standard information begins. */
   information: number;
   /** Bytes, both. */
   size: number;
@@ -47,74 +52,77 @@ const look: Look = { isDirectory: false, linkCount: 0, information: 0, size: 0, 
 
 /** The attributes of file `number` by `bytes`, its record with its fixups applied; undefined where they do not tell. */
 export function quickAttributes(medium: Medium, bytes: Buffer, number: number): Attributes | undefined {
-  if (!lookAt(bytes, look)) return undefined;
+  const view = viewOf(bytes);
+  if (!lookAt(view, 0, bytes.length, look)) return undefined;
   const { isDirectory, linkCount, information, size, allocated } = look;
   const shown: Shown = { type: isDirectory ? "directory" : "file", size, allocated };
-  return shownAs(medium, number, linkCount, bytes, information, shown);
+  return shownAs(medium, number, linkCount, view, information, shown);
 }
 
-/** Fills `look` from `bytes`, a record with its fixups applied; whether it tells. */
-export function lookAt(bytes: Buffer, look: Look): boolean {
-  if (sequenceIn(bytes) === undefined) return false;
-  const isDirectory = (readU16le(bytes, RecordHeader.fields.flags.offset) & RecordFlag.directory) !== 0;
-  const used = readU32le(bytes, RecordHeader.fields.usedSize.offset);
-  if (used > bytes.length) return false;
+/** Fills `look` from the record at `start`, of `size` bytes, with its fixups applied; whether it tells. */
+export function lookAt(view: DataView, start: number, size: number, look: Look): boolean {
+  if (sequenceIn(view, start) === undefined) return false;
+  const isDirectory = (view.getUint16(start + flags.offset, true) & RecordFlag.directory) !== 0;
+  const used = view.getUint32(start + usedSize.offset, true);
+  if (used > size) return false;
+  const end = start + used;
   const bodyType = isDirectory ? Type.indexAllocation : Type.data;
   const bodyNameLength = isDirectory ? NAMES_INDEX_LENGTH : 0;
   let information = 0;
   let body = 0;
-  for (let at = readU16le(bytes, RecordHeader.fields.attributesOffset.offset); ;) {
-    if (at + 4 > used) return false;
-    const type = readU32le(bytes, at);
+  for (let at = start + view.getUint16(start + attributesOffset.offset, true); ;) {
+    if (at + 4 > end) return false;
+    const type = view.getUint32(at, true);
     if (type === END_OF_ATTRIBUTES) break;
-    if (at + SMALLEST_ATTRIBUTE > used) return false;
-    const length = readU32le(bytes, at + AttributeHeader.fields.length.offset);
-    if (length < SMALLEST_ATTRIBUTE || length % 8 !== 0 || at + length > used) return false;
-    if (type === Type.standardInformation) information = valueAt(bytes, at, length, StandardInformation.size);
-    else if (type === bodyType && bytes[at + AttributeHeader.fields.nameLength.offset] === bodyNameLength)
-      body = at;
+    if (at + SMALLEST_ATTRIBUTE > end) return false;
+    const length = view.getUint32(at + lengthField.offset, true);
+    if (length < SMALLEST_ATTRIBUTE || length % 8 !== 0 || at + length > end) return false;
+    if (type === Type.standardInformation) information = valueAt(view, at, length, StandardInformation.size);
+    else if (type === bodyType && view.getUint8(at + nameLength.offset) === bodyNameLength) body = at;
     else if (type === Type.attributeList || type === Type.extendedAttributes) return false;
     at += length;
   }
   if (information === 0) return false;
-  const flags = readU32le(bytes, information + StandardInformation.fields.flags.offset);
-  if ((flags & FileFlag.reparsePoint) !== 0 || (!isDirectory && (flags & FileFlag.system) !== 0))
-    return false;
+  const fileFlags = view.getUint32(information + StandardInformation.fields.flags.offset, true);
+  const isOther = (fileFlags & FileFlag.reparsePoint) !== 0;
+  if (isOther || (!isDirectory && (fileFlags & FileFlag.system) !== 0)) return false;
   look.isDirectory = isDirectory;
-  look.linkCount = readU16le(bytes, RecordHeader.fields.linkCount.offset);
+  look.linkCount = view.getUint16(start + linkCount.offset, true);
   look.information = information;
   look.size = look.allocated = 0;
-  return body === 0 || readSizes(bytes, body, look);
+  return body === 0 || readSizes(view, body, look);
 }
 
 /** Where the value of the resident attribute at `at` begins, which has `least` bytes or more; 0 where it has not. */
-function valueAt(bytes: Buffer, at: number, length: number, least: number): number {
-  const valueLength = readU32le(bytes, at + ResidentHeader.fields.valueLength.offset);
-  const valueOffset = readU16le(bytes, at + ResidentHeader.fields.valueOffset.offset);
-  const isResident = bytes[at + AttributeHeader.fields.nonResident.offset] === 0;
-  return isResident && valueLength >= least && valueOffset + valueLength <= length ? at + valueOffset : 0;
+function valueAt(view: DataView, at: number, length: number, least: number): number {
+  if (view.getUint8(at + nonResident.offset) !== 0) return 0;
+  const size = view.getUint32(at + valueLength.offset, true);
+  const from = view.getUint16(at + valueOffset.offset, true);
+  return size >= least && from + size <= length ? at + from : 0;
 }
 
 /** Reads the sizes of the attribute at `at`; false where they cannot be right. */
-function readSizes(bytes: Buffer, at: number, look: Look): boolean {
-  const length = readU32le(bytes, at + AttributeHeader.fields.length.offset);
-  if (bytes[at + AttributeHeader.fields.nonResident.offset] === 0) {
-    if (valueAt(bytes, at, length, 0) === 0) return false;
-    look.size = readU32le(bytes, at + ResidentHeader.fields.valueLength.offset);
+function readSizes(view: DataView, at: number, look: Look): boolean {
+  const length = view.getUint32(at + lengthField.offset, true);
+  if (view.getUint8(at + nonResident.offset) === 0) {
+    if (valueAt(view, at, length, 0) === 0) return false;
+    look.size = view.getUint32(at + valueLength.offset, true);
     look.allocated = Math.ceil(look.size / 8) * 8;
     return true;
   }
-  const isPacked =
-    (readU16le(bytes, at + AttributeHeader.fields.flags.offset) &
-      (AttributeFlag.compression | AttributeFlag.sparse)) !==
-    0;
+  const packed = AttributeFlag.compression | AttributeFlag.sparse;
+  const isPacked = (view.getUint16(at + attributeFlags.offset, true) & packed) !== 0;
+  const headerSize = isPacked ? PackedSize.size : NonResidentHeader.size;
   // A packed one without its own size, or any other oddity, is for the full way.
-  if (length < (isPacked ? PackedSize.size : NonResidentHeader.size)) return false;
-  const { runsOffset, firstVcn, dataSize, allocatedSize } = NonResidentHeader.fields;
-  const runs = readU16le(bytes, at + runsOffset.offset);
-  const isOdd = readU64le(bytes, at + firstVcn.offset) !== 0 || runs >= length;
-  if (isOdd || runs < (isPacked ? PackedSize.size : NonResidentHeader.size)) return false;
-  look.size = readU64le(bytes, at + dataSize.offset);
-  look.allocated = readU64le(bytes, at + (isPacked ? PackedSize.fields.packedSize : allocatedSize).offset);
+  if (length < headerSize) return false;
+  const runs = view.getUint16(at + runsOffset.offset, true);
+  if (readSize(view, at + firstVcn.offset) !== 0 || runs >= length || runs < headerSize) return false;
+  look.size = readSize(view, at + dataSize.offset);
+  look.allocated = readSize(view, at + (isPacked ? PackedSize.fields.packedSize : allocatedSize).offset);
   return Number.isSafeInteger(look.size);
+}
+
+/** The 64-bit word at `at`; inexact past 2^53. */
+function readSize(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }

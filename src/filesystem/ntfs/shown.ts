@@ -1,5 +1,4 @@
 /** What stat(2) shows of a file, out of its standard information and what else was found. */
-import { readU32le } from "../../bytes/struct.js";
 import { fromFiletime, type Timestamp } from "../../bytes/time.js";
 import type { Attributes, NodeType } from "../filesystem.js";
 import type { Medium } from "./medium.js";
@@ -25,18 +24,18 @@ export interface Shown {
   readonly device?: { readonly major: number; readonly minor: number };
 }
 
-/** The attributes of file `number`, whose standard information is at `at` of `bytes`. */
+/** The attributes of file `number`, whose standard information is at `at` of `view`. */
 export function shownAs(
   medium: Medium,
   number: number,
   linkCount: number,
-  bytes: Buffer,
+  view: DataView,
   at: number,
   shown: Shown,
 ): Attributes {
   const { type, mode, device } = shown;
   const { flags, createdLow, modifiedLow, changedLow, accessedLow } = StandardInformation.fields;
-  const isReadOnly = type !== "directory" && (bytes[at + flags.offset]! & FileFlag.readOnly) !== 0;
+  const isReadOnly = type !== "directory" && (view.getUint8(at + flags.offset) & FileFlag.readOnly) !== 0;
   const usual =
     type === "directory" ? DIRECTORY_PERMISSIONS : type === "symlink" ? LINK_PERMISSIONS : FILE_PERMISSIONS;
   const attributes: Attributes = {
@@ -50,10 +49,10 @@ export function shownAs(
     size: shown.size,
     allocatedSectors: sectorsOf(shown.allocated),
     blockSize: medium.geometry.clusterSize,
-    accessed: timeAt(bytes, at + accessedLow.offset),
-    modified: timeAt(bytes, at + modifiedLow.offset),
-    changed: timeAt(bytes, at + changedLow.offset),
-    created: timeAt(bytes, at + createdLow.offset),
+    accessed: timeAt(view, at + accessedLow.offset),
+    modified: timeAt(view, at + modifiedLow.offset),
+    changed: timeAt(view, at + changedLow.offset),
+    created: timeAt(view, at + createdLow.offset),
   };
   return device === undefined ? attributes : { ...attributes, device };
 }
@@ -66,9 +65,9 @@ export function sectorsOf(allocated: number): number {
 /** Most files have two times or three that are the same, and share them with their neighbours. */
 let last = { low: 0, high: 0, time: fromFiletime(0, 0) };
 
-function timeAt(bytes: Buffer, at: number): Timestamp {
-  const low = readU32le(bytes, at);
-  const high = readU32le(bytes, at + 4);
+function timeAt(view: DataView, at: number): Timestamp {
+  const low = view.getUint32(at, true);
+  const high = view.getUint32(at + 4, true);
   if (low !== last.low || high !== last.high) last = { low, high, time: fromFiletime(low, high) };
   return last.time;
 }

@@ -1,4 +1,5 @@
 /** A file's attributes, as stat(2) shows them. */
+import { viewOf } from "../../bytes/struct.js";
 import type { Attributes, NodeType } from "../filesystem.js";
 import { AttributeFlag, nonResident, residentValue, Type, type AttributeRecord } from "./attribute.js";
 import { linuxMetadata } from "./ea.js";
@@ -21,7 +22,7 @@ export async function attributesOf(medium: Medium, file: NtfsFile, links: Links)
   const special = await specialOf(medium, file, flags);
   const { uid, gid, mode } = await linuxMetadata(medium, file);
   const body = await bodyOf(medium, file, special);
-  return shownAs(medium, record.number, record.linkCount, information, 0, {
+  return shownAs(medium, record.number, record.linkCount, viewOf(information), 0, {
     ...(uid !== undefined && { uid }),
     ...(gid !== undefined && { gid }),
     ...(mode !== undefined && { mode }),

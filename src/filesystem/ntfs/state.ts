@@ -1,5 +1,5 @@
 /** In what state the guest left the volume: its dirty mark, the journal, hibernation. */
-import { struct, u16le, u32le, u64le, u8 } from "../../bytes/struct.js";
+import { struct, u16le, u32le, u64le, u8, viewOf } from "../../bytes/struct.js";
 import { DiskError } from "../../errors.js";
 import { read } from "../../extent/read.js";
 import { residentValue, Type } from "./attribute.js";
@@ -114,8 +114,7 @@ async function isLogClean(medium: Medium): Promise<boolean | undefined> {
     )
       return false;
     const bytes = await read(source, offset, pageSize);
-    if (applyFixups(bytes, 512, medium.volume.name, undefined, "a restart page of $LogFile") !== undefined)
-      return false;
+    if (applyFixups(viewOf(bytes), 0, pageSize, 512) !== undefined) return false;
     const { areaOffset } = RestartPage.view(bytes);
     const { lsn, clientInUse, flags } = RestartArea.view(bytes, areaOffset, medium.volume.name);
     const isClean = clientInUse === NO_CLIENT || (flags & CLEAN) !== 0;
