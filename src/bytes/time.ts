@@ -21,13 +21,20 @@ const FILETIME_EPOCH = 11_644_473_600;
 
 /** Windows' FILETIME, a signed 64-bit count of 100 ns since 1601 in UTC, from its two halves: exact. */
 export function fromFiletime(low: number, high: number): Timestamp {
+  return setFiletime({ seconds: 0, nanoseconds: 0 }, low, high);
+}
+
+/** A moment that can be changed. */
+export type Clock = { -readonly [Field in keyof Timestamp]: Timestamp[Field] };
+
+/** Sets `clock` to a FILETIME, and gives it. */
+export function setFiletime(clock: Clock, low: number, high: number): Timestamp {
   // 2^32 ticks are 429 s and 4,967,296 ticks; the upper half is split again, lest a product pass 2^53.
   const signed = high | 0;
   const parts = Math.trunc(signed / TICKS_PER_SECOND);
   const rest = (signed % TICKS_PER_SECOND) * 4_967_296 + low;
   const seconds = Math.floor(rest / TICKS_PER_SECOND);
-  return {
-    seconds: signed * 429 + parts * 4_967_296 + seconds - FILETIME_EPOCH,
-    nanoseconds: (rest - seconds * TICKS_PER_SECOND) * 100,
-  };
+  clock.seconds = signed * 429 + parts * 4_967_296 + seconds - FILETIME_EPOCH;
+  clock.nanoseconds = (rest - seconds * TICKS_PER_SECOND) * 100;
+  return clock;
 }

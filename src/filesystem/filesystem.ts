@@ -54,6 +54,26 @@ export interface DirectoryEntry {
   readonly isLast?: boolean | undefined;
 }
 
+/**
+ * An entry that is lent while it is looked at: the next one is the same object, and so are its attributes. Listings come
+ * by the hundred thousand entries, and objects for each of them were the largest part of a walk.
+ */
+export interface LentEntry {
+  /** The name is bytes `[from, to)` of these. */
+  names: Buffer;
+  from: number;
+  to: number;
+  id: NodeId;
+  type: NodeType | undefined;
+  attributes: Attributes | undefined;
+  isCostly: boolean;
+  cookie: number;
+  isLast: boolean;
+}
+
+/** Looks at an entry; whether it has room for it, and the next is to come. */
+export type Take = (entry: LentEntry) => boolean;
+
 /** What statvfs(3) would say. Counts of blocks are in units of `blockSize` bytes. */
 export interface Usage {
   readonly blockSize: number;
@@ -95,6 +115,11 @@ export interface NodeTree {
    * without "." and "..". None at all means the end.
    */
   list(id: NodeId, cookie: number): Promise<readonly DirectoryEntry[]>;
+  /**
+   * Some entries as `list` gives them, lent to `take` until it refuses one; whether any came. Where this is missing, or
+   * undefined for directory `id`, there is `list`.
+   */
+  lend?(id: NodeId, cookie: number, take: Take): Promise<boolean | undefined>;
   /** The target of symbolic link `id`. */
   readLink(id: NodeId): Promise<Buffer>;
   /** The contents of regular file `id`. */

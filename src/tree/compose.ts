@@ -62,6 +62,17 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
       if (branch.isOurs && branch.inodeShift === 0) return entries;
       return entries.map((entry) => joinEntry(range, entry));
     },
+    async lend(id, cookie, take) {
+      const { range, branch, inner } = at(id);
+      const { inodeShift } = branch;
+      const tree = await branch.tree();
+      return tree.lend?.(inner, cookie, (entry) => {
+        entry.id = join(range, entry.id);
+        if (inodeShift !== 0 && entry.attributes !== undefined)
+          entry.attributes = shift(entry.attributes, inodeShift);
+        return take(entry);
+      });
+    },
     async readLink(id) {
       const { branch, inner } = at(id);
       return (await branch.tree()).readLink(inner);

@@ -127,7 +127,7 @@ async function survives(t: Test, images: Images, random: Random): Promise<void> 
 async function look(
   path: string,
 ): Promise<{ nodes: number; errors: DiskError[]; warnings: readonly string[] }> {
-  const disk = await openDisk(path);
+  const disk = await openDisk(path, { states: [] }); // what is below it is random where nobody reads it
   try {
     return { ...(await readWhatIsReadable(disk.tree)), warnings: disk.warnings };
   } finally {

@@ -1,22 +1,22 @@
 /**
  * Entries as they are listed, with their attributes. The records of a batch of names are read in their own order, so
  * that even those of a directory whose names are in quite another one are read once. What they say is kept in columns,
- * and entries are made of it by the page: thousands of objects that wait to be listed would be work for V8's garbage
- * collector, again and again.
+ * and one entry after the other is lent of it: thousands of objects that wait to be listed would be work for V8's
+ * garbage collector, again and again.
  */
 import { LRUCache } from "lru-cache";
 import { viewOf } from "../../bytes/struct.js";
 import { DiskError } from "../../errors.js";
-import type { Attributes, DirectoryEntry } from "../filesystem.js";
+import type { Attributes, DirectoryEntry, LentEntry, Take } from "../filesystem.js";
 import type { Directories } from "./directory.js";
 import type { NodeIds } from "./ids.js";
 import type { Medium } from "./medium.js";
 import type { NameList } from "./names.js";
 import { lookAt, sequenceIn, type Look } from "./quick.js";
-import { shownAs } from "./shown.js";
+import { show, slateFor, type Shown } from "./shown.js";
 import { StandardInformation } from "./standard.js";
 
-/** Entries that are made at once: about as many as fit into a reply. */
+/** Entries that are made at once, where they are not lent. */
 const PAGE_SIZE = 256;
 
 /** Names whose batches are kept, in all: those of some directories that are listed at once. */
@@ -43,10 +43,14 @@ interface Batch {
   readonly informations: DataView;
 }
 
-/** Lists some of directory `number` after `cookie`, in the directory's order; nothing at its end. */
-export type List = (number: number, cookie: number) => Promise<DirectoryEntry[]>;
+export interface Listing {
+  /** Some of directory `number` after `cookie`, in the directory's order; nothing at its end. */
+  list(number: number, cookie: number): Promise<DirectoryEntry[]>;
+  /** The same lent, until `take` refuses; whether any came. */
+  lend(number: number, cookie: number, take: Take): Promise<boolean>;
+}
 
-export function listingOf(medium: Medium, directories: Directories, ids: NodeIds): List {
+export function listingOf(medium: Medium, directories: Directories, ids: NodeIds): Listing {
   const { recordSize } = medium.geometry;
   const batches = new LRUCache<number, Batch>({
     maxSize: NAMES_KEPT,
@@ -87,42 +91,81 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     return { names, isEnd, kinds, linkCounts, sizes, informations };
   }
 
-  function attributesAt(batch: Batch, index: number, type: "file" | "directory"): Attributes {
-    const { names, linkCounts, sizes, informations } = batch;
-    const shown = { type, size: sizes[2 * index]!, allocated: sizes[2 * index + 1]! };
-    const start = index * StandardInformation.size;
-    return shownAs(medium, names.numbers[index]!, linkCounts[index]!, informations, start, shown);
+  /** The batch in which the entries after `cookie` are, and where; undefined at the directory's end. */
+  async function seek(number: number, cookie: number): Promise<{ batch: Batch; from: number } | undefined> {
+    const known = batches.get(number);
+    const from = known?.names.after(cookie);
+    if (known !== undefined && from !== undefined) {
+      if (from < known.names.count) return { batch: known, from };
+      if (known.isEnd) return undefined;
+    }
+    const batch = await load(number, cookie);
+    batches.set(number, batch);
+    return batch.names.count === 0 ? undefined : { batch, from: 0 };
   }
 
-  function entryAt(batch: Batch, index: number): DirectoryEntry {
-    const { names, kinds } = batch;
-    const name = names.name(index);
-    const inode = names.numbers[index]!;
-    const cookie = names.cookies[index]!;
-    const isLast = batch.isEnd && index === names.count - 1;
+  const slate = slateFor(medium);
+  const shown: Shown = { type: "file", size: 0, allocated: 0 };
+  const lent: LentEntry = {
+    ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, type: undefined, attributes: undefined },
+    ...{ isCostly: false, cookie: 0, isLast: false },
+  };
+
+  /** Makes of `lent` entry `index` of `batch`. */
+  function lend({ names, isEnd, kinds, linkCounts, sizes, informations }: Batch, index: number): LentEntry {
+    const number = names.numbers[index]!;
+    lent.names = names.bytes;
+    lent.from = names.start(index);
+    lent.to = names.start(index + 1);
+    lent.cookie = names.cookies[index]!;
+    lent.isLast = isEnd && index === names.count - 1;
     const kind = kinds[index];
     if (kind === Kind.file || kind === Kind.directory) {
-      const type = kind === Kind.file ? "file" : "directory";
-      const attributes = attributesAt(batch, index, type);
-      return { name, id: ids.file(inode), inode, type, attributes, cookie, isLast };
+      shown.type = kind === Kind.file ? "file" : "directory";
+      shown.size = sizes[2 * index]!;
+      shown.allocated = sizes[2 * index + 1]!;
+      const start = index * StandardInformation.size;
+      lent.id = ids.file(number);
+      lent.type = shown.type;
+      lent.attributes = show(slate, number, linkCounts[index]!, informations, start, shown);
+    } else {
+      const isInside = number < medium.mft.count;
+      const isStale = kind === Kind.stale || !isInside;
+      lent.id = isStale ? ids.stale(isInside ? number : NOWHERE) : ids.file(number);
+      lent.type = lent.attributes = undefined;
     }
-    const isStale = kind === Kind.stale || inode >= medium.mft.count;
-    const id = isStale ? ids.stale(inode < medium.mft.count ? inode : NOWHERE) : ids.file(inode);
-    return { name, id, inode, cookie, isLast };
+    return lent;
   }
 
-  return async (number, cookie) => {
-    let batch = batches.get(number);
-    let from = batch?.names.after(cookie);
-    if (batch?.isEnd === true && from === batch.names.count) return [];
-    if (batch === undefined || from === undefined || from === batch.names.count) {
-      batch = await load(number, cookie);
-      batches.set(number, batch);
-      from = 0;
-    }
-    const length = Math.min(PAGE_SIZE, batch.names.count - from);
-    const first = from;
-    const page = batch;
-    return Array.from({ length }, (_, index) => entryAt(page, first + index));
+  async function lendAll(number: number, cookie: number, take: Take): Promise<boolean> {
+    const place = await seek(number, cookie);
+    if (place === undefined) return false;
+    const { batch, from } = place;
+    for (let index = from; index < batch.names.count; index++) if (!take(lend(batch, index))) break;
+    return true;
+  }
+
+  return {
+    lend: lendAll,
+    async list(number, cookie) {
+      const entries: DirectoryEntry[] = [];
+      await lendAll(number, cookie, (entry) => entries.push(keep(entry)) < PAGE_SIZE);
+      return entries;
+    },
   };
+}
+
+/** An entry of one's own. */
+function keep({ names, from, to, id, type, attributes, cookie, isLast }: LentEntry): DirectoryEntry {
+  return {
+    name: names.subarray(from, to),
+    ...{ id, type, cookie, isLast },
+    ...(attributes !== undefined && { attributes: copyOf(attributes) }),
+  };
+}
+
+function copyOf(attributes: Attributes): Attributes {
+  const { accessed, modified, changed, created } = attributes;
+  const times = { accessed: { ...accessed }, modified: { ...modified }, changed: { ...changed } };
+  return { ...attributes, ...times, created: created && { ...created } };
 }

@@ -34,9 +34,14 @@ export class NameList {
     this.cookies.push(cookie);
   }
 
-  /** Name `index`, as a host has it. */
-  name(index: number): Buffer {
-    return this.#bytes.subarray(index === 0 ? 0 : this.#ends[index - 1], this.#ends[index]);
+  /** The names as a host has them, one behind the other. */
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** Where in `bytes` name `index` begins; that of the number of names is the end. */
+  start(index: number): number {
+    return index === 0 ? 0 : this.#ends[index - 1]!;
   }
 
   /** Which name comes after `cookie`; undefined where no name here has it. */

@@ -66,7 +66,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   const state = await stateOf(medium, directories);
   const ids = nodeIds(medium.mft.count);
   const links = linksOf(medium, directories);
-  const list = listingOf(medium, directories, ids);
+  const listing = listingOf(medium, directories, ids);
   const xattrs = extendedAttributesOf(medium, directories, descriptorsOf(medium));
   const known = new LRUCache<number, Attributes>({ max: ATTRIBUTES_COUNT });
   let usage: Promise<Usage> | undefined;
@@ -157,7 +157,11 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     },
     async list(id, cookie) {
       const { file } = await nodeAt(id);
-      return list(file.record.number, cookie);
+      return listing.list(file.record.number, cookie);
+    },
+    async lend(id, cookie, take) {
+      const { file } = await nodeAt(id);
+      return listing.lend(file.record.number, cookie, take);
     },
     async readLink(id) {
       const { file } = await nodeAt(id);

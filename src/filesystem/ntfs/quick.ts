@@ -14,7 +14,7 @@ import {
 } from "./attribute.js";
 import type { Medium } from "./medium.js";
 import { END_OF_ATTRIBUTES, RECORD_MAGIC, RecordFlag, RecordHeader } from "./record.js";
-import { shownAs, type Shown } from "./shown.js";
+import { show, slateFor, type Shown } from "./shown.js";
 import { FileFlag, StandardInformation } from "./standard.js";
 
 /** "$I30" has four characters; another index of a directory would have to be looked at. */
@@ -56,7 +56,7 @@ export function quickAttributes(medium: Medium, bytes: Buffer, number: number): 
   if (!lookAt(view, 0, bytes.length, look)) return undefined;
   const { isDirectory, linkCount, information, size, allocated } = look;
   const shown: Shown = { type: isDirectory ? "directory" : "file", size, allocated };
-  return shownAs(medium, number, linkCount, view, information, shown);
+  return show(slateFor(medium), number, linkCount, view, information, shown);
 }
 
 /** Fills `look` from the record at `start`, of `size` bytes, with its fixups applied; whether it tells. */

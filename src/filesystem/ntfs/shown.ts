@@ -1,5 +1,5 @@
 /** What stat(2) shows of a file, out of its standard information and what else was found. */
-import { fromFiletime, type Timestamp } from "../../bytes/time.js";
+import { setFiletime, type Clock } from "../../bytes/time.js";
 import type { Attributes, NodeType } from "../filesystem.js";
 import type { Medium } from "./medium.js";
 import { FileFlag, StandardInformation } from "./standard.js";
@@ -14,47 +14,75 @@ const WRITE_BITS = 0o222;
 
 /** What is shown of a file besides its standard information; of a directory its blocks, not the names in its record. */
 export interface Shown {
-  readonly type: NodeType;
+  type: NodeType;
   /** Bytes, both. */
-  readonly size: number;
-  readonly allocated: number;
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly mode?: number;
-  readonly device?: { readonly major: number; readonly minor: number };
+  size: number;
+  allocated: number;
+  uid?: number;
+  gid?: number;
+  mode?: number;
+  device?: { readonly major: number; readonly minor: number };
 }
 
-/** The attributes of file `number`, whose standard information is at `at` of `view`. */
-export function shownAs(
-  medium: Medium,
+/** Attributes that can be changed, their times too. */
+export type Slate = { -readonly [Field in keyof Attributes]: Attributes[Field] } & {
+  accessed: Clock;
+  modified: Clock;
+  changed: Clock;
+  created: Clock;
+};
+
+const clock = (): Clock => ({ seconds: 0, nanoseconds: 0 });
+
+/** Attributes of nothing yet, but what all files of the volume have in common. */
+export function slateFor({ owner, geometry }: Medium): Slate {
+  return {
+    type: "file",
+    inode: 0,
+    permissions: 0,
+    linkCount: 0,
+    uid: owner.uid,
+    gid: owner.gid,
+    size: 0,
+    allocatedSectors: 0,
+    blockSize: geometry.clusterSize,
+    accessed: clock(),
+    modified: clock(),
+    changed: clock(),
+    created: clock(),
+  };
+}
+
+const { flags, createdLow, modifiedLow, changedLow, accessedLow } = StandardInformation.fields;
+
+/** Makes of `slate` the attributes of file `number`, whose standard information is at `at` of `view`. */
+export function show(
+  slate: Slate,
   number: number,
   linkCount: number,
   view: DataView,
   at: number,
   shown: Shown,
 ): Attributes {
-  const { type, mode, device } = shown;
-  const { flags, createdLow, modifiedLow, changedLow, accessedLow } = StandardInformation.fields;
+  const { type, mode } = shown;
   const isReadOnly = type !== "directory" && (view.getUint8(at + flags.offset) & FileFlag.readOnly) !== 0;
   const usual =
     type === "directory" ? DIRECTORY_PERMISSIONS : type === "symlink" ? LINK_PERMISSIONS : FILE_PERMISSIONS;
-  const attributes: Attributes = {
-    type,
-    inode: number,
-    permissions: mode !== undefined ? mode & 0o7777 : isReadOnly ? usual & ~WRITE_BITS : usual,
-    // Subdirectories are not counted: 1 says so to those who would rely on it (find).
-    linkCount: type === "directory" ? 1 : linkCount,
-    uid: shown.uid ?? medium.owner.uid,
-    gid: shown.gid ?? medium.owner.gid,
-    size: shown.size,
-    allocatedSectors: sectorsOf(shown.allocated),
-    blockSize: medium.geometry.clusterSize,
-    accessed: timeAt(view, at + accessedLow.offset),
-    modified: timeAt(view, at + modifiedLow.offset),
-    changed: timeAt(view, at + changedLow.offset),
-    created: timeAt(view, at + createdLow.offset),
-  };
-  return device === undefined ? attributes : { ...attributes, device };
+  slate.type = type;
+  slate.inode = number;
+  slate.permissions = mode !== undefined ? mode & 0o7777 : isReadOnly ? usual & ~WRITE_BITS : usual;
+  // Subdirectories are not counted: 1 says so to those who would rely on it (find).
+  slate.linkCount = type === "directory" ? 1 : linkCount;
+  if (shown.uid !== undefined) slate.uid = shown.uid;
+  if (shown.gid !== undefined) slate.gid = shown.gid;
+  slate.size = shown.size;
+  slate.allocatedSectors = sectorsOf(shown.allocated);
+  if (shown.device !== undefined) slate.device = shown.device;
+  setTime(slate.accessed, view, at + accessedLow.offset);
+  setTime(slate.modified, view, at + modifiedLow.offset);
+  setTime(slate.changed, view, at + changedLow.offset);
+  setTime(slate.created, view, at + createdLow.offset);
+  return slate;
 }
 
 /** Sectors that `allocated` bytes take; a count that is none is not shown. */
@@ -62,12 +90,6 @@ export function sectorsOf(allocated: number): number {
   return Number.isSafeInteger(allocated) ? Math.ceil(allocated / SECTOR_SIZE) : 0;
 }
 
-/** Most files have two times or three that are the same, and share them with their neighbours. */
-let last = { low: 0, high: 0, time: fromFiletime(0, 0) };
-
-function timeAt(view: DataView, at: number): Timestamp {
-  const low = view.getUint32(at, true);
-  const high = view.getUint32(at + 4, true);
-  if (low !== last.low || high !== last.high) last = { low, high, time: fromFiletime(low, high) };
-  return last.time;
+function setTime(clock: Clock, view: DataView, at: number): void {
+  setFiletime(clock, view.getUint32(at, true), view.getUint32(at + 4, true));
 }

@@ -7,7 +7,7 @@ import { findAttribute } from "./file.js";
 import type { Links } from "./links.js";
 import type { Medium, NtfsFile } from "./medium.js";
 import { keepsSize, ReparseHeader } from "./reparse.js";
-import { FILE_PERMISSIONS, sectorsOf, shownAs } from "./shown.js";
+import { FILE_PERMISSIONS, sectorsOf, show, slateFor } from "./shown.js";
 import { specialOf, type Device, type Special } from "./special.js";
 import { StandardInformation, standardInformation } from "./standard.js";
 import { WOF_STREAM } from "./wof.js";
@@ -22,7 +22,7 @@ export async function attributesOf(medium: Medium, file: NtfsFile, links: Links)
   const special = await specialOf(medium, file, flags);
   const { uid, gid, mode } = await linuxMetadata(medium, file);
   const body = await bodyOf(medium, file, special);
-  return shownAs(medium, record.number, record.linkCount, viewOf(information), 0, {
+  return show(slateFor(medium), record.number, record.linkCount, viewOf(information), 0, {
     ...(uid !== undefined && { uid }),
     ...(gid !== undefined && { gid }),
     ...(mode !== undefined && { mode }),

@@ -1,13 +1,20 @@
 /** Directories: OPENDIR, READDIR, READDIRPLUS. */
 import { LRUCache } from "lru-cache";
-import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../../filesystem/filesystem.js";
+import type { Attributes, LentEntry, NodeId, NodeTree, NodeType } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
-import { AFTER_DOT, AFTER_DOT_DOT, direntSize, pageOf, writeDirent } from "../protocol/directory.js";
+import {
+  AFTER_DOT,
+  AFTER_DOT_DOT,
+  direntSize,
+  pageOf,
+  writeDirent,
+  writeDirentAttributes,
+} from "../protocol/directory.js";
 import { body, HEADER_SIZE, reply, replyWith, writeU32le } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
 import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
-import { entryChooser } from "./listing.js";
+import { entryLender } from "./listing.js";
 import type { Threads } from "./threads.js";
 
 /** FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR: the kernel may keep the entries, and what it has of them stays good. */
@@ -18,6 +25,12 @@ const USUAL_ROOM = 32 * 2 ** 10;
 
 /** Directories of which it is remembered how far they are prepared, and what is. */
 const UNFINISHED_COUNT = 64;
+
+/** In the place of a node that nobody should enter on a guess. */
+const NO_GUESS = -1;
+
+/** Drafts of replies that are kept. */
+const DRAFTS_KEPT = 4;
 
 /** What a listing ends with. */
 const NOTHING = reply(0);
@@ -38,16 +51,10 @@ export function serveDirectories(
   threads: Threads,
   ahead: Ahead,
 ): Directories {
-  const choose = entryChooser(tree);
+  const lend = entryLender(tree);
 
   /** Damage at one entry must not hide its neighbours: it is listed without attributes, and asking is EIO. */
-  const attributesOf = ({
-    id,
-    cookie,
-    attributes: told,
-  }: DirectoryEntry): Attributes | undefined | Promise<Attributes | undefined> => {
-    if (told !== undefined) return told;
-    if (cookie === AFTER_DOT_DOT) return undefined;
+  const attributesOf = (id: NodeId): Attributes | undefined | Promise<Attributes | undefined> => {
     try {
       const attributes = tree.attributes(id);
       if (!(attributes instanceof Promise)) return attributes;
@@ -66,27 +73,64 @@ export function serveDirectories(
 
   /** What is listed of directory `id` from `offset` on; those who look ahead hear of it, and of its end the threads. */
   const tell = async (id: NodeId, offset: number, size: number, plus: boolean): Promise<Told | undefined> => {
-    const choice = await choose(id, offset, size, plus);
-    if (choice === undefined) return undefined;
-    const { entries, isEnd } = choice;
-    const attributes = await together(entries.map(attributesOf));
-    const last = entries.at(-1);
-    if (last !== undefined) {
+    const draft = drafts.pop() ?? reply(USUAL_ROOM);
+    const out = size <= USUAL_ROOM ? draft.fill(0) : reply(size);
+    const page = pageOf(out);
+    const ids: NodeId[] = [];
+    const types: (NodeType | undefined)[] = [];
+    const waiting: Promise<void>[] = [];
+    let [used, last, isRefused] = [0, 0, false];
+    const complete = (index: number, at: number, id: NodeId, attributes: Attributes | undefined): void => {
+      if (attributes === undefined) return;
+      writeDirentAttributes(page, at, id, attributes, plus);
+      types[index] = attributes.type;
+    };
+    const add = (entry: LentEntry): boolean => {
+      const { id, type, cookie, attributes: told } = entry;
+      const at = used;
+      isRefused = at + direntSize(entry, plus) > size;
+      if (isRefused) return false;
+      used += direntSize(entry, plus);
+      last = cookie;
+      writeDirent(page, at, entry, plus);
+      const index = types.push(type) - 1;
+      ids.push(cookie === AFTER_DOT || cookie === AFTER_DOT_DOT || entry.isCostly ? NO_GUESS : id);
+      const attributes = told ?? (cookie === AFTER_DOT_DOT ? undefined : attributesOf(id));
+      if (attributes instanceof Promise)
+        waiting.push(
+          attributes.then((known) => {
+            complete(index, at, id, known);
+          }),
+        );
+      else complete(index, at, id, attributes);
+      return true;
+    };
+    const isEnd = await lend(id, offset, add);
+    if (waiting.length > 0) await Promise.all(waiting);
+    if (isRefused && used === 0) return undefined;
+    if (used > 0) {
       // Every listing ends with a question whose answer is known by now.
-      if (isEnd) threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last.cookie, NOTHING);
-      else if (plus && size >= USUAL_ROOM) unfinished.set(id, last.cookie);
+      if (isEnd) threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last, NOTHING);
+      else if (plus && size >= USUAL_ROOM) unfinished.set(id, last);
     }
     const directories: NodeId[] = [];
     const files: NodeId[] = [];
-    entries.forEach(({ id, type: told, cookie, isCostly }, index) => {
-      if (cookie === AFTER_DOT || cookie === AFTER_DOT_DOT || isCostly === true) return;
-      const type = attributes[index]?.type ?? told;
-      if (type === "file") files.push(id);
-      else if (type === "directory") directories.push(id);
-    });
+    const links: NodeId[] = [];
+    for (let index = 0; index < ids.length; index++) {
+      const id = ids[index]!;
+      if (id === NO_GUESS) continue;
+      if (types[index] === "file") files.push(id);
+      else if (types[index] === "directory") directories.push(id);
+      else if (types[index] === "symlink") links.push(id);
+    }
     ahead.learn(id, directories, files, offset === 0);
-    return { entries, attributes };
+    const told = { out: Buffer.from(out.subarray(0, HEADER_SIZE + used)), links };
+    if (drafts.length < DRAFTS_KEPT) drafts.push(draft);
+    return told;
   };
+
+  /** Replies that are being written, to be used again: most are shorter. */
+  const drafts: Buffer[] = [];
 
   /**
    * Listings that are prepared, or being so, one a directory. Who asked before the threads had it comes here for it:
@@ -101,27 +145,23 @@ export function serveDirectories(
     if (isPrepared) preparation.isTaken = true;
     const told = await (isPrepared ? preparation.told : tell(id, offset, size, plus));
     if (told === undefined) return Errno.EINVAL;
-    const out = reply(sizeOf(told, plus));
-    write(out, told, plus);
     if (offset === 0) ahead.listed(id);
     goOn(id);
-    return out;
+    return told.out;
   };
 
   const prepare = async (id: NodeId, offset: number): Promise<void> => {
     const preparation = { offset, told: tell(id, offset, USUAL_ROOM, true), isTaken: false };
     prepared.set(id, preparation);
-    const told = (await preparation.told.catch((error: unknown) => {
+    const { out, links } = (await preparation.told.catch((error: unknown) => {
       if (prepared.peek(id) === preparation) prepared.delete(id);
       throw error;
     }))!;
-    for (const entry of told.entries) {
-      if (entry.type !== "symlink") continue;
-      threads.offer(Opcode.readlink, entry.id, 0, replyWith(await tree.readLink(entry.id)));
+    for (const link of links) {
+      const target = await tree.readLink(link).catch(() => undefined); // who asks for it hears why
+      if (target !== undefined) threads.offer(Opcode.readlink, link, 0, replyWith(target));
     }
-    if (preparation.isTaken || told.entries.length === 0) return;
-    const out = offered.subarray(0, HEADER_SIZE + sizeOf(told, true)).fill(0);
-    write(out, told, true);
+    if (preparation.isTaken || out.length === HEADER_SIZE) return;
     threads.offer(Opcode.readdirplus, id, offset, out);
   };
 
@@ -136,9 +176,6 @@ export function serveDirectories(
       prepare(id, offset).catch(() => undefined); // who asks for it hears why
     });
   };
-
-  /** An offer is copied as it is made: one buffer serves all. */
-  const offered = Buffer.alloc(HEADER_SIZE + USUAL_ROOM);
 
   return {
     handlers: {
@@ -164,27 +201,9 @@ interface Preparation {
   isTaken: boolean;
 }
 
-/** Entries, each with its attributes, where these can be read. */
+/** What is listed, and how it is answered. */
 interface Told {
-  readonly entries: readonly DirectoryEntry[];
-  readonly attributes: readonly (Attributes | undefined)[];
-}
-
-/** Bytes of a listing, without its header. */
-function sizeOf({ entries }: Told, plus: boolean): number {
-  return entries.reduce((sum, { name }) => sum + direntSize(name, plus), 0);
-}
-
-/** Writes a listing into `out`, zeroed, behind the room for its header. */
-function write(out: Buffer, { entries, attributes }: Told, plus: boolean): void {
-  const page = pageOf(out);
-  let at = 0;
-  entries.forEach((entry, index) => {
-    at = writeDirent(page, at, entry, attributes[index], plus);
-  });
-}
-
-/** All of `values`, waiting only where one has to be waited for. */
-async function together<T>(values: (T | Promise<T>)[]): Promise<T[]> {
-  return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as T[]);
+  readonly out: Buffer;
+  /** The symbolic links in it. */
+  readonly links: readonly NodeId[];
 }

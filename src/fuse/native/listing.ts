@@ -1,16 +1,10 @@
-/** Which entries of a directory a reply has room for, wherever the kernel goes on. */
+/** The entries of a directory, wherever the kernel goes on. */
 import { LRUCache } from "lru-cache";
-import type { DirectoryEntry, NodeId, NodeTree } from "../../filesystem/filesystem.js";
-import { AFTER_DOT, AFTER_DOT_DOT, direntSize } from "../protocol/directory.js";
+import type { DirectoryEntry, LentEntry, NodeId, NodeTree, Take } from "../../filesystem/filesystem.js";
+import { AFTER_DOT, AFTER_DOT_DOT } from "../protocol/directory.js";
 
 /** Listings under way that are remembered, one a directory: where a batch of the tree's did not fit into a reply. */
 const LISTINGS_KEPT = 64;
-
-export interface Choice {
-  readonly entries: readonly DirectoryEntry[];
-  /** Whether nothing comes after them. */
-  readonly isEnd: boolean;
-}
 
 interface Batch {
   /** The cookie that it follows. */
@@ -21,53 +15,64 @@ interface Batch {
 }
 
 /**
- * Finds the entries after `cookie` that fit into `room` bytes: none at the directory's end, `undefined` where
- * there is no room for even one.
+ * Lends `take` the entries of a directory after `cookie`, "." and ".." first, until it refuses one or there are no more.
+ * Whether that was the end.
  */
-export function entryChooser(
-  tree: NodeTree,
-): (id: NodeId, cookie: number, room: number, plus: boolean) => Promise<Choice | undefined> {
+export type Lend = (id: NodeId, cookie: number, take: Take) => Promise<boolean>;
+
+export function entryLender(tree: NodeTree): Lend {
   const left = new LRUCache<NodeId, Batch>({ max: LISTINGS_KEPT });
 
-  const batchAfter = async (id: NodeId, after: number): Promise<Batch> => {
-    if (after === 0) return { after, entries: dots(id), from: 0 };
-    if (after === AFTER_DOT) return { after, entries: dots(id), from: 1 };
+  /** As the tree's own, of a tree that has only `list`. */
+  const lendListed = async (id: NodeId, cookie: number, take: Take): Promise<boolean> => {
     const known = left.get(id);
-    if (known?.after === after) return known;
-    return { after, entries: await tree.list(id, after === AFTER_DOT_DOT ? 0 : after), from: 0 };
+    const { entries, from } =
+      known?.after === cookie ? known : { entries: await tree.list(id, cookie), from: 0 };
+    let after = cookie;
+    for (let at = from; at < entries.length; at++) {
+      const entry = entries[at]!;
+      if (!take(lent(entry))) {
+        if (at > from) left.set(id, { after, entries, from: at });
+        break;
+      }
+      after = entry.cookie;
+    }
+    return entries.length > from;
   };
 
-  return async (id, cookie, room, plus) => {
-    const entries: DirectoryEntry[] = [];
-    for (;;) {
-      let batch: Batch;
-      try {
-        batch = await batchAfter(id, entries.at(-1)?.cookie ?? cookie);
-      } catch (error) {
-        // What came before the damage is listed; the next request meets the damage first.
-        if (entries.length > 0) return { entries, isEnd: false };
-        throw error;
+  return async (id, cookie, take) => {
+    let [last, isLast, isFull] = [cookie, false, false];
+    const taking: Take = (entry) => {
+      const { cookie, isLast: isEnd } = entry; // who takes it may lend it on
+      isFull = !take(entry);
+      if (isFull) return false;
+      [last, isLast] = [cookie, isEnd];
+      return !isEnd;
+    };
+    if (cookie === 0) taking(dot(".", id, AFTER_DOT));
+    if (!isFull && (cookie === 0 || cookie === AFTER_DOT)) taking(dot("..", id, AFTER_DOT_DOT));
+    try {
+      while (!isFull && !isLast) {
+        const after = last === AFTER_DOT_DOT ? 0 : last;
+        const isMore = (await tree.lend?.(id, after, taking)) ?? (await lendListed(id, after, taking));
+        if (!isMore) return true;
       }
-      if (batch.entries.length === batch.from) return { entries, isEnd: true };
-      for (let at = batch.from; at < batch.entries.length; at++) {
-        const entry = batch.entries[at]!;
-        room -= direntSize(entry.name, plus);
-        if (room < 0) {
-          const last = entries.at(-1);
-          if (last === undefined) return undefined;
-          if (at > batch.from) left.set(id, { after: last.cookie, entries: batch.entries, from: at });
-          return { entries, isEnd: false };
-        }
-        entries.push(entry);
-        if (entry.isLast === true) return { entries, isEnd: true };
-      }
+    } catch (error) {
+      // What came before the damage is listed; the next request meets the damage first.
+      if (last === cookie) throw error;
+      return false;
     }
+    return isLast;
   };
 }
 
-function dots(id: NodeId): DirectoryEntry[] {
-  return [
-    { name: Buffer.from("."), id, type: "directory", cookie: AFTER_DOT },
-    { name: Buffer.from(".."), id, type: "directory", cookie: AFTER_DOT_DOT },
-  ];
+function dot(name: string, id: NodeId, cookie: number): LentEntry {
+  return lent({ name: Buffer.from(name), id, type: "directory", cookie });
+}
+
+function lent({ name, id, type, attributes, cookie, isCostly, isLast }: DirectoryEntry): LentEntry {
+  return {
+    ...{ names: name, from: 0, to: name.length, id, type, attributes },
+    ...{ isCostly: isCostly === true, cookie, isLast: isLast === true },
+  };
 }

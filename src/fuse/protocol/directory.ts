@@ -1,5 +1,5 @@
 /** Directory entries on the wire: `fuse_dirent`, and `fuse_direntplus`, which has a `fuse_entry_out` in front. */
-import type { Attributes, DirectoryEntry } from "../../filesystem/filesystem.js";
+import type { Attributes, LentEntry, NodeId } from "../../filesystem/filesystem.js";
 import { direntType, ENTRY_SIZE, writeEntry } from "./attributes.js";
 import { body, HEADER_SIZE, writeI64le, writeU32le } from "./reply.js";
 
@@ -13,8 +13,8 @@ export const UNKNOWN_INODE = 0xffffffff;
 const DIRENT_SIZE = 24;
 
 /** Bytes that an entry takes: whole words of eight. */
-export function direntSize(name: Buffer, plus: boolean): number {
-  return (plus ? ENTRY_SIZE : 0) + Math.ceil((DIRENT_SIZE + name.length) / 8) * 8;
+export function direntSize({ from, to }: LentEntry, plus: boolean): number {
+  return (plus ? ENTRY_SIZE : 0) + Math.ceil((DIRENT_SIZE + to - from) / 8) * 8;
 }
 
 /** A listing that is being written: the zeroed body of a reply, as bytes and as words. */
@@ -28,22 +28,30 @@ export function pageOf(reply: Buffer): Page {
 }
 
 /**
- * Writes one entry at `at` and gives where the next one goes. Without attributes (they cannot be read, or it is "."
- * or "..") the kernel learns the name only, and asks when they are wanted.
+ * Writes one entry at `at`, as yet without its attributes. Where that is all (they cannot be read, or it is "." or "..")
+ * the kernel learns the name only, and asks when they are wanted.
  */
-export function writeDirent(
-  { bytes, words }: Page,
-  at: number,
-  { id, name, type, cookie }: DirectoryEntry,
-  attributes: Attributes | undefined,
-  plus: boolean,
-): number {
-  if (plus && attributes !== undefined) writeEntry(words, at, id, attributes);
+export function writeDirent({ bytes, words }: Page, at: number, entry: LentEntry, plus: boolean): void {
+  const { names, from, to, type, cookie } = entry;
   const dirent = plus ? at + ENTRY_SIZE : at;
-  writeI64le(words, attributes?.inode ?? UNKNOWN_INODE, dirent);
+  writeI64le(words, UNKNOWN_INODE, dirent);
   writeI64le(words, cookie, dirent + 8);
-  writeU32le(words, name.length, dirent + 16);
-  writeU32le(words, direntType(attributes?.type ?? type), dirent + 20);
-  for (let i = 0; i < name.length; i++) bytes[dirent + DIRENT_SIZE + i] = name[i]!; // sooner than a call, for a name
-  return at + direntSize(name, plus);
+  writeU32le(words, to - from, dirent + 16);
+  writeU32le(words, direntType(type), dirent + 20);
+  const name = dirent + DIRENT_SIZE - from;
+  for (let i = from; i < to; i++) bytes[name + i] = names[i]!; // sooner than a call, for a name
+}
+
+/** Writes the attributes of entry `id`, which is written at `at` already. */
+export function writeDirentAttributes(
+  { words }: Page,
+  at: number,
+  id: NodeId,
+  attributes: Attributes,
+  plus: boolean,
+): void {
+  if (plus) writeEntry(words, at, id, attributes);
+  const dirent = plus ? at + ENTRY_SIZE : at;
+  writeI64le(words, attributes.inode, dirent);
+  writeU32le(words, direntType(attributes.type), dirent + 20);
 }
