@@ -4,7 +4,7 @@
       "target_name": "vdisk",
       "sources": [
         "addon.cc", "host.cc", "mounting.cc", "reading.cc", "session.cc", "unpacking.cc",
-        "device.cc", "extents.cc", "unpack.cc", "lznt1.cc", "xpress.cc", "lzx.cc",
+        "device.cc", "extents.cc", "pipe.cc", "unpack.cc", "lznt1.cc", "xpress.cc", "lzx.cc",
       ],
       "cflags": ["-Wall", "-Wextra"],
       "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],

@@ -9,6 +9,8 @@
 #include <linux/fuse.h>
 #include <unistd.h>
 
+#include "pipe.h"
+
 namespace vdisk {
 
 namespace {
@@ -17,6 +19,7 @@ constexpr size_t kRequestSize = 64 << 10;  // a header, and a name or two; the k
 constexpr size_t kRunLimit = 500'000;      // about 16 MB
 constexpr size_t kOfferLimit = 8 << 20;    // bytes
 constexpr size_t kPage = 4096;
+constexpr size_t kLongRow = 64 << 10;      // bytes from which on a pipe is faster than a copy
 
 CacheKey offerKey(uint32_t opcode, uint64_t node, uint64_t offset) {
   return {node, offset ^ static_cast<uint64_t>(opcode) << 56};
@@ -36,6 +39,7 @@ struct Device::Lane {  // used by its own thread alone, except `fd`
 // What it takes to answer a request.
 struct Device::Desk {
   Reading reading;
+  Pipe pipe;
 
  private:
   struct Free {
@@ -217,8 +221,11 @@ bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* bo
     done += part;
     if (window->length < windowSize_) break;
   }
-  if (!desk->reading.finish()) return false;
-  send(lane.fd, header, desk->reply, done);
+  const Piece* const row = done < kLongRow ? nullptr : desk->reading.row(done);
+  if (row == nullptr || !desk->pipe.answer(lane.fd, header.unique, *row)) {
+    if (!desk->reading.finish()) return false;
+    send(lane.fd, header, desk->reply, done);
+  }
   if (isFirst) tell(lane, header);
   return true;
 }

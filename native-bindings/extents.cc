@@ -87,11 +87,23 @@ bool Reading::plan(const std::shared_ptr<const Window>& window, int64_t skip, si
         if (part < static_cast<size_t>(run.length) || !planUnit(window->units[run.offset], into + done)) return false;
         break;
       default:
-        pieces_.push_back({run.fd, run.offset + within, into + done, part});
+        planPiece({run.fd, run.offset + within, into + done, part});
     }
     done += part;
   }
   return true;
+}
+
+void Reading::planPiece(const Piece& piece) {
+  if (!pieces_.empty()) {
+    Piece& last = pieces_.back();
+    const auto length = static_cast<int64_t>(last.length);
+    if (last.fd == piece.fd && last.offset + length == piece.offset && last.into + length == piece.into) {
+      last.length += piece.length;
+      return;
+    }
+  }
+  pieces_.push_back(piece);
 }
 
 bool Reading::planUnit(const Unit& unit, char* into) {

@@ -91,6 +91,11 @@ class Reading {
   // False where a part is elsewhere.
   bool plan(const std::shared_ptr<const Window>& window, int64_t skip, size_t length, char* into);
 
+  // What is planned, where that is nothing but `length` bytes that follow one another in a file.
+  const Piece* row(size_t length) const {
+    return pieces_.size() == 1 && pieces_[0].length == length && units_.empty() ? pieces_.data() : nullptr;
+  }
+
   // Reads and unpacks what is planned. False as `readPieces`, and where packed bytes are damaged.
   bool finish();
 
@@ -101,6 +106,7 @@ class Reading {
     char* into;
   };
 
+  void planPiece(const Piece& piece);
   bool planUnit(const Unit& unit, char* into);
 
   std::vector<Piece> pieces_;

@@ -12,7 +12,7 @@ import t from "tap";
 const folder = fileURLToPath(new URL("../../native-bindings", import.meta.url));
 const harness = fileURLToPath(new URL("harness", import.meta.url));
 const sources = [
-  ...["device.cc", "extents.cc", "unpack.cc", "lznt1.cc", "lzx.cc", "xpress.cc"].map((name) =>
+  ...["device.cc", "extents.cc", "pipe.cc", "unpack.cc", "lznt1.cc", "lzx.cc", "xpress.cc"].map((name) =>
     join(folder, name),
   ),
   ...readdirSync(harness)

@@ -138,6 +138,55 @@ void readsOfTheLargestSizeFit(Random& random) {
   EXPECT(served.answered(served.kernel.read(0, kNode, 1, 1 << 20)) == all.substr(1, 1 << 20));
 }
 
+// What lies in one piece in a file goes through a pipe, unless it is more than that holds.
+void longRowsAreAnsweredWhole(Random& random) {
+  const auto files = makeFiles(random, 1, 2'000'003);
+  const HostFile& file = files[0];
+  const auto row = [&](int64_t offset) {
+    Window window;
+    window.append({1000, offset, file.fd});
+    window.append({kWindow - 1000, offset + 1000, file.fd});
+    return window;
+  };
+  constexpr int64_t kSkipped = 12'345;
+  Served served(SOCK_STREAM);
+  for (uint64_t index = 0; index < 400; index++) served.put(index, row(kSkipped + index * kWindow));
+  const auto isRight = [&](uint64_t offset, uint32_t size) {
+    return served.answered(served.kernel.read(0, kNode, offset, size)) == text(file.bytes, kSkipped + offset, size);
+  };
+  for (const uint32_t size : {1u << 16, 1u << 17, (1u << 17) - 1, 300'001u, 1u << 19, 1u << 17})
+    for (const uint64_t offset : {0, 1, 1000, 4095, 777'777}) EXPECT(isRight(offset, size));
+  // The file is cut, then as long as before: a part of a reply that is not sent is not in the next one.
+  EXPECT(ftruncate(file.fd, kSkipped + 900'000) == 0);
+  served.left(served.kernel.read(0, kNode, 600'000, 300'001));
+  EXPECT(isRight(600'000, 300'000));
+  EXPECT(pwrite(file.fd, file.bytes.data(), file.bytes.size(), 0) == static_cast<ssize_t>(file.bytes.size()));
+  EXPECT(isRight(600'000, 300'001));
+  EXPECT(isRight(3, 1 << 20));
+}
+
+void aRowIsOneOnlyWhereNothingElseIsRead(Random& random) {
+  const auto files = makeFiles(random, 2, 500'000);
+  for (const int other : {files[0].fd, files[1].fd, vdisk::kZero}) {
+    Served served(SOCK_STREAM);
+    std::string all;
+    for (int64_t index = 0; index < 100; index++) {
+      Window window;
+      const int64_t length = index == 50 ? kWindow - 1 : kWindow;
+      window.append({length, index * 4096, files[0].fd});
+      all += text(files[0].bytes, index * 4096, length);
+      if (index == 50) {
+        window.append({1, 3, other});
+        all += other == vdisk::kZero ? '\0' : files[other == files[1].fd].bytes[3];
+      }
+      served.put(index, std::move(window));
+    }
+    for (const uint32_t size : {409'600u, 204'800u + 4095, 204'800u + 4096, 204'800u + 4097})
+      EXPECT(served.answered(served.kernel.read(0, kNode, 0, size)) == all.substr(0, size));
+    EXPECT(served.answered(served.kernel.read(0, kNode, 204'800 + 4095, 200'000)) == all.substr(204'800 + 4095, 200'000));
+  }
+}
+
 void whatIsElsewhereIsLeftAndItsNeighboursAreNot(Random& random) {
   const auto files = makeFiles(random, 1, 9999);
   Window window;
@@ -317,6 +366,8 @@ void rules(Random& random) {
   readsAreAnsweredFromWindowsAlone(random);
   theFirstReadIsToldWhereThatIsWanted();
   readsOfTheLargestSizeFit(random);
+  longRowsAreAnsweredWhole(random);
+  aRowIsOneOnlyWhereNothingElseIsRead(random);
   whatIsElsewhereIsLeftAndItsNeighboursAreNot(random);
   unitsAreUnpackedWhole(random);
   numbersOfChunksAreChecked();
