@@ -147,7 +147,7 @@ export function serveDirectories(
     if (told === undefined) return Errno.EINVAL;
     if (offset === 0) ahead.listed(id);
     goOn(id);
-    return told.out;
+    return isPrepared ? Buffer.from(told.out) : told.out; // each of several who wait for it needs a header of his own
   };
 
   const prepare = async (id: NodeId, offset: number): Promise<void> => {

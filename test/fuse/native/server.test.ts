@@ -168,6 +168,25 @@ t.test("a listing continues after any entry, whatever fits, with and without att
   t.equal((await ask(READDIR, 1, words64(0, 0), words32(16, 0), Buffer.alloc(16))).errno, EINVAL);
 });
 
+t.test("two who ask for the same prepared page at once are both answered", async (t) => {
+  const wide = new FakeTree();
+  for (let index = 0; index < 1000; index++) wide.file(wide.top, `name ${index}`, patterned(index));
+  const { server, ask, offers } = await kernel(wide);
+  const { body } = await ask(READDIRPLUS, 1, words64(0, 0), words32(32_768, 0), Buffer.alloc(16));
+  const { off } = direntsOf(body, true).at(-1)!;
+  while (!offers.some(({ offset }) => offset === Number(off))) await new Promise(setImmediate);
+  const request = (unique: number): Buffer => {
+    const parts = [words64(0, off), words32(32_768, 0), Buffer.alloc(16)];
+    return Buffer.concat([words32(80, READDIRPLUS), words64(unique, 1), words32(0, 0, 0, 0), ...parts]);
+  };
+  const replies = await Promise.all([7, 8].map((unique) => server.answer(request(unique))));
+  t.same(
+    replies.map((reply) => reply.readBigUInt64LE(8)),
+    [7n, 8n],
+  );
+  t.ok(replies[0]!.subarray(16).equals(replies[1]!.subarray(16)) && replies[0]!.length > 16);
+});
+
 t.test("an entry whose attributes are damaged is listed without them; the rest has them", async (t) => {
   const damaged = new FakeTree();
   damaged.file(damaged.top, "good", patterned(7));
