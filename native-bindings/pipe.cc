@@ -21,7 +21,7 @@ bool Pipe::answer(int device, uint64_t unique, const Piece& row) {
   // Where the host's limits or the file do not allow it, they will not the next time; reading does not depend on it.
   isOfUse_ = false;
   if (make() && fill(unique, row)) {
-    // In one call: the kernel takes a reply whole or not at all. Without SPLICE_F_MOVE, which would take the pages out
+    // In one call: the kernel takes a reply whole. Without SPLICE_F_MOVE, which would take the pages out
     // of the host's cache of the image.
     if (splice(ends_[0], nullptr, device, nullptr, sizeof(fuse_out_header) + row.length, 0) >= 0) return isOfUse_ = true;
     isOfUse_ = errno == ENOENT || errno == ENODEV;  // as in Device::send

@@ -14,8 +14,9 @@ class Pipe {
   Pipe(const Pipe&) = delete;
   ~Pipe() { drop(); }
 
-  // Answers the request `unique` with the bytes that `row` would read. False where nothing has been answered: the file
-  // ends before, the host fails, or no such pipe is to be had.
+  // Answers the request `unique` with the bytes that `row` would read. False where it has not: the file ends before, the
+  // host fails, or no such pipe is to be had. Then there may be another answer (where a page was cut off while it was in
+  // the pipe, the kernel has said EIO itself, and does not take it).
   bool answer(int device, uint64_t unique, const Piece& row);
 
  private:

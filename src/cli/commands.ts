@@ -15,6 +15,7 @@ import { unmountCommand } from "./unmount.js";
 const parse = (): Promise<unknown> =>
   yargs(withoutDoubleDash(hideBin(process.argv)))
     .scriptName("vdisk")
+    .detectLocale(false) // what we say ourselves is English
     .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
     .command(deferred(mountCommand))
     .command(deferred(unmountCommand))

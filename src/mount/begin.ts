@@ -3,7 +3,8 @@
  * imported here is loaded before it.
  */
 import { fork, type ChildProcess } from "node:child_process";
-import { open } from "node:fs/promises";
+import { once } from "node:events";
+import { open, rm } from "node:fs/promises";
 import { fromHost } from "../errors.js";
 import { packageFile } from "../package.js";
 import { newLog } from "./state.js";
@@ -26,8 +27,10 @@ const ENGINE = [
 ];
 
 export interface Beginning {
-  /** Ends by itself where this process ends, or disconnects, without having asked it for a mount. */
+  /** Ends by itself where this process ends, or disconnects, before it has said that it has heard of the mount. */
   readonly child: ChildProcess;
+  /** The first that it says; nothing where it ends without a word. */
+  readonly heard: Promise<unknown[]>;
   /** The file that it says everything to, until there is a mount whose log that is. */
   readonly log: string;
 }
@@ -36,7 +39,7 @@ let begun: Promise<Beginning> | undefined;
 
 /**
  * Begins the process of the next mount. It does not keep this one from ending.
- * @param words what people who list processes see of it: what was typed.
+ * @param words what people who list processes see of it.
  */
 export function beginMount(words: readonly string[]): void {
   begun = begin(words);
@@ -56,7 +59,9 @@ export function takeMount(words: readonly string[]): Promise<Beginning> {
 
 /** There will be no mount: a process that was begun for it ends. */
 export async function forgoMount(): Promise<void> {
-  if (begun !== undefined) (await takeMount([])).child.disconnect();
+  const forgone = await begun?.catch(() => undefined);
+  begun = undefined;
+  if (forgone?.child.connected === true) forgone.child.disconnect();
 }
 
 async function begin(words: readonly string[]): Promise<Beginning> {
@@ -71,9 +76,15 @@ async function begin(words: readonly string[]): Promise<Beginning> {
       execArgv: ENGINE,
       stdio: ["ignore", file.fd, file.fd, "ipc"],
     });
+    const heard = Promise.race([once(child, "message"), once(child, "disconnect").then(() => [])]);
+    heard.catch(() => undefined); // who takes it hears of it
+    await once(child, "spawn");
     child.unref();
     child.channel?.unref();
-    return { child, log };
+    return { child, heard, log };
+  } catch (error) {
+    await rm(log, { force: true });
+    throw fromHost(error, "the mount's process");
   } finally {
     await file.close();
   }

@@ -17,6 +17,10 @@ export type DaemonMessage =
   | { readonly kind: "ready"; readonly mount: StartedMount }
   | { readonly kind: "failed"; readonly code: DiskError["code"] | "BUG"; readonly message: string };
 
+if (process.send === undefined) {
+  process.stderr.write("this is started by vdisk mount\n");
+  process.exit(64);
+}
 const file = process.argv[2]!;
 process.on("SIGHUP", () => undefined); // the terminal it was started from may close
 process.once("disconnect", giveUp);
@@ -42,11 +46,15 @@ try {
   process.exitCode = 1;
   const code = error instanceof DiskError ? error.code : "BUG";
   // A backend that failed half-way may still keep the process. Where nobody is there any more, this one is ending.
-  process.send?.({ kind: "failed", code, message } satisfies DaemonMessage, () => process.exit());
+  process.send({ kind: "failed", code, message } satisfies DaemonMessage, () => process.exit());
 }
 
-/** Who asked for the mount has ended before it was there. */
+/** Who asked for the mount has ended before he heard of it. */
 function giveUp(): void {
-  rmSync(file, { force: true });
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // It stays, and goes when it is old (state.ts).
+  }
   process.kill(process.pid, "SIGTERM");
 }

@@ -68,7 +68,10 @@ export async function serveMount(
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
     const files = await stateFiles(mountPoint);
-    if (request.log !== undefined) await rename(request.log, files.log).catch(failed(files.log));
+    if (request.log !== undefined) {
+      await checkMountPoint(mountPoint); // another mount's log, if it was faster, is to stay
+      await rename(request.log, files.log).catch(failed(files.log));
+    }
     const { path: image } = disk;
     const since = new Date().toISOString();
     const record = { pid: process.pid, image, mountPoint, backend: backend.name, log: files.log, since };

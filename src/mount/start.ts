@@ -1,8 +1,8 @@
 /** Starting a mount in the background: answers when it is usable, or says why it is not. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFile, rename, rm } from "node:fs/promises";
-import { promisify } from "node:util";
+import { existsSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
 import { DiskError, HostError } from "../errors.js";
 import { takeMount } from "./begin.js";
 import type { AskedMount, DaemonMessage } from "./daemon.js";
@@ -22,26 +22,22 @@ export async function startMount(
   place: string,
   prepare: () => Promise<PlacelessRequest>,
 ): Promise<StartedMount> {
-  const { child, log } = await takeMount([place]);
+  const { child, heard, log } = await takeMount([place]);
   child.ref();
   child.channel?.ref();
-  const hearing = Promise.race([once(child, "message"), once(child, "disconnect").then(() => [])]);
-  hearing.catch(() => undefined); // it is awaited below, if at all
+  let isLogKept = false;
   try {
     const mountPoint = await checkMountPoint(place);
     const request: AskedMount = { ...(await prepare()), mountPoint };
     child.send(request, () => undefined); // where it has ended already, there is more to be heard below
-    const [message] = (await hearing) as [DaemonMessage?];
-    if (message?.kind === "ready") {
-      // The mount is there, and stays once its process knows that this is known: an interruption comes too late.
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
-      await promisify((done: () => void) => child.send("heard", done))();
-      return message.mount;
-    }
-    if (message !== undefined && message.code !== "BUG") throw new DiskError(message.code, message.message);
-    const said = (await stateFiles(mountPoint)).log;
-    await rename(log, said).catch(() => undefined); // it is that already where it ended late
-    if (message !== undefined) throw new Error(`${message.message}; see ${said}`);
+    const [message] = (await heard) as [DaemonMessage?];
+    // The mount is there, and stays once its process knows that this is known: an interruption comes too late.
+    if (message?.kind === "ready" && (await acknowledge(child))) return message.mount;
+    if (message?.kind === "failed" && message.code !== "BUG")
+      throw new DiskError(message.code, message.message);
+    isLogKept = existsSync(log);
+    const said = isLogKept ? log : (await stateFiles(mountPoint)).log;
+    if (message?.kind === "failed") throw new Error(`${message.message}; see ${said}`);
     throw new HostError(
       {
         file: mountPoint,
@@ -54,7 +50,7 @@ export async function startMount(
     // Who hears that there is no mount may count on it that there is no process either.
     child.kill();
     await ended(child);
-    await rm(log, { force: true }); // all of it is told
+    if (!isLogKept) await rm(log, { force: true }); // all of it is told
     throw error;
   } finally {
     if (child.connected) child.disconnect();
@@ -62,10 +58,21 @@ export async function startMount(
   }
 }
 
+/** Lets `child` know that its mount is known, and lets nothing interrupt this process from now on; whether it was there. */
+async function acknowledge(child: ChildProcess): Promise<boolean> {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+  return new Promise((resolve) => {
+    child.send("heard", (error) => {
+      resolve(error === null);
+    });
+  });
+}
+
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
 }
 
 async function lastLine(path: string): Promise<string> {
-  return (await readFile(path, "utf8")).trimEnd().split("\n").at(-1) ?? "";
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.trimEnd().split("\n").at(-1) ?? "";
 }

@@ -30,9 +30,21 @@ export async function stateFiles(mountPoint: string): Promise<StateFiles> {
   return { record: `${name}.json`, log: `${name}.log` };
 }
 
+/** Of logs whose mount is starting. */
+const STARTING = "starting-";
+
+/** Milliseconds after which nobody looks for the reason any more why a mount did not start. */
+const STARTING_KEPT = 24 * 3600 * 1000;
+
 /** Where the log of this process's mount is kept until it is known where that is; the folder exists afterwards. */
 export async function newLog(): Promise<string> {
-  return join(await stateFolder(), `starting-${process.pid}-${Date.now()}.log`);
+  const folder = await stateFolder();
+  const now = Date.now();
+  for (const name of await readdir(folder)) {
+    const began = Number(name.startsWith(STARTING) ? /-(\d+)\.log$/.exec(name)?.[1] : undefined);
+    if (now - began > STARTING_KEPT) await rm(join(folder, name), { force: true });
+  }
+  return join(folder, `${STARTING}${process.pid}-${now}.log`);
 }
 
 /** @throws {DiskError} as the host says. */

@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -262,6 +263,25 @@ t.test("what is begun for a mount that is none ends, and leaves nothing", async 
       [],
     );
   }
+});
+
+t.test("a process that is killed before there is a mount is missed, and its log is named", async (t) => {
+  const [folder, state] = [place(t), t.testdir()];
+  const mounting = run(process.execPath, [VDISK, "mount", NEWEST, folder], { XDG_STATE_HOME: state });
+  let daemons: string[] = [];
+  for (; daemons.length === 0; daemons = daemonsOf(folder)) await sleep(1);
+  process.kill(Number(daemons[0]), "SIGKILL");
+  const log = `${state}/vdisk/starting-\\d+-\\d+\\.log`;
+  t.match(await mounting, {
+    code: 74,
+    stderr: new RegExp(`the mount's process ended at once: .*see ${log}\n$`),
+  });
+  t.notMatch(readFileSync("/proc/self/mounts", "utf8"), folder);
+
+  const old = join(state, "vdisk", `starting-1-${Date.now() - 25 * 3600 * 1000}.log`);
+  writeFileSync(old, "");
+  await run(process.execPath, [VDISK, "mount", `${NEWEST}.none`, folder], { XDG_STATE_HOME: state });
+  t.equal(readdirSync(join(state, "vdisk")).length, 1, "what is old is removed, what is not stays");
 });
 
 t.test("who interrupts mount before it is there finds nothing mounted afterwards", async (t) => {

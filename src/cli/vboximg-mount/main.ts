@@ -11,6 +11,7 @@ import { apart } from "./short.js";
 await runProgram(NAME, () =>
   yargs(apart(withoutDoubleDash(hideBin(process.argv))))
     .scriptName(NAME)
+    .detectLocale(false) // what we say ourselves is English
     .usage(
       "vboximg-mount shows a disk image of a virtual machine, at any snapshot, to the host.\n\n" +
         "$0 -i IMAGE [-g] [-o OPTION,…] MOUNT-POINT\n$0 -l -i IMAGE\n$0 -l [-v | -w] [--vm VM]",

@@ -21,7 +21,7 @@ export interface Mft {
   /**
    * Calls `visit` with the records `numbers`, which ascend, their fixups applied, or with what is wrong with them. It
    * is for many that are wanted once: neighbours are read together, and nothing of them is kept. The bytes, which may
-   * be of no record at all, are borrowed until `visit` returns.
+   * be of no record at all, are lent until `visit` returns, to be read only.
    */
   sweep(numbers: ArrayLike<number>, visit: Visit): Promise<void>;
   /** The absolute byte where record `number` lies, for complaints; 0 where that is not known. */
@@ -80,19 +80,14 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
     },
   );
 
-  function parse(bytes: Buffer, number: number, isFixed: boolean): FileRecord {
-    const offset = place.offsetOf(number);
-    if (!isFixed) fixRecord(bytes, number, geometry, file, offset);
-    return parseRecord(bytes, number, offset, file);
-  }
-
   function inPage({ bytes, isFixed }: Page, number: number): FileRecord | Promise<FileRecord> {
     const slot = number % perPage;
     try {
       const part = bytes.subarray(slot * recordSize, (slot + 1) * recordSize);
-      const record = parse(part, number, isFixed[slot] === 1);
-      isFixed[slot] = 1;
-      return record;
+      const offset = place.offsetOf(number);
+      if (isFixed[slot] !== 1) fixRecord(part, number, geometry, file, offset);
+      isFixed[slot] = 1; // they are applied, whatever else is wrong with it
+      return parseRecord(part, number, offset, file);
     } catch (error) {
       if (number >= MIRRORED_COUNT || !(error instanceof CorruptError)) throw error;
       return place.copyOf(number, error);
@@ -102,7 +97,10 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
   /** The record without its page, a part of which cannot be read. */
   async function alone(number: number): Promise<FileRecord> {
     try {
-      return parse(await read(source, number * recordSize, recordSize), number, false);
+      const bytes = await read(source, number * recordSize, recordSize);
+      const offset = place.offsetOf(number);
+      fixRecord(bytes, number, geometry, file, offset);
+      return parseRecord(bytes, number, offset, file);
     } catch (error) {
       if (number >= MIRRORED_COUNT || !(error instanceof DiskError)) throw error;
       return place.copyOf(number, error);

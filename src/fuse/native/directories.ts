@@ -88,9 +88,10 @@ export function serveDirectories(
     const add = (entry: LentEntry): boolean => {
       const { id, type, cookie, attributes: told } = entry;
       const at = used;
-      isRefused = at + direntSize(entry, plus) > size;
+      const end = at + direntSize(entry, plus);
+      isRefused = end > size;
       if (isRefused) return false;
-      used += direntSize(entry, plus);
+      used = end;
       last = cookie;
       writeDirent(page, at, entry, plus);
       const index = types.push(type) - 1;

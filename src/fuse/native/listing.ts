@@ -70,9 +70,19 @@ function dot(name: string, id: NodeId, cookie: number): LentEntry {
   return lent({ name: Buffer.from(name), id, type: "directory", cookie });
 }
 
+const lending: LentEntry = {
+  ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, type: undefined, attributes: undefined },
+  ...{ isCostly: false, cookie: 0, isLast: false },
+};
+
 function lent({ name, id, type, attributes, cookie, isCostly, isLast }: DirectoryEntry): LentEntry {
-  return {
-    ...{ names: name, from: 0, to: name.length, id, type, attributes },
-    ...{ isCostly: isCostly === true, cookie, isLast: isLast === true },
-  };
+  lending.names = name;
+  lending.to = name.length;
+  lending.id = id;
+  lending.type = type;
+  lending.attributes = attributes;
+  lending.isCostly = isCostly === true;
+  lending.cookie = cookie;
+  lending.isLast = isLast === true;
+  return lending;
 }
