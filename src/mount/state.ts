@@ -1,9 +1,10 @@
 /** What is kept of a mount outside its process: a record while it is served, and its log, also afterwards. */
 import { createHash } from "node:crypto";
-import { access, constants, lstat, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, constants, lstat, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { homedir, platform, tmpdir } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
 import { DeniedError, fromHost, MissingError } from "../errors.js";
+import { isRunning } from "./process.js";
 
 /** A mount that is being served. */
 export interface MountRecord {
@@ -41,8 +42,12 @@ export async function newLog(): Promise<string> {
   const folder = await stateFolder();
   const now = Date.now();
   for (const name of await readdir(folder)) {
-    const began = Number(name.startsWith(STARTING) ? /-(\d+)\.log$/.exec(name)?.[1] : undefined);
-    if (now - began > STARTING_KEPT) await rm(join(folder, name), { force: true });
+    if (!name.startsWith(STARTING)) continue;
+    const [pid, began] = (/(\d+)-(\d+)/.exec(name) ?? []).slice(1).map(Number);
+    const file = join(folder, name);
+    // Who was killed between making it and beginning the process has left it empty.
+    const isEmpty = (await stat(file).catch(() => undefined))?.size === 0;
+    if ((isEmpty && !isRunning(pid!)) || now - began! > STARTING_KEPT) await rm(file, { force: true });
   }
   return join(folder, `${STARTING}${process.pid}-${now}.log`);
 }
