@@ -1,7 +1,7 @@
 /**
  * The process that serves a mount in the background. Its parent sends the request, which may be longer than an
- * argument can be, hears once, and says that it has. Its first argument is the file that its standard output and error go to; the others
- * are for people who list processes.
+ * argument can be, hears once, and says that it has. Its first argument is the file that its standard output and error
+ * go to; the others are for people who list processes.
  */
 import { once } from "node:events";
 import { rmSync } from "node:fs";
@@ -26,6 +26,8 @@ process.on("SIGHUP", () => undefined); // the terminal it was started from may c
 process.once("disconnect", giveUp);
 if (!process.connected) giveUp();
 const [request] = (await once(process, "message")) as [AskedMount];
+// Listened for from now on: a message that had to wait for its listener may not disconnect, Node throws then.
+const heard = once(process, "message");
 // Where its disk is full, the log loses lines, and the mount goes on.
 const logFile = pino.destination({ fd: 1, sync: true, maxLength: 2 ** 20 });
 logFile.on("error", () => undefined);
@@ -35,7 +37,7 @@ try {
   await serveMount({ ...request, log: file }, log, (mount) => {
     process.chdir("/"); // the folder that it was started in is free to be unmounted, or removed
     process.send!({ kind: "ready", mount } satisfies DaemonMessage, () => undefined);
-    process.once("message", () => {
+    void heard.then(() => {
       process.off("disconnect", giveUp);
       process.disconnect();
     });
