@@ -20,12 +20,18 @@ export function loadingCache<K extends object | number, V extends object, C = un
   sizeOf: (value: V) => number,
   load: (key: K, context: C) => Promise<V>,
 ): LoadingCache<K, V, C> {
-  const values = new LRUCache<K, V, { readonly context: C }>({
-    maxSize: limit,
-    sizeCalculation: sizeOf,
-    fetchMethod: (key, _stale, { context: { context } }) => load(key, context),
-    ignoreFetchAbort: true, // else those who wait for a load that is evicted get an error
-  });
+  const values = new LRUCache<K, V>({ maxSize: limit, sizeCalculation: sizeOf });
+  // Not by the cache's own fetch, which makes what can interrupt a load: half the time of one that is at hand.
+  const loading = new Map<K, Promise<V>>();
+  const begin = (key: K, context: C): Promise<V> => {
+    const value = load(key, context);
+    loading.set(key, value);
+    const isCurrent = (): boolean => loading.get(key) === value && loading.delete(key);
+    value.then((loaded) => {
+      if (isCurrent()) values.set(key, loaded);
+    }, isCurrent);
+    return value;
+  };
   // Inodes lie side by side: the same page is asked for again and again.
   let last: { readonly key: K; readonly value: V } | undefined;
   const peek = (key: K): V | undefined => {
@@ -35,11 +41,12 @@ export function loadingCache<K extends object | number, V extends object, C = un
     return value;
   };
   return {
-    get: (key, context) => peek(key) ?? values.forceFetch(key, { context: { context } }),
+    get: (key, context) => peek(key) ?? loading.get(key) ?? begin(key, context),
     peek,
     forget: (key) => {
       if (last?.key === key) last = undefined;
       values.delete(key);
+      loading.delete(key);
     },
   };
 }

@@ -40,8 +40,10 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
         const index = Math.floor(at / windowSize);
         const skip = at - index * windowSize;
         const part = Math.min(offset + length - at, windowSize - skip);
-        const window = await windows.get(index, undefined);
-        for (const extent of sliceList(window, skip, part)) append(extents, extent);
+        const loading = windows.get(index, undefined);
+        const found = sliceList(loading instanceof Promise ? await loading : loading, skip, part);
+        if (part === length) return found; // as a rule
+        for (const extent of found) append(extents, extent);
         at += part;
       }
       return extents;

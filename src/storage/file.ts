@@ -73,7 +73,7 @@ class FileStorage implements Storage {
  * Bytes of reads that are tried on the spot: what the host has in memory is copied sooner than a thread is woken,
  * and metadata is read in small pieces, one after the other.
  */
-const SMALL_READ = 64 * 2 ** 10;
+export const SMALL_READ = 64 * 2 ** 10;
 
 /** How many bytes of `into` could be had without waiting, from the first on. */
 function readCached(fd: number, into: Uint8Array, offset: number): number {

@@ -1,5 +1,6 @@
 /** Many parts of files in one call, where the addon is there to do it. */
 import { loadAddon } from "./addon.js";
+import { SMALL_READ } from "./file.js";
 import type { Storage } from "./storage.js";
 
 export interface StoredPart {
@@ -20,6 +21,9 @@ const PARALLEL_PARTS = 4;
 export async function readStored(parts: readonly StoredPart[], whole: Uint8Array): Promise<void> {
   const addon = loadAddon();
   if (parts.length > 1 && typeof addon === "object" && parts.every(({ storage }) => storage.fd >= 0)) {
+    const isAtHand = (part: StoredPart): boolean =>
+      addon.readCached(part.storage.fd, part.into, part.offset) === part.into.length;
+    if (whole.length <= SMALL_READ && parts.every(isAtHand)) return;
     const runs = new Float64Array(parts.length * 4);
     parts.forEach(({ storage, offset, into }, index) => {
       runs.set([storage.fd, offset, into.byteOffset - whole.byteOffset, into.length], index * 4);

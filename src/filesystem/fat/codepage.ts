@@ -2,9 +2,12 @@
  * Short names are bytes of the code page that the guest's DOS or Windows had, which the volume does not tell. The
  * tables are iconv-lite's.
  */
-import iconv from "iconv-lite";
+import { createRequire } from "node:module";
 import { nameFromUtf16 } from "../../bytes/utf16.js";
 import { codePageNumber } from "./codepages.js";
+
+/** For what few volumes need: a mount begins sooner without it. */
+const later = createRequire(import.meta.url);
 
 export interface CodePage {
   /** "437" */
@@ -17,6 +20,7 @@ export interface CodePage {
 export function codePage(name: string): CodePage | undefined {
   const number = codePageNumber(name);
   if (number === undefined) return undefined;
+  const iconv = later("iconv-lite") as typeof import("iconv-lite");
   const decode = (bytes: Buffer): string => iconv.decode(bytes, `cp${number}`, { stripBOM: false });
   return {
     number,

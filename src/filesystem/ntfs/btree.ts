@@ -18,12 +18,16 @@ export interface Index {
   block(number: number): Promise<IndexNode>;
   /** The number of the block at `vcn`. @throws {CorruptError} where there is none. */
   numberOf(vcn: number): number;
-  /** Whether the bitmap has the block as in use. */
-  isInUse(number: number): Promise<boolean>;
-  /** The blocks in use from `number` on, in order; those that are damaged with what is wrong. */
-  blocksFrom(
-    number: number,
-  ): AsyncGenerator<{ readonly number: number; readonly node: IndexNode | DiskError }>;
+  /** Whether the bitmap has the block as in use; at once where its neighbours were asked for before. */
+  isInUse(number: number): boolean | Promise<boolean>;
+  /** The blocks in use from `number` on, in order, some at a time. They are not kept for those who look for names. */
+  blocksFrom(number: number): AsyncGenerator<BlockRow>;
+}
+
+/** Blocks that lie one behind the other, the first of which is `number`; those that are damaged with what is wrong. */
+export interface BlockRow {
+  readonly number: number;
+  readonly nodes: readonly (IndexNode | DiskError)[];
 }
 
 /** Bytes of blocks that are read at once when all of them are wanted. */
@@ -76,7 +80,7 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
   const unit = blockSize >= geometry.clusterSize ? geometry.clusterSize : SMALL_UNIT;
   const firstKey = indexCount++ * KEY_RANGE;
   let bitmap: BlockSource | undefined;
-  let chunk: { readonly start: number; readonly bytes: Buffer } | undefined;
+  let chunk: Bits | undefined;
 
   function parse(bytes: Buffer, number: number): IndexNode {
     const what = `block ${number} of ${owner}`;
@@ -86,20 +90,24 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
     if (misfit !== undefined) throw misfitError(misfit, volume.name, undefined, what);
     if (vcn !== (number * blockSize) / unit)
       throw complain(`the number of ${what}`, vcn, `${(number * blockSize) / unit}`);
-    const node = nodeAt(bytes, IndexBlock.size, volume.name, what);
-    if (number < KEY_RANGE) blocks.set(firstKey + number, node);
-    return node;
+    return nodeAt(bytes, IndexBlock.size, volume.name, what);
   }
 
   async function block(number: number): Promise<IndexNode> {
     const known = blocks.get(firstKey + number);
-    return known ?? parse(await read(allocation!, number * blockSize, blockSize), number);
+    if (known !== undefined) return known;
+    const node = parse(await read(allocation!, number * blockSize, blockSize), number);
+    if (number < KEY_RANGE) blocks.set(firstKey + number, node);
+    return node;
   }
 
-  /** The part of the bitmap that tells of block `number`, from the bit `start` on. */
-  async function bitsAt(number: number): Promise<{ readonly start: number; readonly bytes: Buffer }> {
+  /** The part of the bitmap that tells of block `number`. */
+  function bitsAt(number: number): Bits | Promise<Bits> {
     const start = number - (number % (BITMAP_CHUNK * 8));
-    if (chunk?.start === start) return chunk;
+    return chunk?.start === start ? chunk : readBits(start);
+  }
+
+  async function readBits(start: number): Promise<Bits> {
     bitmap ??= await sourceOf(medium, file, Type.bitmap, name);
     if (bitmap === undefined) throw complain(`the bitmap of ${owner}`, "not there", "there");
     const at = start / 8;
@@ -108,23 +116,13 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
     return chunk;
   }
 
-  async function isInUse(number: number): Promise<boolean> {
-    const { start, bytes } = await bitsAt(number);
-    return ((bytes[(number - start) >>> 3] ?? 0) & (1 << (number & 7))) !== 0;
+  function isInUse(number: number): boolean | Promise<boolean> {
+    const bits = bitsAt(number);
+    return bits instanceof Promise ? bits.then((read) => isSet(read, number)) : isSet(bits, number);
   }
 
   /** The blocks from `number` on, of which there are `count`, in one request where that can be. */
   async function readBlocks(number: number, count: number): Promise<(IndexNode | DiskError)[]> {
-    const attempt = async (make: () => IndexNode | Promise<IndexNode>): Promise<IndexNode | DiskError> => {
-      try {
-        return await make();
-      } catch (error) {
-        if (error instanceof DiskError) return error;
-        throw error;
-      }
-    };
-    const known = Array.from({ length: count }, (_, i) => blocks.get(firstKey + number + i));
-    if (known.every((node) => node !== undefined)) return known;
     let bytes: Buffer | undefined;
     try {
       bytes = await read(allocation!, number * blockSize, count * blockSize);
@@ -133,13 +131,13 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
     }
     const nodes: (IndexNode | DiskError)[] = [];
     for (let i = 0; i < count; i++) {
-      const part = bytes?.subarray(i * blockSize, (i + 1) * blockSize);
-      nodes.push(
-        known[i] ??
-          (await attempt(() =>
-            part === undefined ? block(number + i) : parse(Buffer.from(part), number + i),
-          )),
-      );
+      try {
+        const part = bytes?.subarray(i * blockSize, (i + 1) * blockSize);
+        nodes.push(part === undefined ? await block(number + i) : parse(part, number + i));
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        nodes.push(error);
+      }
     }
     return nodes;
   }
@@ -157,22 +155,34 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
     async *blocksFrom(number) {
       const most = Math.max(1, READ_AHEAD / blockSize);
       for (let at = number; at < blockCount;) {
-        if (!(await isInUse(at))) {
-          at = nextInUse(await bitsAt(at), at);
+        const found = bitsAt(at);
+        const bits = found instanceof Promise ? await found : found;
+        if (!isSet(bits, at)) {
+          at = nextInUse(bits, at);
           continue;
         }
+        const end = Math.min(at + most, blockCount, bits.start + BITMAP_CHUNK * 8);
         let count = 1;
-        while (count < most && at + count < blockCount && (await isInUse(at + count))) count++;
-        const nodes = await readBlocks(at, count);
-        for (let i = 0; i < count; i++) yield { number: at + i, node: nodes[i]! };
+        while (at + count < end && isSet(bits, at + count)) count++;
+        yield { number: at, nodes: await readBlocks(at, count) };
         at += count;
       }
     },
   };
 }
 
+/** A part of a bitmap, from the bit `start` on. */
+interface Bits {
+  readonly start: number;
+  readonly bytes: Buffer;
+}
+
+function isSet({ start, bytes }: Bits, number: number): boolean {
+  return ((bytes[(number - start) >>> 3] ?? 0) & (1 << (number & 7))) !== 0;
+}
+
 /** The next block from `number` on whose bit is set in a part of the bitmap, or the first that it tells nothing of. */
-function nextInUse({ start, bytes }: { start: number; bytes: Buffer }, number: number): number {
+function nextInUse({ start, bytes }: Bits, number: number): number {
   const end = start + BITMAP_CHUNK * 8;
   for (let at = number; at < end;) {
     const byte = bytes[(at - start) >>> 3] ?? 0;

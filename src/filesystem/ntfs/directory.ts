@@ -45,7 +45,7 @@ export const ROOT_NUMBER = 5;
 const NAMES_INDEX = "$I30";
 
 /**
- * Names that make a batch: listing stops after the block that reaches them. Many, since the records of a batch are
+ * Names that make a batch: listing stops after the blocks that reach them. Many, since the records of a batch are
  * read in their own order, and a large directory's are all over the file table.
  */
 const BATCH_SIZE = 2 ** 14;
@@ -92,9 +92,11 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       for (let at = node.first; ;) {
         const next = nextEntry(node, at);
         const child = childOf(node, at, next);
-        // A child that the bitmap has as free would be missed without a word.
-        if (child !== undefined && !(await index.isInUse(index.numberOf(child))))
-          lost ??= freeError(node, at);
+        if (child !== undefined) {
+          // One that the bitmap has as free would be missed without a word.
+          const used = index.isInUse(index.numberOf(child));
+          if (!(used instanceof Promise ? await used : used)) lost ??= freeError(node, at);
+        }
         if (isLast(node, at)) return lost;
         visit(at, next);
         at = next;
@@ -123,7 +125,8 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       return best.exact !== undefined;
     };
     if (await inNode(index.root)) return best.exact;
-    for await (const { node } of index.blocksFrom(0)) if (await inNode(node)) return best.exact;
+    for await (const { nodes } of index.blocksFrom(0))
+      for (const node of nodes) if (await inNode(node)) return best.exact;
     if (best.similar === undefined && best.damage !== undefined) throw best.damage;
     return best.similar;
   }
@@ -137,22 +140,31 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
           if (origin + next <= cookie) return;
           const length = shownLength(medium, node, at);
           if (length === 0) return;
-          const { number, sequence } = referenceAt(node, at);
           const start = at + NAME_OFFSET;
-          names.add(number, sequence, origin + next, node.bytes, start, start + length);
+          names.add(
+            numberAt(node, at),
+            sequenceAt(node, at),
+            origin + next,
+            node.bytes,
+            start,
+            start + length,
+          );
         });
         if (error !== undefined) damaged.set(number, error);
       };
       if (cookie < FIRST_BLOCK_COOKIE) await add(index.root, 0);
       const first = Math.max(0, Math.floor((cookie - FIRST_BLOCK_COOKIE) / index.blockSize));
       let isEnd = true;
-      for await (const block of index.blocksFrom(first)) {
+      for await (const row of index.blocksFrom(first)) {
         if (names.count >= BATCH_SIZE) {
           isEnd = false;
           break;
         }
-        if (block.node instanceof DiskError) damaged.set(number, block.node);
-        else await add(block.node, FIRST_BLOCK_COOKIE + block.number * index.blockSize);
+        for (let i = 0; i < row.nodes.length; i++) {
+          const node = row.nodes[i]!;
+          if (node instanceof DiskError) damaged.set(number, node);
+          else await add(node, FIRST_BLOCK_COOKIE + (row.number + i) * index.blockSize);
+        }
       }
       // The names behind the damage come first: only the end says that some are missing.
       const damage = damaged.get(number);
@@ -187,13 +199,17 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
   };
 }
 
-function referenceAt({ bytes }: IndexNode, at: number): Reference {
-  const { fields } = IndexEntry;
-  return {
-    number:
-      readU32le(bytes, at + fields.fileLow.offset) + readU16le(bytes, at + fields.fileHigh.offset) * 2 ** 32,
-    sequence: readU16le(bytes, at + fields.sequence.offset),
-  };
+function referenceAt(node: IndexNode, at: number): Reference {
+  return { number: numberAt(node, at), sequence: sequenceAt(node, at) };
+}
+
+function numberAt({ bytes }: IndexNode, at: number): number {
+  const { fileLow, fileHigh } = IndexEntry.fields;
+  return readU32le(bytes, at + fileLow.offset) + readU16le(bytes, at + fileHigh.offset) * 2 ** 32;
+}
+
+function sequenceAt({ bytes }: IndexNode, at: number): number {
+  return readU16le(bytes, at + IndexEntry.fields.sequence.offset);
 }
 
 /** Where in an entry the name begins. */
@@ -214,7 +230,7 @@ function shownLength(medium: Medium, node: IndexNode, at: number): number {
     });
   }
   if (bytes[at + IndexEntry.size + FileName.fields.namespace.offset] === Namespace.dos) return 0;
-  const { number } = referenceAt(node, at);
+  const number = numberAt(node, at);
   // The root names itself "."; the file system's own files come before all others.
   if (number === ROOT_NUMBER || (number < FIRST_USER_NUMBER && medium.options.systemFiles !== true)) return 0;
   return length;

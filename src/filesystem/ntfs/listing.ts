@@ -65,42 +65,43 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     const sizes = new Float64Array(2 * count);
     const informations = viewOf(new Uint8Array(count * StandardInformation.size));
     // Numbers with their indexes as fractions: so they are sorted without a call for each comparison.
-    const order = Float64Array.from(
-      numbers,
-      (number, index) => Math.min(number, NUMBER_LIMIT) + index / ORDER_UNIT,
-    ).sort();
-    const sorted = order.map((each) => Math.floor(each));
+    const order = new Float64Array(count);
+    for (let i = 0; i < count; i++) order[i] = Math.min(numbers[i]!, NUMBER_LIMIT) + i / ORDER_UNIT;
+    order.sort();
+    const sorted = order.map(Math.floor);
     const look: Look = { isDirectory: false, linkCount: 0, information: 0, size: 0, allocated: 0 };
     await medium.mft.sweep(sorted, (at, view, start) => {
       // What is wrong with a record is told when the entry itself is asked for.
-      if (view instanceof DiskError || sorted[at] === NUMBER_LIMIT) return;
+      if (view instanceof DiskError || sorted[at] === NUMBER_LIMIT) return false;
       const index = (order[at]! - sorted[at]!) * ORDER_UNIT;
       const used = sequenceIn(view, start);
       const sequence = sequences[index];
       if (used !== undefined && used !== sequence && sequence !== 0) kinds[index] = Kind.stale;
-      else if (lookAt(view, start, recordSize, look)) {
-        const { isDirectory, linkCount, information, size, allocated } = look;
-        kinds[index] = isDirectory ? Kind.directory : Kind.file;
-        linkCounts[index] = linkCount;
-        sizes[2 * index] = size;
-        sizes[2 * index + 1] = allocated;
-        for (let i = 0; i < StandardInformation.size; i += 4)
-          informations.setInt32(index * StandardInformation.size + i, view.getInt32(information + i));
-      }
+      if (kinds[index] === Kind.stale || !lookAt(view, start, recordSize, look)) return false;
+      const { isDirectory, linkCount, information, size, allocated } = look;
+      kinds[index] = isDirectory ? Kind.directory : Kind.file;
+      linkCounts[index] = linkCount;
+      sizes[2 * index] = size;
+      sizes[2 * index + 1] = allocated;
+      for (let i = 0; i < StandardInformation.size; i += 4)
+        informations.setInt32(index * StandardInformation.size + i, view.getInt32(information + i));
+      return isDirectory; // who walks on enters it
     });
     return { names, isEnd, kinds, linkCounts, sizes, informations };
   }
 
+  /** The batch that was handed out whole last, and of which directory: its end is asked for, as a rule. */
+  let finished: { readonly number: number; readonly batch: Batch } | undefined;
+
   /** The batch in which the entries after `cookie` are, and where; undefined at the directory's end. */
   async function seek(number: number, cookie: number): Promise<{ batch: Batch; from: number } | undefined> {
-    const known = batches.get(number);
+    const known = batches.get(number) ?? (finished?.number === number ? finished.batch : undefined);
     const from = known?.names.after(cookie);
     if (known !== undefined && from !== undefined) {
       if (from < known.names.count) return { batch: known, from };
       if (known.isEnd) return undefined;
     }
     const batch = await load(number, cookie);
-    batches.set(number, batch);
     return batch.names.count === 0 ? undefined : { batch, from: 0 };
   }
 
@@ -141,7 +142,13 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     const place = await seek(number, cookie);
     if (place === undefined) return false;
     const { batch, from } = place;
-    for (let index = from; index < batch.names.count; index++) if (!take(lend(batch, index))) break;
+    let index = from;
+    while (index < batch.names.count && take(lend(batch, index))) index++;
+    if (index < batch.names.count && !lent.isLast) batches.set(number, batch);
+    else {
+      batches.delete(number);
+      finished = { number, batch };
+    }
     return true;
   }
 

@@ -1,8 +1,10 @@
 /** The master file table as records by number; mftruns.ts finds out where it lies. */
+import { LRUCache } from "lru-cache";
 import { viewOf } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { loadingCache } from "../../extent/loading.js";
+import { overlay } from "../../extent/overlay.js";
 import { read, readInto } from "../../extent/read.js";
 import type { FileRecord } from "./attribute.js";
 import type { Geometry } from "./boot.js";
@@ -20,16 +22,16 @@ export interface Mft {
   record(number: number): FileRecord | Promise<FileRecord>;
   /**
    * Calls `visit` with the records `numbers`, which ascend, their fixups applied, or with what is wrong with them. It
-   * is for many that are wanted once: neighbours are read together, and nothing of them is kept. The bytes, which may
-   * be of no record at all, are lent until `visit` returns, to be read only.
+   * is for many that are wanted once: neighbours are read together, and nothing of them is kept but what `visit` says.
+   * The bytes, which may be of no record at all, are lent until it returns, to be read only.
    */
   sweep(numbers: ArrayLike<number>, visit: Visit): Promise<void>;
   /** The absolute byte where record `number` lies, for complaints; 0 where that is not known. */
   offsetOf(number: number): number;
 }
 
-/** Is given the record of the number at `index`: it lies in `view`, from `start` on. */
-type Visit = (index: number, view: DataView | DiskError, start: number) => void;
+/** Is given the record of the number at `index`: it lies in `view`, from `start` on. Whether it is soon asked for again. */
+type Visit = (index: number, view: DataView | DiskError, start: number) => boolean;
 
 /** Where the table lies, and what stands in for its damaged records. */
 export interface MftPlace {
@@ -55,6 +57,12 @@ const CACHE_BYTES = 8 * 2 ** 20;
 const SWEEP_SIZE = 64 * 2 ** 10;
 const SWEEP_GAP = 32 * 2 ** 10;
 
+/** Bytes of the table of which is found out at once where they lie: few enough for a table in many fragments. */
+const WINDOW_SIZE = 2 ** 20;
+
+/** Records that are kept of sweeps. */
+const KEPT_COUNT = 512;
+
 /** A stretch of the table. The fixups of a record in it are applied when it is first asked for. */
 interface Page {
   readonly bytes: Buffer;
@@ -64,12 +72,13 @@ interface Page {
 
 /** The table at `place`; `file` is what complaints call its volume. */
 export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
-  const { source } = place;
+  const source = overlay([place.source], place.source.name, WINDOW_SIZE); // where it lies is found out once
   const { recordSize } = geometry;
   const count = Math.floor(source.size / recordSize);
   const pageSize = recordSize <= SMALL_RECORD_SIZE ? SMALL_PAGE_SIZE : PAGE_SIZE;
   const perPage = pageSize / recordSize;
   const spare: DataView[] = [];
+  const kept = new LRUCache<number, Buffer>({ max: KEPT_COUNT });
   const pages = loadingCache<number, Page>(
     CACHE_BYTES,
     ({ bytes }) => bytes.length,
@@ -123,6 +132,8 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
       const thing = "the number of a file record that is referred to";
       throw new CorruptError({ file, thing, found: number, expected: `from 0 to ${count - 1}` });
     }
+    const own = kept.get(number);
+    if (own !== undefined) return parseRecord(own, number, place.offsetOf(number), file);
     const page = pages.get(Math.floor(number / perPage), undefined);
     return page instanceof Promise ? load(number, page) : inPage(page, number);
   }
@@ -165,8 +176,9 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
       }
       const start = (number - first) * recordSize;
       if (index === from || number !== numbers[index - 1]) misfit = fixup(view, start, geometry);
-      if (misfit === undefined) visit(index, view, start);
-      else visit(index, recordError(misfit, file, place.offsetOf(number), number), start);
+      if (misfit === undefined) {
+        if (visit(index, view, start)) kept.set(number, Buffer.copyBytesFrom(part, start, recordSize));
+      } else visit(index, recordError(misfit, file, place.offsetOf(number), number), start);
     }
     spare.push(view);
   }

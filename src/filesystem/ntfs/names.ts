@@ -1,42 +1,39 @@
 /** Names of a directory by the thousand, in columns: nothing is made for one before it is listed. */
 import { mostNameBytes, writeName } from "../../bytes/utf16.js";
 
-/** Bytes that there is room for at first; most directories need no more. */
+/** Names, and bytes of names, that there is room for at first; most directories need no more. */
+const FIRST_COUNT = 2 ** 7;
 const FIRST_ROOM = 2 ** 12;
 
 export class NameList {
+  /** How many there are; there is room for more in the columns. */
+  count = 0;
   /** Of each, the record that it leads to. */
-  readonly numbers: number[] = [];
+  numbers = new Float64Array(FIRST_COUNT);
   /** How often that had been used by then; 0: not told. */
-  readonly sequences: number[] = [];
+  sequences = new Uint16Array(FIRST_COUNT);
   /** Where to go on after it. They ascend. */
-  readonly cookies: number[] = [];
-  readonly #ends: number[] = [];
-  #bytes = Buffer.allocUnsafe(FIRST_ROOM);
-  #used = 0;
-
-  get count(): number {
-    return this.numbers.length;
-  }
+  cookies = new Float64Array(FIRST_COUNT);
+  /** The names as a host has them, one behind the other. */
+  bytes = Buffer.allocUnsafe(FIRST_ROOM);
+  #ends = new Uint32Array(FIRST_COUNT);
 
   /** Adds the name in bytes `[from, to)` of `units`, UTF-16. */
   add(number: number, sequence: number, cookie: number, units: Buffer, from: number, to: number): void {
-    const most = this.#used + mostNameBytes((to - from) / 2);
-    if (most > this.#bytes.length) {
+    const { count } = this;
+    if (count === this.numbers.length) this.#grow();
+    const used = this.start(count);
+    const most = used + mostNameBytes((to - from) / 2);
+    if (most > this.bytes.length) {
       const larger = Buffer.allocUnsafe(2 * most);
-      this.#bytes.copy(larger, 0, 0, this.#used);
-      this.#bytes = larger;
+      this.bytes.copy(larger, 0, 0, used);
+      this.bytes = larger;
     }
-    this.#used = writeName(units, from, to, this.#bytes, this.#used);
-    this.#ends.push(this.#used);
-    this.numbers.push(number);
-    this.sequences.push(sequence);
-    this.cookies.push(cookie);
-  }
-
-  /** The names as a host has them, one behind the other. */
-  get bytes(): Buffer {
-    return this.#bytes;
+    this.#ends[count] = writeName(units, from, to, this.bytes, used);
+    this.numbers[count] = number;
+    this.sequences[count] = sequence;
+    this.cookies[count] = cookie;
+    this.count = count + 1;
   }
 
   /** Where in `bytes` name `index` begins; that of the number of names is the end. */
@@ -46,7 +43,24 @@ export class NameList {
 
   /** Which name comes after `cookie`; undefined where no name here has it. */
   after(cookie: number): number | undefined {
-    const index = this.cookies.indexOf(cookie);
-    return index < 0 ? undefined : index + 1;
+    let low = 0;
+    for (let high = this.count; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (this.cookies[middle]! < cookie) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.count && this.cookies[low] === cookie ? low + 1 : undefined;
+  }
+
+  #grow(): void {
+    const count = 2 * this.count;
+    const larger = <T extends Float64Array | Uint16Array | Uint32Array>(column: T, into: T): T => {
+      into.set(column);
+      return into;
+    };
+    this.numbers = larger(this.numbers, new Float64Array(count));
+    this.sequences = larger(this.sequences, new Uint16Array(count));
+    this.cookies = larger(this.cookies, new Float64Array(count));
+    this.#ends = larger(this.#ends, new Uint32Array(count));
   }
 }

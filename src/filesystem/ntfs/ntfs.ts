@@ -76,11 +76,9 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   }
 
   async function readAttributes(number: number): Promise<Attributes> {
-    const loading = medium.mft.record(number);
-    const record = loading instanceof Promise ? await loading : loading;
+    const file = await fileAt(medium, number);
     const attributes =
-      quickAttributes(medium, record.bytes, number) ??
-      (await attributesOf(medium, await fileAt(medium, number), links));
+      quickAttributes(medium, file.record.bytes, number) ?? (await attributesOf(medium, file, links));
     known.set(number, attributes);
     return attributes;
   }
