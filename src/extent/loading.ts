@@ -21,7 +21,7 @@ export function loadingCache<K extends object | number, V extends object, C = un
   load: (key: K, context: C) => Promise<V>,
 ): LoadingCache<K, V, C> {
   const values = new LRUCache<K, V>({ maxSize: limit, sizeCalculation: sizeOf });
-  // Not by the cache's own fetch, which makes what can interrupt a load: half the time of one that is at hand.
+  // Not by the cache's own fetch: each makes what could interrupt it, which costs more than many a load.
   const loading = new Map<K, Promise<V>>();
   const begin = (key: K, context: C): Promise<V> => {
     const value = load(key, context);

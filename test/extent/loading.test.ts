@@ -56,6 +56,20 @@ t.test("a load that failed is tried again", async (t) => {
   t.same(await cache.get(1, undefined), Buffer.from("now"));
 });
 
+t.test("what is forgotten while it is loaded is not kept, and whoever waits for it has it", async (t) => {
+  let loads = 0;
+  const cache = loadingCache<number, Buffer>(
+    10,
+    () => 1,
+    async () => Buffer.from([++loads]),
+  );
+  const first = cache.get(1, undefined);
+  cache.forget(1);
+  const second = cache.get(1, undefined);
+  t.same(await Promise.all([first, second]), [Buffer.from([1]), Buffer.from([2])]);
+  t.same(cache.get(1, undefined), Buffer.from([2]));
+});
+
 t.test("small units, which lie in memory already, are not kept once more", async (t) => {
   let unpacked = 0;
   const unit = (size: number) => ({
