@@ -6,12 +6,8 @@ import { setImmediate } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import type { NodeId } from "../../filesystem/filesystem.js";
 
-/**
- * Pages of listings that are ready before they are asked for, at most, of some 32 KiB each: half of what the threads
- * keep; and those of a walk that opens files, too, of which there is more to be ready.
- */
-const PAGES_AHEAD = 128;
-const PAGES_AHEAD_OF_FILES = 32;
+/** Directories that are listed ahead at most. */
+const DIRECTORIES_AHEAD = 32;
 
 /** Files that are opened ahead, also of a directory that nobody has entered yet; and how many come between two milestones. */
 const FILES_AHEAD = 32;
@@ -27,25 +23,11 @@ const LISTINGS_SEARCHED = 64;
 /** Directories that are climbed out of at once: damaged ones may lie in a circle. */
 const CLIMB_LIMIT = 1000;
 
-/** A page of a listing: the entries of a directory from an offset on. */
-export interface Page {
-  readonly id: NodeId;
-  readonly offset: number;
-}
-
-/** What follows a page. */
-export interface Following {
-  /** Where the next page begins; none where there is none. */
-  readonly next: number | undefined;
-  /** Whether that is to be made ready. */
-  readonly isWanted: boolean;
-}
-
 export interface Ahead {
-  /** What `page` of a listing holds, and what follows it. The lists are given away. */
-  learn(page: Page, directories: NodeId[], files: NodeId[], following: Following): void;
-  /** Someone has taken up `page` of a listing. */
-  listed(page: Page): void;
+  /** Some more of what directory `id` holds; `isFirst` where that is the first of it. The lists are given away. */
+  learn(id: NodeId, directories: NodeId[], files: NodeId[], isFirst: boolean): void;
+  /** Someone has listed directory `id`. */
+  listed(id: NodeId): void;
   /** Someone has opened file `id`. */
   opened(id: NodeId): void;
 }
@@ -56,8 +38,7 @@ interface Place {
   readonly index: number;
 }
 
-/** The pages of a directory that are known, and what follows them. */
-interface Listing extends Following {
+interface Listing {
   readonly directories: NodeId[];
   readonly files: NodeId[];
   /** How many of the files, from the first on, are prepared; and how many of them since the last milestone. */
@@ -70,7 +51,7 @@ interface Listing extends Following {
  * @param prepareFile gives whether it will be heard when the file is opened: of milestones that is wanted.
  */
 export function lookAhead(
-  prepareListing: (page: Page) => Promise<void>,
+  prepareListing: (id: NodeId) => Promise<void>,
   prepareFile: (id: NodeId, isMilestone: boolean) => Promise<boolean>,
 ): Ahead {
   const places = new Map<NodeId, Place>(); // of directories
@@ -98,38 +79,16 @@ export function lookAhead(
     return undefined;
   };
 
-  /** The page that a walk asks for after one of directory `id`, all before which are known. */
-  const pageAfter = (id: NodeId): Page | undefined => {
-    const known = listings.peek(id);
-    if (known?.next !== undefined && known.isWanted) return { id, offset: known.next };
-    const directory = isWalk ? directoryAfter(id) : undefined;
-    return directory === undefined ? undefined : { id: directory, offset: 0 };
-  };
-
-  let front: NodeId | undefined; // the directory in which the last page that is ready is
-  let isWalk = false; // whether it goes on in other directories
-  const ready = new Map<NodeId, Set<number>>(); // pages, by where they begin
-  let readyCount = 0;
-  const forget = ({ id, offset }: Page): boolean => {
-    const offsets = ready.get(id);
-    if (offsets?.delete(offset) !== true) return false;
-    if (offsets.size === 0) ready.delete(id);
-    readyCount--;
-    return true;
-  };
-  const pages = takingTurns(async () => {
-    if (front === undefined) return false;
-    if (readyCount >= (isRow ? PAGES_AHEAD_OF_FILES : isWalk ? PAGES_AHEAD : 1)) return false;
-    const page = pageAfter(front);
-    front = page?.id;
-    if (page === undefined || ready.get(page.id)?.has(page.offset) === true) return false; // damaged ones lie in a circle
-    const offsets = ready.get(page.id);
-    if (offsets === undefined) ready.set(page.id, new Set([page.offset]));
-    else offsets.add(page.offset);
-    readyCount++;
-    await prepareListing(page);
-    if (isRow && page.offset === 0)
-      for (let goesOn = true; goesOn;) goesOn = await prepareNextFile(page.id, FIRST_FILES);
+  let front: NodeId | undefined; // the directory up to which all are prepared
+  const prepared = new Set<NodeId>();
+  const directories = takingTurns(async () => {
+    if (front === undefined || prepared.size >= DIRECTORIES_AHEAD) return false;
+    const next = directoryAfter(front);
+    front = next;
+    if (next === undefined || prepared.has(next)) return false; // the end; or damaged ones lie in a circle
+    prepared.add(next);
+    await prepareListing(next);
+    if (isRow) for (let goesOn = true; goesOn;) goesOn = await prepareNextFile(next, FIRST_FILES);
     return true;
   });
 
@@ -166,34 +125,29 @@ export function lookAhead(
   );
 
   return {
-    learn({ id, offset }, directories, files, following) {
-      const known = offset === 0 ? undefined : listings.get(id);
-      if (known !== undefined && known.next !== offset) return; // told before, to someone else
+    learn(id, directories, files, isFirst) {
+      const known = isFirst ? undefined : listings.get(id);
       const before = known?.directories.length ?? 0;
       directories.forEach((directory, index) => {
         places.set(directory, { parent: id, index: before + index });
       });
       if (known === undefined) {
-        listings.set(id, { ...following, directories, files, preparedFiles: 0, sinceMilestone: 0 });
+        listings.set(id, { directories, files, preparedFiles: 0, sinceMilestone: 0 });
         return;
       }
       known.directories.push(...directories);
       known.files.push(...files);
-      listings.set(id, { ...known, ...following }); // another object, for what has grown is counted anew
+      listings.set(id, { ...known }); // another object, for what has grown is counted anew
     },
 
-    listed(page) {
-      const { id, offset } = page;
-      if (!forget(page)) {
-        if (offset !== 0 && listings.peek(id)?.next === undefined) return; // the question after the last page
+    listed(id) {
+      if (!prepared.delete(id)) {
         // Not foreseen. A directory whose parent was listed before is the beginning of a walk.
-        ready.clear();
-        readyCount = 0;
-        if (offset === 0) isWalk = places.has(id);
-        front = id;
+        prepared.clear();
+        front = places.has(id) ? id : undefined;
       }
-      pages();
-      if (isRow && offset === 0) {
+      directories();
+      if (isRow) {
         lastOpened = { parent: id, index: -1 };
         files();
       }

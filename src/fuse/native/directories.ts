@@ -1,4 +1,5 @@
 /** Directories: OPENDIR, READDIR, READDIRPLUS. */
+import { LRUCache } from "lru-cache";
 import type { Attributes, LentEntry, NodeId, NodeTree, NodeType } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import {
@@ -11,7 +12,7 @@ import {
 } from "../protocol/directory.js";
 import { body, HEADER_SIZE, reply, replyWith, writeU32le } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
-import type { Ahead, Page } from "./ahead.js";
+import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
 import { entryLender } from "./listing.js";
 import type { Threads } from "./threads.js";
@@ -21,6 +22,9 @@ const CACHE_DIR = (1 << 1) | (1 << 3);
 
 /** Bytes that the C library lists directories with: as many as a listing is prepared for. */
 const USUAL_ROOM = 32 * 2 ** 10;
+
+/** Directories of which it is remembered how far they are prepared, and what is. */
+const UNFINISHED_COUNT = 64;
 
 /** In the place of a node that nobody should enter on a guess. */
 const NO_GUESS = -1;
@@ -33,8 +37,10 @@ const NOTHING = reply(0);
 
 export interface Directories {
   readonly handlers: Handlers;
-  /** Makes a page of a listing, for the threads to answer with. */
-  prepare(page: Page): Promise<void>;
+  /** Lists directory `id` from its start, for the threads to answer with. */
+  prepare(id: NodeId): Promise<void>;
+  /** Someone has taken up what was prepared of directory `id`: what follows is next. */
+  goOn(id: NodeId): void;
 }
 
 /** @param stateless whether the kernel does without OPENDIR once it has been refused. */
@@ -62,18 +68,21 @@ export function serveDirectories(
     }
   };
 
-  /** What page `{ id, offset }` of a listing is; those who look ahead hear of it, and of its end the threads. */
-  const tell = async ({ id, offset }: Page, size: number, plus: boolean): Promise<Told | undefined> => {
+  /** Where to go on with directories whose end was not reached. */
+  const unfinished = new LRUCache<NodeId, number>({ max: UNFINISHED_COUNT });
+
+  /** What is listed of directory `id` from `offset` on; those who look ahead hear of it, and of its end the threads. */
+  const tell = async (id: NodeId, offset: number, size: number, plus: boolean): Promise<Told | undefined> => {
     const draft = drafts.pop() ?? reply(USUAL_ROOM);
     const out = size <= USUAL_ROOM ? draft.fill(0) : reply(size);
-    const words = pageOf(out);
+    const page = pageOf(out);
     const ids: NodeId[] = [];
     const types: (NodeType | undefined)[] = [];
     const waiting: Promise<void>[] = [];
     let [used, last, isRefused] = [0, 0, false];
     const complete = (index: number, at: number, id: NodeId, attributes: Attributes | undefined): void => {
       if (attributes === undefined) return;
-      writeDirentAttributes(words, at, id, attributes, plus);
+      writeDirentAttributes(page, at, id, attributes, plus);
       types[index] = attributes.type;
     };
     const add = (entry: LentEntry): boolean => {
@@ -84,7 +93,7 @@ export function serveDirectories(
       if (isRefused) return false;
       used = end;
       last = cookie;
-      writeDirent(words, at, entry, plus);
+      writeDirent(page, at, entry, plus);
       const index = types.push(type) - 1;
       ids.push(cookie === AFTER_DOT || cookie === AFTER_DOT_DOT || entry.isCostly ? NO_GUESS : id);
       const attributes = told ?? (cookie === AFTER_DOT_DOT ? undefined : attributesOf(id));
@@ -100,8 +109,11 @@ export function serveDirectories(
     const isEnd = await lend(id, offset, add);
     if (waiting.length > 0) await Promise.all(waiting);
     if (isRefused && used === 0) return undefined;
-    // Every listing ends with a question whose answer is known by now.
-    if (isEnd && used > 0) threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last, NOTHING);
+    if (used > 0) {
+      // Every listing ends with a question whose answer is known by now.
+      if (isEnd) threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last, NOTHING);
+      else if (plus && size >= USUAL_ROOM) unfinished.set(id, last);
+    }
     const directories: NodeId[] = [];
     const files: NodeId[] = [];
     const links: NodeId[] = [];
@@ -112,8 +124,7 @@ export function serveDirectories(
       else if (types[index] === "directory") directories.push(id);
       else if (types[index] === "symlink") links.push(id);
     }
-    const following = { next: isEnd ? undefined : last, isWanted: plus && size >= USUAL_ROOM };
-    ahead.learn({ id, offset }, directories, files, following);
+    ahead.learn(id, directories, files, offset === 0);
     const told = { out: Buffer.from(out.subarray(0, HEADER_SIZE + used)), links };
     if (drafts.length < DRAFTS_KEPT) drafts.push(draft);
     return told;
@@ -123,33 +134,48 @@ export function serveDirectories(
   const drafts: Buffer[] = [];
 
   /**
-   * The page that was prepared last, or is being so. Who asked before the threads had it comes here for it: to choose it
-   * once more would be to read all of its batch again.
+   * Listings that are prepared, or being so, one a directory. Who asked before the threads had it comes here for it:
+   * to choose it once more would be to read all of its batch again.
    */
-  let latest: Preparation | undefined;
+  const prepared = new LRUCache<NodeId, Preparation>({ max: UNFINISHED_COUNT });
 
   const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
     const { offset, size } = ReadIn.view(request);
-    const isPrepared = latest?.id === id && latest.offset === offset && plus && size >= USUAL_ROOM;
-    if (isPrepared) latest!.isTaken = true;
-    const told = await (isPrepared ? latest!.told : tell({ id, offset }, size, plus));
+    const preparation = plus && size >= USUAL_ROOM ? prepared.get(id) : undefined;
+    const isPrepared = preparation?.offset === offset;
+    if (isPrepared) preparation.isTaken = true;
+    const told = await (isPrepared ? preparation.told : tell(id, offset, size, plus));
     if (told === undefined) return Errno.EINVAL;
-    ahead.listed({ id, offset });
+    if (offset === 0) ahead.listed(id);
+    goOn(id);
     return isPrepared ? Buffer.from(told.out) : told.out; // each of several who wait for it needs a header of his own
   };
 
-  const prepare = async ({ id, offset }: Page): Promise<void> => {
-    const preparation = { id, offset, told: tell({ id, offset }, USUAL_ROOM, true), isTaken: false };
-    latest = preparation;
+  const prepare = async (id: NodeId, offset: number): Promise<void> => {
+    const preparation = { offset, told: tell(id, offset, USUAL_ROOM, true), isTaken: false };
+    prepared.set(id, preparation);
     const { out, links } = (await preparation.told.catch((error: unknown) => {
-      if (latest === preparation) latest = undefined;
+      if (prepared.peek(id) === preparation) prepared.delete(id);
       throw error;
     }))!;
     for (const link of links) {
       const target = await tree.readLink(link).catch(() => undefined); // who asks for it hears why
       if (target !== undefined) threads.offer(Opcode.readlink, link, 0, replyWith(target));
     }
-    if (!preparation.isTaken) threads.offer(Opcode.readdirplus, id, offset, out);
+    if (preparation.isTaken || out.length === HEADER_SIZE) return;
+    threads.offer(Opcode.readdirplus, id, offset, out);
+  };
+
+  /** One page ahead of whoever lists directory `id`, as long as its end is not in sight. */
+  const goOn = (id: NodeId): void => {
+    prepared.delete(id);
+    if (!unfinished.has(id)) return;
+    setImmediate(() => {
+      const offset = unfinished.get(id);
+      if (offset === undefined) return; // whoever lists it was faster, and it goes on from there
+      unfinished.delete(id);
+      prepare(id, offset).catch(() => undefined); // who asks for it hears why
+    });
   };
 
   return {
@@ -163,12 +189,14 @@ export function serveDirectories(
       [Opcode.readdir]: (nodeId, request) => list(nodeId, request, false),
       [Opcode.readdirplus]: (nodeId, request) => list(nodeId, request, true),
     },
-    prepare,
+    prepare: (id) => prepare(id, 0),
+    goOn,
   };
 }
 
-/** A page that is prepared, or being so. */
-interface Preparation extends Page {
+/** A listing that is prepared, or being so. */
+interface Preparation {
+  readonly offset: number;
   readonly told: Promise<Told | undefined>;
   /** Somebody has asked for it by now: the threads need not. */
   isTaken: boolean;

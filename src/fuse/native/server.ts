@@ -56,7 +56,7 @@ export function serve(
   // The threads do not look at who asks.
   const open = onlyFor === undefined ? threads : { ...threads, offer: () => undefined };
   const ahead = lookAhead(
-    (page) => directories.prepare(page),
+    (id) => directories.prepare(id),
     (id, isMilestone) => files.prepare(id, isMilestone),
   );
   // Whoever may not come in is turned away at OPEN and OPENDIR.
@@ -110,7 +110,8 @@ export function serve(
         files.goOn(nodeId, offset, size);
         return;
       }
-      ahead.listed({ id: nodeId, offset });
+      if (offset === 0) ahead.listed(nodeId);
+      directories.goOn(nodeId);
     },
     recycle: (reply) => {
       buffers.give(reply);

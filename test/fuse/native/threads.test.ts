@@ -318,7 +318,7 @@ function deep(): { tree: FakeTree; directories: Node[]; files: Node[] } {
   const fill = (parent: Node, depth: number): void => {
     for (let index = 0; index < 12; index++) files.push(tree.file(parent, `f${index}`, patterned(10)));
     if (depth < 3)
-      for (const name of "abcde") {
+      for (const name of "abc") {
         const child = tree.directory(parent, name);
         directories.push(child);
         fill(child, depth + 1);
@@ -337,13 +337,6 @@ async function settled(count: () => number, wanted: number): Promise<void> {
 const listing = (ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<unknown>, id: number) =>
   ask(READDIRPLUS, id, words64(0, 0), words32(32_768, 0), Buffer.alloc(16));
 
-/** What tells that the threads have answered READDIRPLUS about `node`. */
-const taken = (node: number, offset: number): Buffer =>
-  Buffer.concat([
-    ...[words32(80, READDIRPLUS), words64(1, node), words32(0, 0, 0, 0)],
-    ...[words64(0, offset), words32(32_768, 0), Buffer.alloc(16)],
-  ]);
-
 t.test("whoever walks finds the next directories listed already, in the order of a walk", async (t) => {
   const { tree, directories } = deep();
   const { ask, offers, server } = await kernel(tree);
@@ -352,52 +345,20 @@ t.test("whoever walks finds the next directories listed already, in the order of
   const ahead = (): number[] => offers.filter(({ offset }) => offset === 0).map(({ node }) => node);
   t.same(ahead(), [], "a look at one directory is no walk");
   await listing(ask, directories[0]!.id);
-  await settled(() => ahead().length, 128);
+  await settled(() => ahead().length, 32);
   const order = directories.map(({ id }) => id);
-  t.same(ahead(), order.slice(1, 129));
+  t.same(ahead(), order.slice(1, 33));
   const first = offers.find(({ node, offset }) => node === order[1] && offset === 0)!;
   const asked = (await listing(ask, order[1]!)) as { body: Buffer };
   t.same(first.body, asked.body, "what is offered is what would have been answered");
-  for (const id of order.slice(2, 40)) {
-    server.answered(taken(id, 0));
-    server.answered(taken(id, 1000)); // the question after the last entry: nothing follows from it
+  for (const id of order.slice(2, 12)) {
+    server.answered(
+      Buffer.concat([words32(80, READDIRPLUS), words64(1, id), words32(0, 0, 0, 0), Buffer.alloc(40)]),
+    );
   }
   await settled(() => ahead().length, order.length - 1);
   t.same(ahead(), order.slice(1), "it goes on as it is taken up, to the end");
 });
-
-t.test(
-  "of a large directory in a walk, all pages are prepared, and then the directories behind it",
-  async (t) => {
-    const tree = new FakeTree();
-    const wide = tree.directory(tree.top, "a");
-    for (let index = 0; index < 2000; index++) tree.file(wide, `name ${index}`, patterned(index));
-    tree.file(tree.directory(tree.top, "b"), "file", patterned(1));
-    const { ask, offers, server } = await kernel(tree);
-    await listing(ask, 1);
-    const { body } = (await listing(ask, wide.id)) as { body: Buffer };
-    const pages = (): typeof offers => offers.filter(({ body }) => body.length > 0);
-    await settled(() => pages().length, 10);
-    const last = pages().pop()!;
-    t.same(
-      direntsOf(last.body, true).map(({ name }) => name),
-      [".", "..", "file"],
-    );
-    const seen = [
-      body,
-      ...pages()
-        .slice(0, -1)
-        .map((page) => page.body),
-    ].flatMap((page) => direntsOf(page, true));
-    t.same(
-      seen.map(({ name }) => name),
-      [".", "..", ...wide.names!.keys()],
-    );
-    for (const { node, offset } of pages()) server.answered(taken(node, offset));
-    await setTimeout(20);
-    t.equal(pages().at(-1), last, "none of them is prepared again");
-  },
-);
 
 t.test("whoever opens one file after another finds the next ones opened", async (t) => {
   const { tree, files } = deep();
