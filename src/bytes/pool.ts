@@ -3,6 +3,16 @@
  * garbage all over its heap each time that some dozens of them have come and gone.
  */
 
+/**
+ * A copy of `bytes` with memory of its own, to be kept: Node's small buffers share theirs, all of which stays for as
+ * long as one of them is kept.
+ */
+export function ownCopy(bytes: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  own.set(bytes);
+  return own;
+}
+
 /** Less than this comes from Node's own pool or heap. */
 const SMALL = 32 * 2 ** 10;
 

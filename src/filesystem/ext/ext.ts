@@ -13,6 +13,7 @@
  * a released kernel) and external journals are not read.
  */
 import { LRUCache } from "lru-cache";
+import { ownCopy } from "../../bytes/pool.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { loadingCache } from "../../extent/loading.js";
@@ -100,10 +101,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   }
 
   function keepInode(number: number, bytes: Buffer, offset: number): Inode {
-    // Node's small buffers share their memory, all of which would stay for as long as one inode of it is kept.
-    const own = Buffer.allocUnsafeSlow(bytes.length);
-    own.set(bytes);
-    const inode = decodeInode(medium, number, own, offset);
+    const inode = decodeInode(medium, number, ownCopy(bytes), offset);
     inodes.set(number, inode);
     return inode;
   }

@@ -1,5 +1,6 @@
 /** A file as its attributes by type and name, whichever of its records they lie in. */
 import { LRUCache } from "lru-cache";
+import { ownCopy } from "../../bytes/pool.js";
 import { CorruptError } from "../../errors.js";
 import { read } from "../../extent/read.js";
 import {
@@ -174,7 +175,7 @@ function firstVcnOf(attribute: AttributeRecord): number {
 /** `record` with bytes of its own. */
 function ownRecord(record: FileRecord): FileRecord {
   const attributes: AttributeRecord[] = [];
-  const own: FileRecord = { ...record, bytes: Buffer.from(record.bytes), attributes };
+  const own: FileRecord = { ...record, bytes: ownCopy(record.bytes), attributes };
   for (const attribute of record.attributes) attributes.push({ ...attribute, record: own });
   return own;
 }

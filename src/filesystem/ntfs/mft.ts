@@ -1,5 +1,6 @@
 /** The master file table as records by number; mftruns.ts finds out where it lies. */
 import { LRUCache } from "lru-cache";
+import { ownCopy } from "../../bytes/pool.js";
 import { viewOf } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -103,10 +104,10 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
     }
   }
 
-  /** The record without its page, a part of which cannot be read. */
+  /** The record without its page, a part of which cannot be read, or be found. */
   async function alone(number: number): Promise<FileRecord> {
     try {
-      const bytes = await read(source, number * recordSize, recordSize);
+      const bytes = await read(place.source, number * recordSize, recordSize);
       const offset = place.offsetOf(number);
       fixRecord(bytes, number, geometry, file, offset);
       return parseRecord(bytes, number, offset, file);
@@ -177,7 +178,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
       const start = (number - first) * recordSize;
       if (index === from || number !== numbers[index - 1]) misfit = fixup(view, start, geometry);
       if (misfit === undefined) {
-        if (visit(index, view, start)) kept.set(number, Buffer.copyBytesFrom(part, start, recordSize));
+        if (visit(index, view, start)) kept.set(number, ownCopy(part.subarray(start, start + recordSize)));
       } else visit(index, recordError(misfit, file, place.offsetOf(number), number), start);
     }
     spare.push(view);

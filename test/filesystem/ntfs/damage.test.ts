@@ -4,10 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import type { Fields, Struct } from "../../../src/bytes/struct.js";
-import { DiskError } from "../../../src/errors.js";
+import { CorruptError, DiskError } from "../../../src/errors.js";
 import type { BlockSource } from "../../../src/extent/extent.js";
 import { read } from "../../../src/extent/read.js";
-import { memorySource } from "../../../src/extent/runs.js";
+import { memorySource, runSource, type Run } from "../../../src/extent/runs.js";
 import {
   AttributeHeader,
   NonResidentHeader,
@@ -16,9 +16,10 @@ import {
   Type,
 } from "../../../src/filesystem/ntfs/attribute.js";
 import { ListEntry } from "../../../src/filesystem/ntfs/attributelist.js";
-import { BootSector } from "../../../src/filesystem/ntfs/boot.js";
+import { BootSector, type Geometry } from "../../../src/filesystem/ntfs/boot.js";
 import { FileName } from "../../../src/filesystem/ntfs/filename.js";
 import { RecordStart } from "../../../src/filesystem/ntfs/fixup.js";
+import { mftAt } from "../../../src/filesystem/ntfs/mft.js";
 import { IndexBlock, IndexEntry, IndexRoot, NodeHeader } from "../../../src/filesystem/ntfs/node.js";
 import { RecordHeader } from "../../../src/filesystem/ntfs/record.js";
 import { LinkHeader, ReparseHeader } from "../../../src/filesystem/ntfs/reparse.js";
@@ -252,6 +253,42 @@ t.test("a volume that is cut short is read as far as it goes", async (t) => {
   t.same(wrong, []);
   const whole = (await openNtfs(memorySource(image.subarray(0, image.length - 4096), "image")))!;
   t.match(whole.facts.warnings.join(), /its volume only/);
+});
+
+t.test("records of which it cannot be found out where they lie take no others with them", async (t) => {
+  const MIB = 2 ** 20;
+  const unit = { size: MIB, unpack: async () => Buffer.alloc(MIB) };
+  const disk: BlockSource = {
+    name: "disk",
+    size: 8 * MIB,
+    async map(offset, length) {
+      if (offset + length > 2 * MIB && offset < 4 * MIB)
+        throw new CorruptError({ file: "disk", thing: "the block map" });
+      return [{ kind: "packed", unit, skip: 0, length }];
+    },
+  };
+  const table = runSource(disk, "$MFT", MIB, async (offset, length) => {
+    const half = MIB / 2;
+    const first = Math.max(0, Math.min(length, half - offset));
+    const runs: Run[] = first > 0 ? [{ kind: "at", offset, length: first }] : [];
+    if (first < length)
+      runs.push({ kind: "at", offset: 2 * MIB + offset + first - half, length: length - first });
+    return runs;
+  });
+  const place = {
+    source: table,
+    offsetOf: () => 0,
+    copyOf: (_: number, damage: DiskError) => Promise.reject(damage),
+  };
+  const geometry = { recordSize: RECORD_SIZE, sectorSize: 512 } as Geometry;
+  const mft = mftAt(place, geometry, "volume");
+  const whatIsWrong = async (number: number): Promise<string> =>
+    Promise.resolve(mft.record(number)).then(
+      () => "nothing",
+      (error: unknown) => (error as Error).message,
+    );
+  t.match(await whatIsWrong(10), /the magic of file record 10 is 0x0/, "it was read");
+  t.match(await whatIsWrong(600), /the block map/);
 });
 
 /** Numbers that are the same every time: xorshift32. */
