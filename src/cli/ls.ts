@@ -75,7 +75,7 @@ async function* sections(disk: Disk, argv: Arguments): AsyncGenerator<Section> {
   const seen = new Set([id]);
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { entries, problem } = await listDirectory(tree, next.id);
-    const listed = isDetailed ? await inspectAll(tree, entries) : entries.map((entry) => ({ entry }));
+    const listed = isDetailed ? await inspectAll(tree, entries) : entries.map(listedByName);
     yield { path: next.path, entries: listed };
     if (problem !== undefined) process.exitCode = complain(problem);
     if (!argv.recursive) continue;
@@ -90,6 +90,11 @@ async function* sections(disk: Disk, argv: Arguments): AsyncGenerator<Section> {
     }
     for (const directory of below.reverse()) pending.push(directory);
   }
+}
+
+/** An entry whose attributes are not needed. */
+function listedByName(entry: Listed["entry"]): Listed {
+  return entry.problem === undefined ? { entry } : { entry, problem: entry.problem };
 }
 
 /** No directory has two names; where one has, it may well lie within itself. */

@@ -3,6 +3,7 @@
  * Names, link targets and attribute values are bytes.
  */
 import type { Timestamp } from "../bytes/time.js";
+import type { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 
 /** A node within one file system: the inode number where there is one. Unique, stable, from 1 to 2^40 - 1. */
@@ -52,6 +53,8 @@ export interface DirectoryEntry {
   readonly cookie: number;
   /** Where it is known that nothing comes after this entry; otherwise ask. */
   readonly isLast?: boolean | undefined;
+  /** Why this entry is damaged (damaged-entry.ts). Its `id` is then 0, and a look-up of its name throws this error. */
+  readonly problem?: DiskError | undefined;
 }
 
 /**
@@ -69,6 +72,7 @@ export interface LentEntry {
   isCostly: boolean;
   cookie: number;
   isLast: boolean;
+  problem: DiskError | undefined;
 }
 
 /** Looks at an entry; whether it has room for it, and the next is to come. */

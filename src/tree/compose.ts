@@ -67,7 +67,7 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
       const { inodeShift } = branch;
       const tree = await branch.tree();
       return tree.lend?.(inner, cookie, (entry) => {
-        entry.id = join(range, entry.id);
+        if (entry.problem === undefined) entry.id = join(range, entry.id);
         if (inodeShift !== 0 && entry.attributes !== undefined)
           entry.attributes = shift(entry.attributes, inodeShift);
         return take(entry);
@@ -104,6 +104,7 @@ function join({ start, length, of }: Range<Branch>, inner: NodeId): NodeId {
 }
 
 function joinEntry(range: Range<Branch>, entry: DirectoryEntry): DirectoryEntry {
+  if (entry.problem !== undefined) return entry;
   const { name, id: inner, inode: told = inner, type, attributes: guests, cookie, isLast } = entry;
   const { inodeShift } = range.of;
   const id = join(range, inner);

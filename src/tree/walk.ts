@@ -36,6 +36,7 @@ export async function listDirectory(tree: NodeTree, id: NodeId): Promise<Listing
 
 /** What is known of an entry. */
 export async function inspect(tree: NodeTree, entry: DirectoryEntry): Promise<Listed> {
+  if (entry.problem !== undefined) return { entry, problem: entry.problem };
   try {
     const attributes = entry.attributes ?? (await tree.attributes(entry.id));
     if (attributes.type !== "symlink") return { entry, attributes };

@@ -12,7 +12,7 @@ import { ACL, FILE_SIZES, fullTree, pattern, type FakeTree, type Node } from "./
 const tree = fullTree();
 
 /** Too large, too many or too damaged to be copied. */
-const APART = ["big", "many", "damaged"];
+const APART = ["big", "many", "damaged", "damaged-entries"];
 
 for (const backend of ["native", "fuse-native"] as const) {
   t.test(`mounted by ${backend}`, async (t) => {
@@ -186,6 +186,22 @@ print(json.dumps([attempt(0, 1 << 20), attempt(1490000, 9136), attempt(2500000, 
         t.not((await run("cp", [at("damaged", "half"), "/dev/null"])).code, 0);
       },
     );
+
+    t.test("a damaged directory entry is listed, and copying takes all but that", async (t) => {
+      const folder = at("damaged-entries");
+      const name = "damaged-directory-entry-0x40";
+      t.same((await output("ls", folder)).split("\n"), [name, "first", "second", ""]);
+      t.match((await run("stat", [join(folder, name)])).stderr, "Input/output error");
+      const copy = join(t.testdir({}), "copy");
+      const { code, stderr } = await run("cp", ["-r", folder, copy]);
+      t.not(code, 0, "cp ends with an error");
+      t.match(stderr, name);
+      t.same((await output("ls", copy)).split("\n"), ["first", "second", ""]);
+      t.same(await python(HASH, "buffered", join(copy, "second")), [sha256(pattern(0, 4097))]);
+      t.not((await run("tar", ["-cf", join(t.testdirName, "tar"), "-C", folder, "."])).code, 0);
+      const members = (await output("tar", "-tf", join(t.testdirName, "tar"))).split("\n").sort();
+      t.same(members, ["", "./", "./first", "./second"]);
+    });
 
     t.test("whatever would write is refused as on any read-only file system", async (t) => {
       const found = await python<Record<string, string>>(WRITES, mount.path);

@@ -2,11 +2,18 @@ import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
 import { EPOCH } from "../../src/bytes/time.js";
+import { CorruptError } from "../../src/errors.js";
 import { memorySource } from "../../src/extent/runs.js";
-import { NODE_ID_LIMIT, type NodeId, type NodeTree } from "../../src/filesystem/filesystem.js";
+import { damagedEntry, NO_NODE } from "../../src/filesystem/damaged-entry.js";
+import {
+  NODE_ID_LIMIT,
+  type FileSystem,
+  type NodeId,
+  type NodeTree,
+} from "../../src/filesystem/filesystem.js";
 import { openDisk } from "../../src/tree/disk.js";
 import { composeTree } from "../../src/tree/compose.js";
-import { listDirectory } from "../../src/tree/walk.js";
+import { inspect, listDirectory } from "../../src/tree/walk.js";
 import { plainTree } from "../support/plain-tree.js";
 
 const tree = composeTree(
@@ -64,6 +71,20 @@ t.test(
     t.equal((await tree.readLink(await find("disk.vdi"))).toString(), "/vm/disk.vdi");
   },
 );
+
+t.test("a damaged entry of a tree is listed with its problem, and has no node number", async (t) => {
+  const problem = new CorruptError("the entry");
+  const guest: FileSystem = {
+    ...plainTree({ sound: "" }),
+    list: async (_, cookie) => (cookie === 0 ? [damagedEntry(0x1a40, 1, problem)] : []),
+  };
+  const entries = new Map([["fs0", { kind: "tree", tree: guest } as const]]);
+  const composed = composeTree({ kind: "directory", entries }, { uid: 0, gid: 0, time: EPOCH });
+  const id = (await composed.lookup(composed.root, Buffer.from("fs0")))!;
+  const { entries: listed } = await listDirectory(composed, id);
+  t.match(listed, [{ name: Buffer.from("damaged-directory-entry-0x1a40"), id: NO_NODE, problem }]);
+  t.same(await inspect(composed, listed[0]!), { entry: listed[0], problem });
+});
 
 t.test("nodes of two trees keep their own inode numbers, and are different nodes", async (t) => {
   const [first, second] = [await find("fs0", "a", "b"), await find("fs1", "a", "b")];

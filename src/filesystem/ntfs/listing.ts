@@ -109,7 +109,7 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
   const shown: Shown = { type: "file", size: 0, allocated: 0 };
   const lent: LentEntry = {
     ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, type: undefined, attributes: undefined },
-    ...{ isCostly: false, cookie: 0, isLast: false },
+    ...{ isCostly: false, cookie: 0, isLast: false, problem: undefined },
   };
 
   /** Makes of `lent` entry `index` of `batch`. */

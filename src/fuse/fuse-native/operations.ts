@@ -82,8 +82,9 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
   };
 
   /** Damage at one entry must not hide its neighbours. */
-  const entryStat = async ({ id, type }: DirectoryEntry): Promise<Stat> => {
+  const entryStat = async ({ id, type, problem }: DirectoryEntry): Promise<Stat> => {
     try {
+      if (problem !== undefined) throw problem;
       return statOf(await tree.attributes(id));
     } catch (error) {
       complain(error);

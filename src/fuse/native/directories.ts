@@ -86,7 +86,7 @@ export function serveDirectories(
       types[index] = attributes.type;
     };
     const add = (entry: LentEntry): boolean => {
-      const { id, type, cookie, attributes: told } = entry;
+      const { id, type, cookie, attributes: told, problem } = entry;
       const at = used;
       const end = at + direntSize(entry, plus);
       isRefused = end > size;
@@ -95,6 +95,12 @@ export function serveDirectories(
       last = cookie;
       writeDirent(page, at, entry, plus);
       const index = types.push(type) - 1;
+      if (problem !== undefined) {
+        // Node number 0 makes the kernel look the name up, which fails with the same error. Source: fs/fuse/readdir.c.
+        complain(problem);
+        ids.push(NO_GUESS);
+        return true;
+      }
       ids.push(cookie === AFTER_DOT || cookie === AFTER_DOT_DOT || entry.isCostly ? NO_GUESS : id);
       const attributes = told ?? (cookie === AFTER_DOT_DOT ? undefined : attributesOf(id));
       if (attributes instanceof Promise)

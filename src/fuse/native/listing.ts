@@ -72,10 +72,10 @@ function dot(name: string, id: NodeId, cookie: number): LentEntry {
 
 const lending: LentEntry = {
   ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, type: undefined, attributes: undefined },
-  ...{ isCostly: false, cookie: 0, isLast: false },
+  ...{ isCostly: false, cookie: 0, isLast: false, problem: undefined },
 };
 
-function lent({ name, id, type, attributes, cookie, isCostly, isLast }: DirectoryEntry): LentEntry {
+function lent({ name, id, type, attributes, cookie, isCostly, isLast, problem }: DirectoryEntry): LentEntry {
   lending.names = name;
   lending.to = name.length;
   lending.id = id;
@@ -84,5 +84,6 @@ function lent({ name, id, type, attributes, cookie, isCostly, isLast }: Director
   lending.isCostly = isCostly === true;
   lending.cookie = cookie;
   lending.isLast = isLast === true;
+  lending.problem = problem;
   return lending;
 }

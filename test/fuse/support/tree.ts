@@ -1,5 +1,6 @@
 /** A tree in memory with everything that is awkward to show, and one that is large. */
 import { CorruptError } from "../../../src/errors.js";
+import { damagedEntry, damagedEntryName } from "../../../src/filesystem/damaged-entry.js";
 import type { BlockSource, Extent } from "../../../src/extent/extent.js";
 import type { Attributes, DirectoryEntry, NodeTree, NodeType } from "../../../src/filesystem/filesystem.js";
 import type { Storage } from "../../../src/storage/storage.js";
@@ -13,6 +14,8 @@ export interface Node {
   readonly extended: Map<string, Buffer>;
   /** Its attributes cannot be read. */
   readonly lost?: boolean;
+  /** The position of a damaged entry of this directory, listed behind the sound ones. */
+  readonly damagedPosition?: number;
 }
 
 /** Entries that `list` gives at once: few, so that listings are put together from many. */
@@ -78,6 +81,9 @@ export class FakeTree implements NodeTree {
   }
 
   async lookup(id: number, name: Buffer): Promise<number | undefined> {
+    const { damagedPosition } = this.nodes.get(id)!;
+    if (damagedPosition !== undefined && name.equals(damagedEntryName(damagedPosition)))
+      throw entryDamage(damagedPosition);
     return this.nodes.get(id)!.names!.get(name.toString("latin1"))?.id;
   }
 
@@ -90,6 +96,9 @@ export class FakeTree implements NodeTree {
         ...(index % 2 === 0 && { type: node.attributes.type }),
         cookie: index + 1,
       }));
+      const { damagedPosition } = this.nodes.get(id)!;
+      if (damagedPosition !== undefined)
+        all.push(damagedEntry(damagedPosition, all.length + 1, entryDamage(damagedPosition)));
       this.#batches.set(id, all);
     }
     return all.slice(cookie, cookie + BATCH);
@@ -119,6 +128,9 @@ export class FakeTree implements NodeTree {
     };
   }
 }
+
+const entryDamage = (offset: number): CorruptError =>
+  new CorruptError({ file: "fake", offset, thing: "a directory entry" });
 
 /** Byte `offset` of every patterned file: repeats after a prime number of bytes, so that no block is like another. */
 const PERIOD = 65_521;
@@ -264,6 +276,10 @@ export function fullTree(): FakeTree {
   tree.file(damaged, "half", patterned(3_000_001, 1_500_000));
   tree.add(damaged, "lost", tree.node({ type: "file" }, { lost: true }));
   tree.file(damaged, "neighbour", patterned(5));
+  const entries = tree.node({ type: "directory", permissions: 0o755 }, { damagedPosition: 0x40 });
+  tree.add(tree.top, "damaged-entries", entries);
+  tree.file(entries, "first", patterned(11));
+  tree.file(entries, "second", patterned(4097));
   tree.file(tree.directory(tree.top, "inodes"), "large", patterned(1), { inode: 2 ** 40 + 5 });
   tree.file(tree.directory(tree.top, "big"), "gigabyte", patterned(2 ** 30));
   const many = tree.directory(tree.top, "many");
