@@ -2,12 +2,14 @@
 import { constants } from "node:os";
 import type { Logger } from "pino";
 import { DeniedError, DiskError, HostError, UnsupportedError } from "../errors.js";
+import { Interrupted } from "../extent/time-slice.js";
 
 /** Errno numbers, positive, by name. */
 export const { errno: Errno } = constants;
 
 /** The errno for `error`; EIO for damage, and for a bug of ours. */
 export function errnoOf(error: unknown): number {
+  if (error instanceof Interrupted) return Errno.EINTR;
   if (error instanceof UnsupportedError) return Errno.EOPNOTSUPP;
   if (error instanceof DeniedError) return Errno.EACCES;
   if (error instanceof HostError) return (Errno as Record<string, number>)[error.errno] ?? Errno.EIO;
@@ -17,10 +19,11 @@ export function errnoOf(error: unknown): number {
 /** Different messages that one mount logs: a badly damaged disk has no end of them. */
 const MESSAGE_LIMIT = 10_000;
 
-/** Logs each complaint once, however often it is met, and answers its errno. */
+/** A function that logs each error once, however often it is thrown, and returns its errno. */
 export function complainer(log: Logger): (error: unknown) => number {
   const said = new Set<string>();
   return (error) => {
+    if (error instanceof Interrupted) return Errno.EINTR; // nothing is wrong
     const message = error instanceof Error ? error.message : String(error);
     if (!said.has(message) && said.size < MESSAGE_LIMIT) {
       said.add(message);
