@@ -37,6 +37,8 @@ export interface Directories {
   list(number: number, cookie: number): Promise<Names>;
   /** The file with the name `units`, in UTF-16, in directory `number`; short names are found too. */
   find(number: number, units: Buffer, ignoreCase: boolean): Promise<Match | undefined>;
+  /** What is wrong with the entry at `position` of directory `number`; undefined where there is no damaged one. */
+  damageAt(number: number, position: number): Promise<DiskError | undefined>;
 }
 
 export const ROOT_NUMBER = 5;
@@ -107,6 +109,21 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
     }
   }
 
+  /** The node that holds `position` of a directory, and the position of its first byte. */
+  async function nodeWith(
+    index: Index,
+    position: number,
+  ): Promise<{ node: IndexNode; origin: number } | undefined> {
+    if (position < FIRST_BLOCK_COOKIE) return { node: index.root, origin: 0 };
+    const wanted = Math.floor((position - FIRST_BLOCK_COOKIE) / index.blockSize);
+    for await (const { number, nodes } of index.blocksFrom(wanted)) {
+      const [node] = nodes;
+      if (number !== wanted || node === undefined || node instanceof DiskError) return undefined;
+      return { node, origin: FIRST_BLOCK_COOKIE + wanted * index.blockSize };
+    }
+    return undefined;
+  }
+
   /** Finds a name by reading all of the directory: the way through its tree is damaged. */
   async function scan(index: Index, units: Buffer, ignoreCase: boolean): Promise<Match | undefined> {
     const best: { exact?: Match; similar?: Match; damage?: DiskError } = {};
@@ -139,7 +156,8 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
         const error = await entriesOf(index, node, (at, next) => {
           if (origin + next <= cookie) return;
           const length = shownLength(medium, node, at);
-          if (length === 0) return;
+          if (length instanceof DiskError) names.addDamaged(origin + at, origin + next, length);
+          if (length instanceof DiskError || length === 0) return;
           const start = at + NAME_OFFSET;
           names.add(
             numberAt(node, at),
@@ -196,6 +214,18 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       }
       return exact ?? (ignoreCase ? similar : undefined);
     },
+
+    async damageAt(number, position) {
+      const index = await indexAt(number);
+      const place = await nodeWith(index, position);
+      let problem: DiskError | undefined;
+      if (place === undefined) return problem;
+      await entriesOf(index, place.node, (at) => {
+        const length = place.origin + at === position ? shownLength(medium, place.node, at) : 0;
+        if (length instanceof DiskError) problem = length;
+      });
+      return problem;
+    },
   };
 }
 
@@ -215,19 +245,15 @@ function sequenceAt({ bytes }: IndexNode, at: number): number {
 /** Where in an entry the name begins. */
 const NAME_OFFSET = IndexEntry.size + FileName.size;
 
-/** Bytes of the name of the entry at `at`; 0 where it is not to be listed. @throws {CorruptError} where it has none. */
-function shownLength(medium: Medium, node: IndexNode, at: number): number {
+/** Bytes of the name of the entry at `at`; 0 where it is not listed; what is wrong with it where it has no name. */
+function shownLength(medium: Medium, node: IndexNode, at: number): number | CorruptError {
   const { bytes } = node;
   const keyLength = readU16le(bytes, at + IndexEntry.fields.keyLength.offset);
   const length = 2 * (bytes[at + IndexEntry.size + FileName.fields.nameLength.offset] ?? 0);
   if (length === 0 || FileName.size + length > keyLength) {
     const found = `a key of ${keyLength} bytes`;
-    throw new CorruptError({
-      file: node.file,
-      thing: `the entry at ${at} of ${node.name}`,
-      found,
-      expected: "a name",
-    });
+    const thing = `the entry at ${at} of ${node.name}`;
+    return new CorruptError({ file: node.file, thing, found, expected: "one with a name" });
   }
   if (bytes[at + IndexEntry.size + FileName.fields.namespace.offset] === Namespace.dos) return 0;
   const number = numberAt(node, at);

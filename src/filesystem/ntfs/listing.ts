@@ -7,6 +7,7 @@
 import { LRUCache } from "lru-cache";
 import { viewOf } from "../../bytes/struct.js";
 import { DiskError } from "../../errors.js";
+import { NO_NODE } from "../damaged-entry.js";
 import type { Attributes, DirectoryEntry, LentEntry, Take } from "../filesystem.js";
 import type { Directories } from "./directory.js";
 import type { NodeIds } from "./ids.js";
@@ -120,6 +121,12 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     lent.to = names.start(index + 1);
     lent.cookie = names.cookies[index]!;
     lent.isLast = isEnd && index === names.count - 1;
+    lent.problem = names.problems?.get(index);
+    if (lent.problem !== undefined) {
+      lent.id = NO_NODE;
+      lent.type = lent.attributes = undefined;
+      return lent;
+    }
     const kind = kinds[index];
     if (kind === Kind.file || kind === Kind.directory) {
       shown.type = kind === Kind.file ? "file" : "directory";
@@ -163,11 +170,13 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
 }
 
 /** An entry of one's own. */
-function keep({ names, from, to, id, type, attributes, cookie, isLast }: LentEntry): DirectoryEntry {
+function keep(entry: LentEntry): DirectoryEntry {
+  const { names, from, to, id, type, attributes, cookie, isLast, problem } = entry;
   return {
     name: names.subarray(from, to),
     ...{ id, type, cookie, isLast },
     ...(attributes !== undefined && { attributes: copyOf(attributes) }),
+    ...(problem !== undefined && { problem }),
   };
 }
 

@@ -1,9 +1,14 @@
 /** Names of a directory by the thousand, in columns: nothing is made for one before it is listed. */
 import { mostNameBytes, writeName } from "../../bytes/utf16.js";
+import type { DiskError } from "../../errors.js";
+import { damagedEntryName } from "../damaged-entry.js";
 
 /** Names, and bytes of names, that there is room for at first; most directories need no more. */
 const FIRST_COUNT = 2 ** 7;
 const FIRST_ROOM = 2 ** 12;
+
+/** In the place of the record number of a damaged entry: higher than any record's. */
+export const NO_RECORD = 2 ** 52;
 
 export class NameList {
   /** How many there are; there is room for more in the columns. */
@@ -16,24 +21,23 @@ export class NameList {
   cookies = new Float64Array(FIRST_COUNT);
   /** The names as a host has them, one behind the other. */
   bytes = Buffer.allocUnsafe(FIRST_ROOM);
+  /** Why entries are damaged, by index; undefined where none is. */
+  problems: Map<number, DiskError> | undefined;
   #ends = new Uint32Array(FIRST_COUNT);
 
   /** Adds the name in bytes `[from, to)` of `units`, UTF-16. */
   add(number: number, sequence: number, cookie: number, units: Buffer, from: number, to: number): void {
-    const { count } = this;
-    if (count === this.numbers.length) this.#grow();
-    const used = this.start(count);
-    const most = used + mostNameBytes((to - from) / 2);
-    if (most > this.bytes.length) {
-      const larger = Buffer.allocUnsafe(2 * most);
-      this.bytes.copy(larger, 0, 0, used);
-      this.bytes = larger;
-    }
-    this.#ends[count] = writeName(units, from, to, this.bytes, used);
-    this.numbers[count] = number;
-    this.sequences[count] = sequence;
-    this.cookies[count] = cookie;
-    this.count = count + 1;
+    const used = this.#reserve(mostNameBytes((to - from) / 2));
+    this.#append(number, sequence, cookie, writeName(units, from, to, this.bytes, used));
+  }
+
+  /** Adds the damaged entry at `position` of the directory. */
+  addDamaged(position: number, cookie: number, problem: DiskError): void {
+    const name = damagedEntryName(position);
+    const used = this.#reserve(name.length);
+    this.problems ??= new Map();
+    this.problems.set(this.count, problem);
+    this.#append(NO_RECORD, 0, cookie, used + name.copy(this.bytes, used));
   }
 
   /** Where in `bytes` name `index` begins; that of the number of names is the end. */
@@ -50,6 +54,26 @@ export class NameList {
       else high = middle;
     }
     return low < this.count && this.cookies[low] === cookie ? low + 1 : undefined;
+  }
+
+  /** Makes room for another name of up to `length` bytes. @returns where it begins. */
+  #reserve(length: number): number {
+    if (this.count === this.numbers.length) this.#grow();
+    const used = this.start(this.count);
+    if (used + length > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * (used + length));
+      this.bytes.copy(larger, 0, 0, used);
+      this.bytes = larger;
+    }
+    return used;
+  }
+
+  #append(number: number, sequence: number, cookie: number, end: number): void {
+    const index = this.count++;
+    this.#ends[index] = end;
+    this.numbers[index] = number;
+    this.sequences[index] = sequence;
+    this.cookies[index] = cookie;
   }
 
   #grow(): void {

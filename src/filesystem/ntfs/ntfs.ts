@@ -17,6 +17,7 @@ import { LRUCache } from "lru-cache";
 import { utf16FromName } from "../../bytes/utf16.js";
 import { CorruptError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
+import { damagedEntryPosition } from "../damaged-entry.js";
 import type { Attributes, FileSystem, FileSystemDriver, NodeId, Usage } from "../filesystem.js";
 import { contentsOf } from "./contents.js";
 import { dataOf } from "./data.js";
@@ -151,7 +152,11 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
       const place = ids.placeOf(id);
       if (units === undefined || place.kind !== "file") return undefined;
       const found = await directories.find(place.number, units, medium.options.ignoreCase === true);
-      return found === undefined ? findStream(place.number, units) : idOf(found);
+      if (found !== undefined) return idOf(found);
+      const position = damagedEntryPosition(name);
+      const damage = position === undefined ? undefined : await directories.damageAt(place.number, position);
+      if (damage !== undefined) throw damage;
+      return findStream(place.number, units);
     },
     async list(id, cookie) {
       const { file } = await nodeAt(id);

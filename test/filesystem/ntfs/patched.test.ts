@@ -7,6 +7,7 @@ import { memorySource } from "../../../src/extent/runs.js";
 import type { FileSystem } from "../../../src/filesystem/filesystem.js";
 import { AttributeHeader, NonResidentHeader, Type } from "../../../src/filesystem/ntfs/attribute.js";
 import { BootSector, geometryOf } from "../../../src/filesystem/ntfs/boot.js";
+import { FileName } from "../../../src/filesystem/ntfs/filename.js";
 import { listAll, run, withFolder } from "../ext/support.js";
 import { find, makeImage, mountedByNtfs3g, openNtfs } from "./support.js";
 
@@ -40,6 +41,47 @@ text = "".join("%d " % i for i in range(40000)).encode()
 os.mkdir("packed"); os.setxattr("packed", "system.ntfs_attrib", struct.pack("<I", 0x820))
 for name in ["plain", "packed/file"]: open(name, "wb").write(text)
 `;
+
+for (const count of [3, 200]) {
+  const where = count === 3 ? "the record" : "a block";
+  t.test(
+    `an entry without a name in ${where} of a directory is listed as damaged, the others are not`,
+    async (t) => {
+      const image = await made(
+        `os.mkdir("d")\nfor i in range(${count}): open(f"d/file-{i:03}", "w").write(str(i))`,
+      );
+      const names = Array.from({ length: count }, (_, i) => `file-${String(i).padStart(3, "0")}`);
+      // Every copy of the name in an index has its length set to 0; the file's own record keeps its name.
+      const victim = "file-001";
+      const units = Buffer.from(victim, "utf16le");
+      let patched = 0;
+      for (let at = image.indexOf(units); at >= 0; at = image.indexOf(units, at + 1)) {
+        const isKey = image.readUInt16LE(at - FileName.size - 6) === FileName.size + units.length;
+        if (!isKey || image.readUInt16LE(at - FileName.size - 8) < FileName.size + 16 + units.length)
+          continue;
+        image[at - FileName.size + FileName.fields.nameLength.offset] = 0;
+        patched++;
+      }
+      t.ok(patched > 0, "the entry was found");
+      const fs = await opened(image);
+      const directory = await find(fs, "d");
+      const entries = await listAll(fs, directory);
+      const sound = entries.filter(({ problem }) => problem === undefined).map(({ name }) => name.toString());
+      t.same(
+        sound.sort(),
+        names.filter((name) => name !== victim),
+      );
+      const damaged = entries.filter(({ problem }) => problem !== undefined);
+      t.equal(damaged.length, 1);
+      t.match(damaged[0]!.name.toString(), /^damaged-directory-entry-0x[0-9a-f]+$/);
+      await t.rejects(fs.lookup(directory, damaged[0]!.name), damaged[0]!.problem!);
+      const source = await fs.open(await find(fs, `d/${names.at(-1)!}`));
+      t.equal((await read(source, 0, source.size)).toString(), String(count - 1));
+      t.equal(await fs.lookup(directory, Buffer.from("damaged-directory-entry-0x7")), undefined);
+      t.equal(await fs.lookup(directory, Buffer.from("damaged-directory-entry-0xfffffff")), undefined);
+    },
+  );
+}
 
 for (const cluster of ["512", "1024", "4096"]) {
   t.test(`clusters of ${cluster} bytes: zeros follow the valid length, whatever lies there`, async (t) => {
