@@ -4,6 +4,7 @@
 NAPI_MODULE_INIT() {
   vdisk::defineHost(env, exports);
   vdisk::defineMounting(env, exports);
+  vdisk::defineOpening(env, exports);
   vdisk::defineReading(env, exports);
   vdisk::defineSession(env, exports);
   vdisk::defineUnpacking(env, exports);

@@ -3,7 +3,7 @@
     {
       "target_name": "vdisk",
       "sources": [
-        "addon.cc", "host.cc", "mounting.cc", "reading.cc", "session.cc", "unpacking.cc",
+        "addon.cc", "host.cc", "mounting.cc", "opening.cc", "reading.cc", "session.cc", "unpacking.cc",
         "device.cc", "extents.cc", "pipe.cc", "unpack.cc", "lznt1.cc", "xpress.cc", "lzx.cc",
       ],
       "cflags": ["-Wall", "-Wextra"],

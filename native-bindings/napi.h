@@ -152,6 +152,7 @@ void define(napi_env env, napi_value exports, const Function (&functions)[N]) {
 
 void defineHost(napi_env env, napi_value exports);
 void defineMounting(napi_env env, napi_value exports);
+void defineOpening(napi_env env, napi_value exports);
 void defineReading(napi_env env, napi_value exports);
 void defineSession(napi_env env, napi_value exports);
 void defineUnpacking(napi_env env, napi_value exports);

@@ -169,12 +169,13 @@ export async function chooseImage(argv: DiskArguments, warn: Warn): Promise<Chos
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
   const warn = warner(argv.logLevel);
   let told: Promise<void> | undefined;
-  const { image, states } = await chooseImage(argv, warn);
+  const { image, admission, states } = await chooseImage(argv, warn);
   const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(image, {
     allowDirs: argv.allowDir,
     allowLive: argv.allowLive,
     fileSystems: fileSystemsOf(argv),
+    admission,
     ...(states !== undefined && { states }),
     report: (warning) => {
       told = warn(warning);

@@ -65,9 +65,10 @@ export const mountCommand: CommandModule<object, Arguments> = {
     const fileSystems = fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase });
     const warn = warner(argv.logLevel);
     const prepare = async (): Promise<PlacelessRequest> => {
-      const { image, states } = await chooseImage(argv, warn);
+      const { image, admission, states } = await chooseImage(argv, warn);
       return {
         image: resolve(image),
+        admission,
         ...(states !== undefined && { states }),
         allowDirs: argv.allowDir,
         allowLive: argv.allowLive,

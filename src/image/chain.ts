@@ -16,7 +16,7 @@ import { CorruptError, HostError, UnsupportedError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { overlay } from "../extent/overlay.js";
 import { openFile } from "../storage/file.js";
-import { openGate } from "../storage/gate.js";
+import { locate, openGate } from "../storage/gate.js";
 import type { Storage } from "../storage/storage.js";
 import { formats as allFormats, openLayer } from "./formats.js";
 import type { ImageFormat, Layer, ParentReference } from "./image.js";
@@ -98,7 +98,7 @@ export function openImages(options: ChainOptions = {}): Images {
     const known = layers.get(await realpath(path).catch(() => path));
     if (known !== undefined) return known;
     const layer = await openOwned(await openFile(path), formats);
-    return keep(await realpath(path), layer);
+    return keep(await placeOf(layer), layer);
   }
 
   async function parentOf(child: Layer, search: () => Promise<ParentSearch>): Promise<Layer> {
@@ -157,6 +157,11 @@ export function openImages(options: ChainOptions = {}): Images {
   };
 }
 
+/** Where the open image lies, without symbolic links, whatever its name means by now. */
+async function placeOf({ storage }: Layer): Promise<string> {
+  return (await locate(storage)) ?? realpath(storage.path);
+}
+
 /** The folders that are the image's own; `path` has every symbolic link followed. */
 export function homeOf(path: string): string[] {
   const folder = dirname(path);
@@ -170,7 +175,7 @@ async function searchFrom(
   formats: readonly ImageFormat[],
   warnings: string[],
 ): Promise<ParentSearch> {
-  const path = await realpath(leaf.storage.path);
+  const path = await placeOf(leaf);
   const uuid = leaf.identity?.uuid;
   const registry = await findImages?.({ path, ...(uuid !== undefined && { uuid }) });
   const images = registry?.images ?? [];

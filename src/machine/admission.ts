@@ -1,47 +1,58 @@
-/** Whether an image that a machine's configuration names may be opened: it may come from a stranger. */
-import { realpath } from "node:fs/promises";
-import { dirname } from "node:path";
-import { DeniedError, fromHost } from "../errors.js";
-import { openLayer } from "../image/formats.js";
-import { openFile } from "../storage/file.js";
-import { isWithin } from "../storage/gate.js";
-
 /**
- * Lets `image` pass when it lies within one of `folders` once every symbolic link is followed, or when it says itself
- * that it is the very image `imageUuid`. A configuration must not be able to show `/etc/shadow` as a disk.
- * @returns what is to be warned of.
- * @throws {DeniedError} where it is neither.
- * @throws {DiskError} where it is no image that is read.
+ * Whether an image that a configuration names may be shown. The configuration may come from a stranger, and files may be
+ * renamed while it is read; so the image that was opened is checked, by its contents and its descriptor.
  */
-export async function admitImage(
-  image: string,
-  imageUuid: string,
-  folders: readonly string[],
-): Promise<string[]> {
-  const real = await realpath(image).catch((error: unknown) => {
-    throw fromHost(error, image);
-  });
-  const roots = await Promise.all(folders.map((folder) => realpath(folder).catch(() => undefined)));
-  const isInside = roots.some((root) => root !== undefined && isWithin(root, real));
-  const found = await uuidOf(real, image);
-  if (found === imageUuid) return [];
-  if (!isInside) {
-    throw new DeniedError({
-      file: image,
-      thing:
-        "a machine's configuration registers this file, but nothing in it says that it is this image, and it lies outside the machine's folder",
-      hint: `allow it with --allow-dir ${JSON.stringify(dirname(real))}`,
-    });
-  }
-  return found === undefined
-    ? []
-    : [`${image}: this image is {${found}}, but {${imageUuid}} is registered in its place`];
+import { dirname } from "node:path";
+import { DeniedError } from "../errors.js";
+import { openLayer } from "../image/formats.js";
+import type { Layer } from "../image/image.js";
+import { openFile } from "../storage/file.js";
+import { isWithin, locate, resolveAll } from "../storage/gate.js";
+
+/** What an image must satisfy that was not named by the user. Plain data: it may be sent to another process. */
+export interface Admission {
+  /** Lower case, without braces; empty where it is not known. */
+  readonly imageUuid: string;
+  /** The folders in which any image is allowed. */
+  readonly folders: readonly string[];
 }
 
-async function uuidOf(path: string, name: string): Promise<string | undefined> {
-  const storage = await openFile(path, name);
+/**
+ * Checks an open image: it must lie within one of the folders, or contain the UUID that it is registered with. A
+ * configuration must not be able to show `/etc/shadow` as a disk.
+ * @returns warnings.
+ * @throws {DeniedError} where neither holds.
+ */
+export async function admit(
+  { storage, identity }: Layer,
+  { imageUuid, folders }: Admission,
+): Promise<string[]> {
+  const found = identity?.uuid;
+  if (imageUuid !== "" && found === imageUuid) return [];
+  const place = await locate(storage);
+  const roots = await resolveAll(folders);
+  if (place === undefined || !roots.some((root) => isWithin(root, place))) {
+    throw new DeniedError({
+      file: storage.name,
+      thing:
+        "a machine's configuration registers this file, but nothing in it says that it is this image, and it lies outside the machine's folder",
+      hint: `allow it with --allow-dir ${JSON.stringify(dirname(place ?? storage.path))}`,
+    });
+  }
+  return found === undefined || imageUuid === ""
+    ? []
+    : [`${storage.name}: this image is {${found}}, but {${imageUuid}} is registered in its place`];
+}
+
+/**
+ * Checks the image at `path` as `admit`, and closes it again. What is shown later is opened anew, and must be checked
+ * again then: this only tells the user early.
+ * @throws {DiskError} also where the file is not an image that vdisk reads.
+ */
+export async function admitImage(path: string, admission: Admission): Promise<string[]> {
+  const storage = await openFile(path);
   try {
-    return (await openLayer(storage)).identity?.uuid;
+    return await admit(await openLayer(storage), admission);
   } finally {
     await storage.close();
   }

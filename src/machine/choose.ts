@@ -6,8 +6,9 @@ import { realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname } from "node:path";
 import { MissingError, UnsupportedError } from "../errors.js";
+import { homeOf } from "../image/chain.js";
 import { EXTENSIONS } from "../image/parents.js";
-import { admitImage } from "./admission.js";
+import { admitImage, type Admission } from "./admission.js";
 import { chooseDisk } from "./disk-choice.js";
 import type { MachineList, SoughtImage } from "./hypervisor.js";
 import { flatten } from "./flatten.js";
@@ -32,6 +33,8 @@ export interface Wanted {
 export interface Chosen {
   /** The image to open. */
   readonly image: string;
+  /** What the image must satisfy when it is opened; undefined where the user named the file itself. */
+  readonly admission?: Admission | undefined;
   /** All states of its disk, the oldest first; undefined where no machine tells of them: then its chain does. */
   readonly states?: readonly DiskState[];
   /** The one that is chosen; undefined where the image shows none that is listed. */
@@ -105,14 +108,14 @@ async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
     if (snapshot === undefined) return { image, notices };
     const tree = await chainTree(image, allowDirs);
     const { state, notice } = chooseState(tree, snapshot);
-    return { image: state.image!, states: tree.states, state, notices: [...notices, ...listOf(notice)] };
+    const admission = { imageUuid: state.imageUuid, folders: [...homeOf(sought.path), ...allowDirs] };
+    const all = [...notices, ...listOf(notice)];
+    return { image: state.image!, admission, states: tree.states, state, notices: all };
   }
   const chosen = await chooseOfFound(found, wanted);
-  return {
-    ...chosen,
-    image: snapshot === undefined ? image : chosen.image,
-    notices: [...notices, ...chosen.notices],
-  };
+  const all = [...notices, ...chosen.notices];
+  if (snapshot !== undefined) return { ...chosen, notices: all };
+  return { ...chosen, image, admission: undefined, notices: all }; // it is the file that the user named
 }
 
 async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): Promise<Chosen> {
@@ -188,10 +191,11 @@ async function finish(
       hint: "decrypt it there first (VBoxManage encryptmedium)",
     });
   }
-  const odd = await admitImage(image, imageUuid, [dirname(machine.path), ...allowDirs]);
+  const admission = { imageUuid, folders: [dirname(machine.path), ...allowDirs] };
+  const odd = await admitImage(image, admission);
   const unclean = allowLive ? undefined : inUse(machine, disk, state);
   const notices = [...machine.warnings, ...odd, ...listOf(notice), ...listOf(unclean)];
-  return { image, states: disk.states, state, machine, disk, notices };
+  return { image, admission, states: disk.states, state, machine, disk, notices };
 }
 
 /** What is to be said of a state at which the guest had its file systems mounted. */

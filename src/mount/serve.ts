@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { fromHost } from "../errors.js";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
+import type { Admission } from "../machine/admission.js";
 import type { DiskState } from "../machine/machine.js";
 import { openDisk } from "../tree/disk.js";
 import { checkMountPoint } from "./place.js";
@@ -11,6 +12,8 @@ import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } f
 
 export interface MountRequest {
   readonly image: string;
+  /** What the image must satisfy where the user did not name the file itself. */
+  readonly admission?: Admission | undefined;
   readonly mountPoint: string;
   /** The file of `log` so far, which gets the name of the mount's log, in place of the log of the mount before. */
   readonly log?: string;
@@ -60,6 +63,7 @@ export async function serveMount(
     fileSystems: request.fileSystems,
     allowLive: request.allowLive ?? false,
     guestFiles: request.guestFiles ?? true,
+    admission: request.admission,
     ...(request.states !== undefined && { states: request.states }),
     report: (warning) => {
       log.warn({ image: request.image }, warning);

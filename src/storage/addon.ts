@@ -33,6 +33,13 @@ export interface Addon {
   /** The descriptor that was sent through `socket`, the caller's to close; or the errno, negative. */
   receiveDescriptor(socket: number): number;
 
+  // opening.cc
+  /**
+   * A descriptor that identifies the file at `path` without opening it for reading (O_PATH); the caller closes it. Or a
+   * negative errno: -ELOOP if a part of `path` is a symbolic link, -ENOSYS if the kernel cannot check for that.
+   */
+  openResolved(path: string): number;
+
   // reading.cc
   /**
    * How many bytes of `into` were filled, from the first on, of those that the host has in memory; or the errno,

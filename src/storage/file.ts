@@ -1,55 +1,96 @@
 /** Files and block devices of the host, opened for reading only. */
-import { constants, fstatSync, type Stats } from "node:fs";
-import { open, stat, type FileHandle } from "node:fs/promises";
+import { close, fstatSync, read, type Stats } from "node:fs";
 import { resolve } from "node:path";
-import { CorruptError, fromHost, UnsupportedError } from "../errors.js";
+import { promisify } from "node:util";
+import { CorruptError, fromHost, HostError, isErrnoException, UnsupportedError } from "../errors.js";
 import { loadAddon } from "./addon.js";
+import { pinFile, type Pin } from "./pin.js";
 import type { Storage } from "./storage.js";
+
+// Descriptors as numbers, not as FileHandles: when a worker ends, Node closes FileHandles first, and the addon's
+// threads may still be reading; numbers it closes last.
+const readDescriptor = promisify(read);
+const closeDescriptor = promisify(close);
 
 /**
  * Opens the regular file or block device `path`.
- * @param name what complaints call it; `path` unless told.
+ * @param name the file's name in error messages; `path` by default.
  * @throws {MissingError | DeniedError | HostError} as the host says.
  * @throws {UnsupportedError} for a directory, a pipe, a socket or a character device.
  */
 export async function openFile(path: string, name = path): Promise<Storage> {
-  // Before it is opened, since that alone can do things: a pipe's writer goes on, a watchdog begins to count.
-  refuseOthers(await stat(path).catch(failed(name)), name);
-  const handle = await openQuietly(path, name);
+  return openPinned(await pinFile(path, name), path, name);
+}
+
+/** Opens the file of `pin`, which was found at `path`, and releases the pin; otherwise as `openFile`. */
+export async function openPinned(pin: Pin, path: string, name: string): Promise<Storage> {
   try {
-    const stats = fstatSync(handle.fd); // on the spot: a chain has hundreds of images
-    refuseOthers(stats, name); // the name may have been swapped
-    const size = stats.isBlockDevice() ? await deviceSize(handle) : stats.size;
-    return new FileStorage(resolve(path), name, size, handle);
+    refuseOthers(pin.stats, name);
+    const fd = await pin.open();
+    try {
+      const stats = fstatSync(fd); // synchronous: a chain has hundreds of images
+      const size = stats.isBlockDevice() ? await deviceSize(fd) : stats.size;
+      return new FileStorage(resolve(path), name, size, fd);
+    } catch (error) {
+      await closeDescriptor(fd);
+      throw error;
+    }
   } catch (error) {
-    await handle.close();
     throw fromHost(error, name);
+  } finally {
+    pin.release();
   }
 }
+
+/** In place of a descriptor that was closed. */
+const CLOSED = -1;
 
 class FileStorage implements Storage {
   readonly path: string;
   readonly name: string;
   readonly size: number;
-  readonly #handle: FileHandle;
+  #fd: number;
+  #holds = 0;
+  #released: (() => void) | undefined;
 
-  constructor(path: string, name: string, size: number, handle: FileHandle) {
+  constructor(path: string, name: string, size: number, fd: number) {
     this.path = path;
     this.name = name;
     this.size = size;
-    this.#handle = handle;
+    this.#fd = fd;
   }
 
   get fd(): number {
-    return this.#handle.fd;
+    return this.#fd;
+  }
+
+  hold(): () => void {
+    this.#holds++;
+    return () => {
+      if (--this.#holds === 0) this.#released?.();
+    };
   }
 
   async read(into: Uint8Array, offset: number): Promise<void> {
-    let done = into.length <= SMALL_READ ? readCached(this.fd, into, offset) : 0;
+    const done = into.length <= SMALL_READ ? readCached(this.#fd, into, offset) : 0;
+    if (done === into.length) return;
+    const release = this.hold();
+    try {
+      await this.#readRest(into, offset, done);
+    } finally {
+      release();
+    }
+  }
+
+  /** Reads all but the first `done` bytes of `into`. */
+  async #readRest(into: Uint8Array, offset: number, done: number): Promise<void> {
+    const fd = this.#fd;
+    if (fd === CLOSED) throw new HostError({ file: this.name, thing: "this file is closed" }, "EBADF");
     while (done < into.length) {
-      const { bytesRead } = await this.#handle
-        .read(into, done, into.length - done, offset + done)
-        .catch(failed(this.name));
+      const left = into.length - done;
+      const { bytesRead } = await readDescriptor(fd, into, done, left, offset + done).catch(
+        failed(this.name),
+      );
       if (bytesRead === 0) {
         throw new CorruptError({
           file: this.name,
@@ -65,7 +106,12 @@ class FileStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    const fd = this.#fd;
+    this.#fd = CLOSED; // no new read may use the number
+    if (fd === CLOSED) return;
+    // Closed earlier, the number may mean another file while something still reads from it.
+    if (this.#holds > 0) await new Promise<void>((resolve) => (this.#released = resolve));
+    await closeDescriptor(fd);
   }
 }
 
@@ -79,22 +125,6 @@ export const SMALL_READ = 64 * 2 ** 10;
 function readCached(fd: number, into: Uint8Array, offset: number): number {
   const addon = loadAddon();
   return typeof addon === "string" ? 0 : Math.max(0, addon.readCached(fd, into, offset));
-}
-
-/**
- * Opens without leaving a trace: O_NOATIME keeps the access time where the host lets us (the owner and root),
- * O_NONBLOCK keeps a pipe in an image's place from blocking for ever.
- */
-async function openQuietly(path: string, name: string): Promise<FileHandle> {
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-  // Absent on macOS, whatever the type says.
-  const noAccessTime = (constants.O_NOATIME as number | undefined) ?? 0;
-  try {
-    return await open(path, flags | noAccessTime);
-  } catch (error) {
-    if (noAccessTime === 0 || (error as NodeJS.ErrnoException).code !== "EPERM") throw fromHost(error, name);
-  }
-  return open(path, flags).catch(failed(name));
 }
 
 /** What is thrown in place of the host's complaint about `name`. */
@@ -112,19 +142,23 @@ export function refuseOthers(stats: Stats, name: string): void {
 }
 
 /** A block device's size: stat says 0. Without the addon, the last readable byte is searched for. */
-async function deviceSize(handle: FileHandle): Promise<number> {
+async function deviceSize(fd: number): Promise<number> {
   const addon = loadAddon();
-  return typeof addon === "string" ? searchEnd(handle) : addon.blockDeviceSize(handle.fd);
+  return typeof addon === "string" ? searchEnd(fd) : addon.blockDeviceSize(fd);
 }
 
 /** Bytes that every device's size is a multiple of. */
 const SECTOR = 512;
 
-async function searchEnd(handle: FileHandle): Promise<number> {
+async function searchEnd(fd: number): Promise<number> {
   const probe = Buffer.alloc(SECTOR);
   const reads = async (sector: number): Promise<boolean> => {
-    const result = await handle.read(probe, 0, SECTOR, sector * SECTOR).catch(() => undefined);
-    return result?.bytesRead === SECTOR;
+    try {
+      return (await readDescriptor(fd, probe, 0, SECTOR, sector * SECTOR)).bytesRead === SECTOR;
+    } catch (error) {
+      if (isErrnoException(error)) return false;
+      throw error;
+    }
   };
   let ended = 1;
   while (await reads(ended)) ended *= 2;

@@ -1,12 +1,13 @@
 /**
  * The gate: every file that an image names (a parent, an extent, a backing file) is opened through here. A
- * hostile image must not be able to show `/etc/shadow`.
+ * hostile image must not be able to show `/etc/shadow`, even if files are renamed while it is opened.
  */
-import { fstatSync, readlinkSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, sep } from "node:path";
-import { DeniedError, fromHost } from "../errors.js";
-import { openFile } from "./file.js";
+import { DeniedError, fromHost, isErrnoException } from "../errors.js";
+import { openPinned } from "./file.js";
+import { pinResolved, placeOf } from "./pin.js";
 import type { Storage } from "./storage.js";
 
 export interface Gate {
@@ -20,12 +21,13 @@ export interface Gate {
 /**
  * A gate that lets through regular files and block devices below `folders`, and the exact `files`.
  * Folders and files that do not exist let nothing through.
+ * @param pin how a path without symbolic links is pinned; tests replace it.
  */
-export async function openGate(folders: readonly string[], files: readonly string[] = []): Promise<Gate> {
-  const resolveAll = async (paths: readonly string[]): Promise<string[]> =>
-    (await Promise.all(paths.map((path) => realpath(path).catch(() => undefined)))).filter(
-      (path) => path !== undefined,
-    );
+export async function openGate(
+  folders: readonly string[],
+  files: readonly string[] = [],
+  pin = pinResolved,
+): Promise<Gate> {
   const roots = await resolveAll(folders);
   const exact = new Set(await resolveAll(files));
   return {
@@ -40,40 +42,37 @@ export async function openGate(folders: readonly string[], files: readonly strin
           hint: `allow it with --allow-dir ${JSON.stringify(dirname(real))}`,
         });
       }
-      const storage = await openFile(real, path);
-      // The name may have been swapped between the check and the opening.
-      if (placeOf(storage.fd) !== real && !(await isStillThere(storage, path, real))) {
-        await storage.close();
-        throw new DeniedError({
-          file: path,
-          thing: "this file was replaced while it was being opened",
-          hint: "try again",
-        });
-      }
-      return storage;
+      // `real` has no symbolic links, and is opened only as long as that is so.
+      return openPinned(await pin(real, path), real, path);
     },
   };
+}
+
+/** `paths` with every symbolic link followed, without those that the host cannot resolve. */
+export async function resolveAll(paths: readonly string[]): Promise<string[]> {
+  const resolved = await Promise.all(paths.map((path) => realpath(path).catch(undefinedIfHost)));
+  return resolved.filter((path) => path !== undefined);
+}
+
+/**
+ * Where the open file `storage` lies, without symbolic links; undefined where that cannot be told. On Linux the host
+ * says it of the descriptor; elsewhere the path must still lead to the file that is open.
+ */
+export async function locate(storage: Storage): Promise<string | undefined> {
+  if (process.platform === "linux") return placeOf(storage.fd);
+  const real = await realpath(storage.path).catch(undefinedIfHost);
+  const named = real === undefined ? undefined : await stat(real, { bigint: true }).catch(undefinedIfHost);
+  const opened = fstatSync(storage.fd, { bigint: true });
+  return named?.ino === opened.ino && named.dev === opened.dev ? real : undefined;
+}
+
+/** For a host's error: undefined. Any other error is thrown. */
+export function undefinedIfHost(error: unknown): undefined {
+  if (!isErrnoException(error)) throw error;
 }
 
 /** Whether `path` is `folder` or lies below it; both resolved. */
 export function isWithin(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return way === "" || (way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way));
-}
-
-/** Where the host says that an open file lies; undefined where it does not say, as on macOS. Source: proc_pid_fd(5). */
-function placeOf(fd: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether `path` still leads to `real`, and that is what was opened. */
-async function isStillThere(storage: Storage, path: string, real: string): Promise<boolean> {
-  if ((await realpath(path).catch(() => undefined)) !== real) return false;
-  const opened = fstatSync(storage.fd);
-  const named = await stat(real).catch(() => undefined);
-  return opened.ino === named?.ino && opened.dev === named.dev;
 }

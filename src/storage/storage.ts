@@ -15,5 +15,7 @@ export interface Storage {
    * @throws {HostError} where the host fails.
    */
   read(into: Uint8Array, offset: number): Promise<void>;
+  /** Keeps `fd` open, even if the storage is closed meanwhile, until the function that it returns is called. */
+  hold?(): () => void;
   close(): Promise<void>;
 }

@@ -28,7 +28,11 @@ export async function readStored(parts: readonly StoredPart[], whole: Uint8Array
     parts.forEach(({ storage, offset, into }, index) => {
       runs.set([storage.fd, offset, into.byteOffset - whole.byteOffset, into.length], index * 4);
     });
-    if (await addon.readRuns(runs, whole)) return;
+    const releases = [...new Set(parts.map(({ storage }) => storage))].map((storage) => storage.hold?.());
+    const isDone = await addon.readRuns(runs, whole).finally(() => {
+      for (const release of releases) release?.();
+    });
+    if (isDone) return;
     // One by one, they say what is wrong.
   }
   let next = 0;

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { fromHost, MissingError } from "../errors.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import { openImages, type Chain } from "../image/chain.js";
+import { admit, type Admission } from "../machine/admission.js";
 import type { DiskState } from "../machine/machine.js";
 import { findImages } from "../machine/machines.js";
 import { chainStates } from "../machine/unowned.js";
@@ -16,6 +17,8 @@ import { openView, type View } from "./view.js";
 export interface OpenOptions {
   /** Folders, besides the image's own, in which files that the image names may lie. */
   readonly allowDirs?: readonly string[];
+  /** What the image must satisfy where the user did not name the file itself. */
+  readonly admission?: Admission | undefined;
   readonly fileSystems?: FileSystemOptions;
   /** Whether it is all right that another program is writing to the images: nothing is said about it. */
   readonly allowLive?: boolean;
@@ -55,6 +58,7 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
       return allowLive ? view : { ...view, warnings: [...liveWarnings(paths), ...view.warnings] };
     };
     const chain = await images.chain(path);
+    if (options.admission !== undefined) await admit(chain.layers[0]!, options.admission);
     const view = await openChecked(chain);
     const absolute = resolve(path);
     const owner = await ownerOf(absolute);

@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { CorruptError, DeniedError, MissingError, withContext } from "../errors.js";
 import { homeOf, type Chain, type Images } from "../image/chain.js";
 import type { DiskState } from "../machine/machine.js";
-import { isWithin } from "../storage/gate.js";
+import { isWithin, locate, resolveAll } from "../storage/gate.js";
 import type { DirectoryFixture, Fixture, FixtureOwner } from "./fixtures.js";
 import { entriesOf, ownerOf } from "./layout.js";
 import { directoryNames } from "./names.js";
@@ -84,14 +84,13 @@ async function checkIdentity(state: DiskState, { layers }: Chain, common: Common
       expected: `${state.imageUuid}, by which the machine knows it`,
     });
   }
-  const roots = [...homeOf(await realpath(common.path)), ...common.allowDirs];
-  const folders = await Promise.all(roots.map((root) => realpath(root)));
-  const path = await realpath(storage.path);
-  if (folders.some((folder) => isWithin(folder, path))) return;
+  const folders = await resolveAll([...homeOf(await realpath(common.path)), ...common.allowDirs]);
+  const path = await locate(storage);
+  if (path !== undefined && folders.some((folder) => isWithin(folder, path))) return;
   throw new DeniedError({
     file: storage.name,
     thing:
       "the machine has this file as an image, but nothing in it says so, and it lies outside the image's folders",
-    hint: `allow it with --allow-dir ${JSON.stringify(dirname(path))}`,
+    hint: `allow it with --allow-dir ${JSON.stringify(dirname(path ?? storage.path))}`,
   });
 }

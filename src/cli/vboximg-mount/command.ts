@@ -1,6 +1,7 @@
 /** What `vboximg-mount` takes, and what it does. */
 import type { CommandModule } from "yargs";
 import { printSentence } from "../../bytes/text.js";
+import type { Chosen } from "../../machine/choose.js";
 import type { MachineList } from "../../machine/hypervisor.js";
 import { findMachine, listMachines } from "../../machine/machines.js";
 import { startMount } from "../../mount/start.js";
@@ -74,9 +75,9 @@ async function printMachines({ vm, verbose, wide }: Arguments): Promise<void> {
 }
 
 async function printPartitions(argv: Arguments): Promise<void> {
-  const image = await imageOf(argv);
+  const { image, ...admitted } = await imageOf(argv);
   const { openDisk } = await import("../../tree/disk.js");
-  const disk = await openDisk(image, { allowDirs: argv.allowDir, guestFiles: false });
+  const disk = await openDisk(image, { ...admitted, allowDirs: argv.allowDir, guestFiles: false });
   try {
     for (const warning of disk.warnings) tell(NAME, printSentence(warning));
     await write(partitionListing(disk, process.stdout.isTTY));
@@ -96,7 +97,7 @@ async function mount(argv: Arguments): Promise<void> {
     tell(NAME, "the mount is read-only: vdisk does not write yet, and writing to it fails with EROFS");
   }
   const { image, mountPoint, log, warnings } = await startMount(argv.mountPoint, async () => ({
-    image: await imageOf(argv),
+    ...(await imageOf(argv)),
     states: [], // vboximg-mount shows one
     allowDirs: argv.allowDir,
     fileSystems: { ignoreCase },
@@ -118,14 +119,14 @@ function noImage(): UsageError {
 }
 
 /** The image that is asked for; what the user should know of it is said. */
-async function imageOf({ image, vm, allowDir }: Arguments): Promise<string> {
+async function imageOf({ image, vm, allowDir }: Arguments): Promise<Pick<Chosen, "image" | "admission">> {
   if (image === undefined) throw noImage();
   let list: MachineList | undefined;
   const meant = await imageMeant(image, async () => (list = await machinesOf(vm)));
   const { choose } = await import("../../machine/choose.js");
   const chosen = await choose({ image: meant, allowDirs: allowDir }, list);
   for (const notice of chosen.notices) tell(NAME, printSentence(notice));
-  return chosen.image;
+  return { image: chosen.image, admission: chosen.admission };
 }
 
 /** All machines, or the one that is called `name`. */

@@ -1,0 +1,162 @@
+/**
+ * Opening exactly the file that was checked. A name can be made to mean another file between two system calls, so the
+ * name is used once, to pin the file; checking and opening then use the pin. Linux pins with an O_PATH descriptor,
+ * which identifies a file without opening it: a pipe's writer keeps waiting, a watchdog does not start. Elsewhere, the
+ * file that was opened must have the inode of the file that was checked.
+ */
+import {
+  close,
+  closeSync,
+  constants,
+  fstatSync,
+  open,
+  readlinkSync,
+  type BigIntStats,
+  type Stats,
+} from "node:fs";
+import { realpath, stat } from "node:fs/promises";
+import { promisify } from "node:util";
+import { DeniedError, fromHost, isErrnoException } from "../errors.js";
+import { loadAddon, type Addon } from "./addon.js";
+
+/** A file that was found by name and is not open yet. */
+export interface Pin {
+  readonly stats: Stats;
+  /**
+   * Opens the pinned file for reading: a descriptor, the caller's to close.
+   * @throws {DeniedError | HostError} as the host says; DeniedError if it is another file by now.
+   */
+  open(): Promise<number>;
+  /** Frees the pin, not what it opened. */
+  release(): void;
+}
+
+/** Source: Linux include/uapi/asm-generic/fcntl.h. Node does not name it. */
+const O_PATH = 0o10000000;
+
+/** Fail if any part of the path is a symbolic link. Source: xnu bsd/sys/fcntl.h, macOS 11. Earlier systems ignore it. */
+const O_NOFOLLOW_ANY = 0x20000000;
+
+/** Linux's number for "no such system call". */
+const ENOSYS = 38;
+
+const openDescriptor = promisify(open);
+
+/**
+ * Pins the file at `path`, following symbolic links.
+ * @param name the file's name in error messages.
+ * @throws {MissingError | DeniedError | HostError} as the host says.
+ */
+export async function pinFile(path: string, name: string): Promise<Pin> {
+  try {
+    if (process.platform !== "linux") return await unpinned(path, name, await stat(path), 0);
+    return pinned(await openDescriptor(path, O_PATH), path, name);
+  } catch (error) {
+    throw fromHost(error, name);
+  }
+}
+
+/**
+ * Pins the file at `path`, which contains no symbolic link.
+ * @param name the file's name in error messages.
+ * @param addon the loaded addon, or why there is none.
+ * @throws {DeniedError} if a part of `path` is a symbolic link by now, so that another file would be opened.
+ * @throws {MissingError | HostError} as the host says.
+ */
+export async function pinResolved(
+  path: string,
+  name: string,
+  addon: Addon | string = loadAddon(),
+): Promise<Pin> {
+  try {
+    if (process.platform !== "linux") {
+      const stats = await stat(path);
+      if ((await realpath(path)) !== path) throw replaced(name);
+      return await unpinned(path, name, stats, process.platform === "darwin" ? O_NOFOLLOW_ANY : 0);
+    }
+    const direct = typeof addon === "string" ? -ENOSYS : addon.openResolved(path);
+    if (direct >= 0) return pinned(direct, path, name);
+    // Where it fails, opening by name says why; where that succeeds, the host must confirm the place.
+    const fd = await openDescriptor(path, O_PATH);
+    if (placeOf(fd) === path) return pinned(fd, path, name);
+    closeSync(fd);
+    throw replaced(name);
+  } catch (error) {
+    throw fromHost(error, name);
+  }
+}
+
+/**
+ * Where the open file `fd` lies now, without symbolic links; undefined where the host does not tell. Source: proc_pid_fd(5).
+ */
+export function placeOf(fd: number): string | undefined {
+  try {
+    return readlinkSync(descriptorPath(fd));
+  } catch (error) {
+    if (isErrnoException(error)) return undefined;
+    throw error;
+  }
+}
+
+const descriptorPath = (fd: number): string => `/proc/self/fd/${fd}`;
+
+function pinned(pin: number, path: string, name: string): Pin {
+  return {
+    stats: fstatSync(pin),
+    async open() {
+      try {
+        return await openQuietly(descriptorPath(pin));
+      } catch (error) {
+        if (!isErrnoException(error)) throw error;
+      }
+      // Without /proc, or without rights to it, the name is used again; without rights to the file, this says so.
+      return openSame(path, name, fstatSync(pin, { bigint: true }), 0);
+    },
+    release() {
+      closeSync(pin);
+    },
+  };
+}
+
+/** Where no descriptor can pin a file: its inode number stands for it. */
+async function unpinned(path: string, name: string, stats: Stats, flags: number): Promise<Pin> {
+  const exact = await stat(path, { bigint: true });
+  return { stats, open: () => openSame(path, name, exact, flags), release: () => undefined };
+}
+
+/** Opens `path` by name; refuses it if it is not the file of `stats`. */
+async function openSame(path: string, name: string, stats: BigIntStats, flags: number): Promise<number> {
+  try {
+    const fd = await openQuietly(path, flags);
+    const opened = fstatSync(fd, { bigint: true });
+    if (opened.ino === stats.ino && opened.dev === stats.dev) return fd;
+    await promisify(close)(fd);
+    throw replaced(name);
+  } catch (error) {
+    throw fromHost(error, name);
+  }
+}
+
+/**
+ * Opens for reading without leaving a trace: O_NOATIME keeps the access time where the host allows it (to the owner
+ * and root), O_NONBLOCK keeps a pipe in the file's place from blocking.
+ */
+async function openQuietly(path: string, extra = 0): Promise<number> {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | extra;
+  // Absent on macOS, whatever the type says.
+  const noAccessTime = (constants.O_NOATIME as number | undefined) ?? 0;
+  try {
+    return await openDescriptor(path, flags | noAccessTime);
+  } catch (error) {
+    if (noAccessTime === 0 || (error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+    return openDescriptor(path, flags);
+  }
+}
+
+function replaced(name: string): DeniedError {
+  return new DeniedError({
+    file: name,
+    thing: "this file was replaced while it was being opened",
+    hint: "try again",
+  });
+}
