@@ -3,28 +3,19 @@ import type { CommandModule } from "yargs";
 import { DiskError, UnsupportedError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { read } from "../extent/read.js";
-import type { NodeType } from "../filesystem/filesystem.js";
-import { findNode } from "../tree/path.js";
+import type { Disk } from "../tree/disk.js";
+import { findNode, withArticle } from "../tree/path.js";
 import { diskOptions, withDisk, type DiskArguments } from "./disk.js";
-import { write } from "./output.js";
+import { complainAndGoOn } from "./exit.js";
+import { isOfOutput, write } from "./output.js";
 
 interface Arguments extends DiskArguments {
   path: string[];
 }
 
-/** Bytes read at once; and where a part of them is damaged, so that what stands before it is not lost. */
+/** Bytes of one read. After damage, small reads follow, so that the bytes before it are still written. */
 const CHUNK_SIZE = 2 ** 20;
 const SMALL_CHUNK_SIZE = 512;
-
-const NAMES: Readonly<Record<NodeType, string>> = {
-  file: "a regular file",
-  directory: "a directory",
-  symlink: "a symbolic link",
-  fifo: "a pipe",
-  socket: "a socket",
-  block: "a block device",
-  character: "a character device",
-};
 
 export const cat: CommandModule<object, Arguments> = {
   command: "cat <image> <path..>",
@@ -42,21 +33,30 @@ export const cat: CommandModule<object, Arguments> = {
   handler: (argv) =>
     withDisk(argv, async (disk) => {
       for (const path of argv.path) {
-        const { id, attributes } = await findNode(disk, path, true);
-        if (attributes.type !== "file") {
-          throw new UnsupportedError({
-            file: path,
-            thing: "this",
-            found: NAMES[attributes.type],
-            expected: "a regular file",
-          });
+        try {
+          await writeFile(disk, path);
+        } catch (error) {
+          if (!(error instanceof DiskError) || isOfOutput(error)) throw error;
+          complainAndGoOn(error); // the other files may be sound
         }
-        await copy(await disk.tree.open(id));
       }
     }),
 };
 
-/** Writes all of `source`, or what can be had of it before an error. */
+async function writeFile(disk: Disk, path: string): Promise<void> {
+  const { id, attributes } = await findNode(disk, path, true);
+  if (attributes.type !== "file") {
+    throw new UnsupportedError({
+      file: path,
+      thing: "this",
+      found: withArticle(attributes.type),
+      expected: "a regular file",
+    });
+  }
+  await copy(await disk.tree.open(id));
+}
+
+/** Writes all of `source`, or all that can be read before an error. */
 async function copy(source: BlockSource): Promise<void> {
   for (let at = 0, size = CHUNK_SIZE; at < source.size;) {
     const length = Math.min(size, source.size - at);

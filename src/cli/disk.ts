@@ -1,11 +1,12 @@
 /** What all commands on an image share: the options, and opening the disk with its warnings told. */
 import type { Argv } from "yargs";
+import { DiskError } from "../errors.js";
 import { parseZone } from "../bytes/zone.js";
 import { CODE_PAGES, codePageNumber } from "../filesystem/fat/codepages.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Chosen } from "../machine/choose.js";
 import type { Disk } from "../tree/disk.js";
-import { UsageError } from "./exit.js";
+import { complainAndGoOn, exitCodeOf, isReported, setExitCode, UsageError } from "./exit.js";
 import { warner, type Level, type Warn } from "./log.js";
 
 export interface DiskArguments {
@@ -165,10 +166,13 @@ export async function chooseImage(argv: DiskArguments, warn: Warn): Promise<Chos
   return chosen;
 }
 
-/** Opens the disk, hands it to `work`, and closes it whatever happens. */
+/**
+ * Opens the disk, calls `work` with it, and closes it whatever happens. Warnings are logged before; why a part of the
+ * disk is missing is logged after, unless `work` has reported that itself.
+ */
 export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
   const warn = warner(argv.logLevel);
-  let told: Promise<void> | undefined;
+  let logged: Promise<void> | undefined;
   const { image, admission, states } = await chooseImage(argv, warn);
   const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(image, {
@@ -178,14 +182,30 @@ export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promis
     admission,
     ...(states !== undefined && { states }),
     report: (warning) => {
-      told = warn(warning);
+      logged = warn(warning);
     },
   });
   try {
-    for (const warning of disk.warnings) await warn(warning);
-    await work(disk);
+    const problems = new Map(disk.problems.map(({ warning, error }) => [warning, error]));
+    for (const warning of disk.warnings) if (!problems.has(warning)) await warn(warning);
+    try {
+      await work(disk);
+    } catch (error) {
+      complainAndGoOn(error);
+    }
+    for (const [warning, error] of problems) {
+      if (!(error instanceof DiskError)) complainAndGoOn(error);
+      else if (!isReported(error)) await warn(warning);
+    }
   } finally {
-    await told;
+    await logged;
     await disk.close();
+  }
+}
+
+/** Sets the exit code of a command whose output lacks the parts of `disk` that are damaged. */
+export function markIncomplete({ problems }: Disk): void {
+  for (const { error } of problems) {
+    if (error instanceof DiskError && error.code !== "UNSUPPORTED") setExitCode(exitCodeOf(error));
   }
 }

@@ -1,4 +1,4 @@
-/** How a command ends: one line on standard error, and an exit code (sysexits.h where it has one). */
+/** How a command ends: one line on standard error for each problem, and an exit code (sysexits.h where it has one). */
 import { printSentence } from "../bytes/text.js";
 import { DiskError, isErrnoException, UsageError } from "../errors.js";
 
@@ -15,23 +15,58 @@ export const ExitCode = {
   denied: 77,
 } as const;
 
-/** Says what went wrong in `program`, and answers the exit code for it. */
+/** Messages that are remembered so that none is printed twice: more than anybody reads. */
+const REMEMBERED_LIMIT = 10_000;
+
+const reported = new Set<string>();
+
+/** Reports `error` on standard error, once however often it comes, and returns the exit code for it. */
 export function complain(error: unknown, program = "vdisk"): number {
-  const say = (message: string): void => {
-    tell(program, message);
-  };
-  if (error instanceof DiskError) {
-    say(printSentence(error.message));
-    return {
-      CORRUPT: ExitCode.corrupt,
-      MISSING: ExitCode.missing,
-      UNSUPPORTED: ExitCode.unsupported,
-      DENIED: ExitCode.denied,
-      HOST: ExitCode.host,
-    }[error.code];
+  if (!(error instanceof DiskError)) return complainOfOther(error, program);
+  if (!isReported(error)) {
+    markReported(error);
+    tell(program, printSentence(error.message));
   }
+  return exitCodeOf(error);
+}
+
+/** Reports a problem after which the command goes on; the exit code is that of the first, or of a bug. */
+export function complainAndGoOn(error: unknown): void {
+  setExitCode(complain(error));
+}
+
+/** Keeps `code` for the end of the command, unless another problem came first; a bug outranks all. */
+export function setExitCode(code: number): void {
+  if (code === ExitCode.bug || (process.exitCode ?? ExitCode.done) === ExitCode.done) process.exitCode = code;
+}
+
+/** Whether `error` has been reported, with whatever context. */
+export function isReported(error: Error): boolean {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) if (reported.has(at.message)) return true;
+  return false;
+}
+
+/** Remembers that `error`, and the errors that caused it, need not be reported any more. */
+export function markReported(error: unknown): void {
+  if (reported.size >= REMEMBERED_LIMIT) reported.clear();
+  for (let at = error; at instanceof DiskError; at = at.cause) reported.add(at.message);
+}
+
+/** The exit code for an error that a disk, or the host, gives reason to. */
+export function exitCodeOf({ code }: DiskError): number {
+  return {
+    CORRUPT: ExitCode.corrupt,
+    MISSING: ExitCode.missing,
+    UNSUPPORTED: ExitCode.unsupported,
+    DENIED: ExitCode.denied,
+    HOST: ExitCode.host,
+  }[code];
+}
+
+/** Reports a wrong command line, or a bug. */
+function complainOfOther(error: unknown, program: string): number {
   if (isErrnoException(error) && error.syscall === "uv_cwd") {
-    say("the folder that you are in does not exist any more; cd to another");
+    tell(program, "the current folder does not exist any more; cd to another");
     return ExitCode.missing;
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
@@ -39,16 +74,15 @@ export function complain(error: unknown, program = "vdisk"): number {
       .trim()
       .replaceAll(/:\s*\n\s*/g, ": ")
       .replaceAll(/\s*\n\s*/g, "; ");
-    say(printSentence(message.includes("--help") ? message : `${message}; see ${program} --help`));
+    tell(program, printSentence(message.includes("--help") ? message : `${message}; see ${program} --help`));
     return ExitCode.usage;
   }
-  say(
-    `this is a fault of vdisk itself, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  tell(program, `this is a bug in vdisk, please report it: ${stack}`);
   return ExitCode.bug;
 }
 
-/** One line of `program` on standard error. */
+/** Prints one line of `program` on standard error. */
 export function tell(program: string, message: string): void {
   process.stderr.write(`${program}: ${message}\n`);
 }

@@ -4,7 +4,8 @@ import { printSentence } from "../bytes/text.js";
 import type { Layer } from "../image/image.js";
 import type { Disk } from "../tree/disk.js";
 import type { Part } from "../tree/part.js";
-import { diskOptions, type DiskArguments, withDisk } from "./disk.js";
+import { diskOptions, markIncomplete, type DiskArguments, withDisk } from "./disk.js";
+import { contentsText } from "./list-partitions.js";
 import { columns, formatSize, shown, write, writeJson } from "./output.js";
 
 interface Arguments extends DiskArguments {
@@ -24,11 +25,12 @@ export const info: CommandModule<object, Arguments> = {
         default: false,
         describe: "With all details",
       }) as never,
-  // The warnings are part of what is told here: the log need not repeat them.
+  // The output contains the warnings, so they are not logged as well.
   handler: (argv) =>
-    withDisk({ ...argv, logLevel: argv.logLevel ?? "error" }, (disk) =>
-      argv.json ? writeJson(jsonOf(disk)) : write(textOf(disk, argv.verbose)),
-    ),
+    withDisk({ ...argv, logLevel: argv.logLevel ?? "error" }, async (disk) => {
+      await (argv.json ? writeJson(jsonOf(disk)) : write(textOf(disk, argv.verbose)));
+      markIncomplete(disk);
+    }),
 };
 
 function jsonOf(disk: Disk): unknown {
@@ -46,7 +48,7 @@ function jsonOf(disk: Disk): unknown {
       details: layer.details,
     })),
     table: { kind: disk.table.kind, uuid: disk.table.uuid, sectorSize: disk.table.sectorSize },
-    volumes: disk.parts.map(({ volume, fileSystem, problem }) => ({
+    volumes: disk.parts.map(({ volume, fileSystem, problem, bug, contents }) => ({
       index: volume.index,
       number: volume.number,
       offset: volume.offset,
@@ -57,7 +59,9 @@ function jsonOf(disk: Disk): unknown {
       uuid: volume.uuid,
       label: volume.label,
       ...(fileSystem !== undefined && { fileSystem: fileSystem.facts }),
+      ...(contents !== undefined && { contents }),
       ...(problem !== undefined && { problem: { code: problem.code, message: problem.message } }),
+      ...(bug !== undefined && { problem: { code: "BUG", message: bug.message } }),
     })),
     warnings: disk.warnings,
   };
@@ -96,7 +100,8 @@ function tableText({ table, parts }: Disk): string {
   return `${heading}\n${columns(parts.map(partRow))}`;
 }
 
-function partRow({ volume, fileSystem, problem }: Part): string[] {
+function partRow(part: Part): string[] {
+  const { volume, fileSystem } = part;
   const facts = fileSystem?.facts;
   return [
     `  vol${volume.index}`,
@@ -105,11 +110,7 @@ function partRow({ volume, fileSystem, problem }: Part): string[] {
     [volume.typeName, volume.label && `"${shown(volume.label)}"`, volume.bootable && "(boot)"]
       .filter(Boolean)
       .join(" "),
-    facts === undefined
-      ? problem === undefined
-        ? ""
-        : "cannot be read"
-      : `fs${volume.index}: ${facts.type}`,
+    facts === undefined ? contentsText(part) : `fs${volume.index}: ${facts.type}`,
     facts?.label ? `"${shown(facts.label)}"` : "",
     facts?.uuid ?? "",
   ];

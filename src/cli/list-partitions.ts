@@ -21,10 +21,16 @@ export function partitionsText(disk: Disk): string {
   ]);
   const rows = parts.map((part) => {
     const { name, boot, start, sectors, size, offset, type, fileSystem, label } = factsOf(part, disk);
-    const known = fileSystem ?? (part.problem === undefined ? "" : "cannot be read");
+    const known = fileSystem ?? contentsText(part);
     return [name, boot ? "*" : "", start, sectors, formatSize(size), offset, type, known, shown(label ?? "")];
   });
   return `${heading}\n${columns([HEADINGS, ...rows])}`;
+}
+
+/** What is said of a partition of which no file system is shown. */
+export function contentsText({ problem, bug, contents }: Part): string {
+  if (problem !== undefined || bug !== undefined) return "cannot be read";
+  return contents === undefined || contents === "swap" ? (contents ?? "") : `${contents}, not read`;
 }
 
 export function partitionsJson(disk: Disk): unknown {
@@ -39,7 +45,7 @@ export function partitionsJson(disk: Disk): unknown {
   };
 }
 
-function factsOf({ volume, fileSystem }: Part, { table: { sectorSize } }: Disk) {
+function factsOf({ volume, fileSystem, contents }: Part, { table: { sectorSize } }: Disk) {
   const { index, number, offset, source, type, typeName, bootable, uuid } = volume;
   return {
     name: `vol${index}`,
@@ -53,6 +59,7 @@ function factsOf({ volume, fileSystem }: Part, { table: { sectorSize } }: Disk) 
     typeId: type,
     uuid,
     fileSystem: fileSystem?.facts.type,
+    contents,
     label: (fileSystem?.facts.label ?? "") === "" ? volume.label : fileSystem?.facts.label,
   };
 }

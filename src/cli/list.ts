@@ -2,7 +2,7 @@
 import type { CommandModule } from "yargs";
 import type { MachineList } from "../machine/hypervisor.js";
 import { usersOf } from "../storage/users.js";
-import { notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
+import { markIncomplete, notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
 import { UsageError } from "./exit.js";
 import type { Known } from "./list-json.js";
 import { warner } from "./log.js";
@@ -58,9 +58,10 @@ export const list: CommandModule<object, Arguments> = {
     if (image !== undefined) {
       if (vm !== undefined) throw new UsageError("--vm is for listing machines; IMAGE is named already");
       const { partitionsJson, partitionsText } = await import("./list-partitions.js");
-      await withDisk({ ...argv, image }, (disk) =>
-        argv.json ? writeJson(partitionsJson(disk)) : write(partitionsText(disk)),
-      );
+      await withDisk({ ...argv, image }, async (disk) => {
+        await (argv.json ? writeJson(partitionsJson(disk)) : write(partitionsText(disk)));
+        markIncomplete(disk);
+      });
       return;
     }
     if (argv.disk !== undefined || argv.snapshot !== undefined) {

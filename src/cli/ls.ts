@@ -4,10 +4,10 @@ import { parseName, printName } from "../bytes/text.js";
 import { CorruptError } from "../errors.js";
 import type { NodeTree } from "../filesystem/filesystem.js";
 import type { Disk } from "../tree/disk.js";
-import { findNode } from "../tree/path.js";
+import { findNode, joinPath } from "../tree/path.js";
 import { inspect, listDirectory, type Listed } from "../tree/walk.js";
-import { diskOptions, withDisk, type DiskArguments } from "./disk.js";
-import { complain } from "./exit.js";
+import { diskOptions, markIncomplete, withDisk, type DiskArguments } from "./disk.js";
+import { complainAndGoOn } from "./exit.js";
 import { jsonOf, longListing } from "./listing.js";
 import { write } from "./output.js";
 
@@ -56,8 +56,7 @@ async function list(disk: Disk, argv: Arguments): Promise<void> {
   const print = argv.json ? jsonPrinter() : textPrinter(argv);
   for await (const section of sections(disk, argv)) {
     await print.section(section);
-    for (const { problem } of section.entries)
-      if (problem !== undefined) process.exitCode = complain(problem);
+    for (const { problem } of section.entries) if (problem !== undefined) complainAndGoOn(problem);
   }
   await print.end();
 }
@@ -77,14 +76,15 @@ async function* sections(disk: Disk, argv: Arguments): AsyncGenerator<Section> {
     const { entries, problem } = await listDirectory(tree, next.id);
     const listed = isDetailed ? await inspectAll(tree, entries) : entries.map(listedByName);
     yield { path: next.path, entries: listed };
-    if (problem !== undefined) process.exitCode = complain(problem);
+    if (problem !== undefined) complainAndGoOn(problem);
+    if (next.id === tree.root) markIncomplete(disk);
     if (!argv.recursive) continue;
     const below = [];
     for (const entry of entries) {
       const type = entry.type ?? (await inspect(tree, entry)).attributes?.type;
       if (type !== "directory") continue;
       const path = joinPath(next.path, printName(entry.name));
-      if (seen.has(entry.id)) process.exitCode = complain(seenBefore(path));
+      if (seen.has(entry.id)) complainAndGoOn(seenBefore(path));
       else below.push({ id: entry.id, path });
       seen.add(entry.id);
     }
@@ -97,7 +97,7 @@ function listedByName(entry: Listed["entry"]): Listed {
   return entry.problem === undefined ? { entry } : { entry, problem: entry.problem };
 }
 
-/** No directory has two names; where one has, it may well lie within itself. */
+/** A directory has one name. Where one has two, it may lie within itself, so it is listed once. */
 function seenBefore(path: string): CorruptError {
   return new CorruptError({ file: path, thing: "this directory is listed under another name already" });
 }
@@ -128,7 +128,7 @@ function textPrinter({ long, recursive }: Arguments): Printer {
   };
 }
 
-/** One array of all entries, written as they come. */
+/** Writes one array of all entries, each as soon as it is known. */
 function jsonPrinter(): Printer {
   let lead = "[";
   return {
@@ -141,8 +141,4 @@ function jsonPrinter(): Printer {
     },
     end: () => write(lead === "[" ? "[]\n" : "\n]\n"),
   };
-}
-
-function joinPath(folder: string, name: string): string {
-  return folder === "" || folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`;
 }

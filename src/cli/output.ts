@@ -1,7 +1,7 @@
 /** Standard output, as fast as its reader takes it. */
 import { once } from "node:events";
 import { printName } from "../bytes/text.js";
-import { fromHost } from "../errors.js";
+import { fromHost, type DiskError } from "../errors.js";
 
 /**
  * Writes, and waits where the reader is slower than we are.
@@ -11,9 +11,16 @@ export async function write(data: string | Uint8Array): Promise<void> {
   try {
     if (!process.stdout.write(data)) await once(process.stdout, "drain");
   } catch (error) {
-    throw fromHost(error, "standard output");
+    throw fromHost(error, OUTPUT);
   }
 }
+
+/** Whether `error` comes from standard output, so that there is no use in writing more. */
+export function isOfOutput(error: DiskError): boolean {
+  return error.message.startsWith(`${OUTPUT}: `);
+}
+
+const OUTPUT = "standard output";
 
 export function writeJson(value: unknown): Promise<void> {
   return write(`${JSON.stringify(value, null, 2)}\n`);

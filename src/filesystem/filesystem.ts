@@ -97,6 +97,8 @@ export interface FileSystemFacts {
   readonly type: string;
   readonly label?: string;
   readonly uuid?: string;
+  /** The path at which the guest mounted it last, where the file system records that. */
+  readonly lastMounted?: string;
   /** What the user should know of its state: "journal not replayed: …". Also said once in the log. */
   readonly warnings: readonly string[];
   /** Further facts for `info --verbose`, by name. */

@@ -1,5 +1,7 @@
-/** Every file system we read, in probe order. */
+/** Every file system that is read, in probe order. */
+import { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
+import { read } from "../extent/read.js";
 import { extDriver } from "./ext/ext.js";
 import { exfatDriver } from "./exfat/exfat.js";
 import { fatDriver } from "./fat/fat.js";
@@ -7,8 +9,8 @@ import { ntfsBackupDriver, ntfsDriver } from "./ntfs/ntfs.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "./filesystem.js";
 
 /**
- * NTFS comes first: who makes an ext clears the boot sector, so that one of NTFS means a later NTFS; its other driver
- * comes last, since it is content with what an old NTFS left behind.
+ * NTFS comes first: mke2fs clears the boot sector, so that an NTFS boot sector beside an ext superblock belongs to a
+ * newer NTFS. Its backup driver comes last, because a backup boot sector survives most later formatting.
  */
 const drivers: readonly FileSystemDriver[] = [
   ntfsDriver,
@@ -18,17 +20,45 @@ const drivers: readonly FileSystemDriver[] = [
   ntfsBackupDriver,
 ];
 
+/** The last signature that a driver looks for is within these bytes: the ext superblock ends at 2048. */
+const PROBED_SIZE = 2048;
+const SECTOR_SIZE = 512;
+
 /**
- * The file system on `volume`, or `undefined` where none of ours is.
- * @throws {DiskError} where there is one that cannot be read.
+ * Opens the file system on `volume`; returns `undefined` where there is none that is read. A driver that fails does not
+ * end the search: its error is thrown only where no other driver opens the volume. So each driver must itself refuse
+ * what an older file system left behind.
+ * @throws {DiskError} where there is one that cannot be read, or where the bytes that would identify it cannot be.
  */
 export async function openFileSystem(
   volume: BlockSource,
   options: FileSystemOptions = {},
 ): Promise<FileSystem | undefined> {
+  const failures: DiskError[] = [];
   for (const driver of drivers) {
-    const fileSystem = await driver.open(volume, options);
-    if (fileSystem !== undefined) return fileSystem;
+    try {
+      const fileSystem = await driver.open(volume, options);
+      if (fileSystem !== undefined) return fileSystem;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      failures.push(error);
+    }
   }
+  const [failure] = failures.length > 0 ? failures : await unreadableSectors(volume);
+  if (failure !== undefined) throw failure;
   return undefined;
+}
+
+/** Why the sectors that identify a file system cannot be read; empty where all of them can. */
+async function unreadableSectors(volume: BlockSource): Promise<DiskError[]> {
+  const failures: DiskError[] = [];
+  for (let offset = 0; offset < Math.min(volume.size, PROBED_SIZE); offset += SECTOR_SIZE) {
+    try {
+      await read(volume, offset, Math.min(SECTOR_SIZE, volume.size - offset));
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      failures.push(error);
+    }
+  }
+  return failures;
 }

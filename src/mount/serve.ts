@@ -1,7 +1,7 @@
 /** A mount's life, from the image to the end: the same in the foreground and in a daemon. */
 import { rename } from "node:fs/promises";
 import type { Logger } from "pino";
-import { fromHost } from "../errors.js";
+import { DiskError, fromHost } from "../errors.js";
 import { selectBackend, type BackendChoice } from "../fuse/backends.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Admission } from "../machine/admission.js";
@@ -71,6 +71,8 @@ export async function serveMount(
   });
   try {
     for (const warning of disk.warnings) log.warn({ image: request.image }, warning);
+    for (const { error } of disk.problems)
+      if (!(error instanceof DiskError)) log.error(error, "a bug in vdisk");
     const files = await stateFiles(mountPoint);
     if (request.log !== undefined) {
       await checkMountPoint(mountPoint); // another mount's log, if it was faster, is to stay

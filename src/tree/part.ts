@@ -1,30 +1,68 @@
 /** A partition, and what is on it. */
-import { DiskError } from "../errors.js";
+import { CorruptError, DiskError } from "../errors.js";
 import type { FileSystem, FileSystemOptions } from "../filesystem/filesystem.js";
 import { openFileSystem } from "../filesystem/filesystems.js";
+import { unreadContentsOf } from "../volume/contents.js";
 import type { Volume } from "../volume/volume.js";
 
 export interface Part {
   readonly volume: Volume;
-  /** Absent where no file system that we know is on it. */
+  /** Absent where the partition holds no file system that is read, or a damaged one. */
   readonly fileSystem?: FileSystem;
   /** Why the file system that is on it cannot be read. */
   readonly problem?: DiskError;
+  /** What failed in place of a DiskError when the file system was opened: a bug in vdisk. */
+  readonly bug?: Error;
+  /** What the partition holds that is not read, by its signature: "LVM2", "XFS". */
+  readonly contents?: string;
 }
 
-/** A file system that cannot be read takes its files, not the partition. */
+/** A part of a disk that is missing from the tree. */
+export interface Problem {
+  /** A DiskError; any other error is a bug in vdisk. */
+  readonly error: Error;
+  /** The sentence about it among the view's warnings. */
+  readonly warning: string;
+}
+
+/** Opens what is on `volume`. Whatever goes wrong concerns this part alone: others can still be read. */
 export async function openPart(volume: Volume, options: FileSystemOptions): Promise<Part> {
   try {
     const fileSystem = await openFileSystem(volume.source, options);
-    return fileSystem === undefined ? { volume } : { volume, fileSystem };
+    if (fileSystem !== undefined) return { volume, fileSystem };
+    const contents = await unreadContentsOf(volume.source);
+    if (contents !== undefined) return { volume, contents };
+    return volume.source.size < volume.tableSize ? { volume, problem: cutShort(volume) } : { volume };
   } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    return { volume, problem: error };
+    if (error instanceof DiskError) return { volume, problem: error };
+    return { volume, bug: error instanceof Error ? error : new Error(String(error)) };
   }
 }
 
-/** What `part` has to say, each sentence with the name that it has in the tree. */
-export function warningsOf({ volume, fileSystem, problem }: Part): string[] {
-  if (problem !== undefined) return [`fs${volume.index} is not shown: ${problem.message}`];
+function cutShort({ source, tableSize }: Volume): CorruptError {
+  return new CorruptError({
+    file: source.name,
+    thing: "the part of this partition that lies within the disk",
+    found: `${source.size} bytes`,
+    expected: `${tableSize}; the disk is cut short, and no file system is recognized in the rest`,
+  });
+}
+
+/** Why the file system of `part` is missing from the tree. */
+export function problemOf({ volume, problem, bug }: Part): Problem | undefined {
+  const name = `fs${volume.index}`;
+  if (problem !== undefined) return { error: problem, warning: `${name} is not shown: ${problem.message}` };
+  if (bug === undefined) return undefined;
+  return {
+    error: bug,
+    warning: `${name} is not shown: this is a bug in vdisk, please report it: ${bug.message}`,
+  };
+}
+
+/** What is odd about `part`, each sentence with the name that it has in the tree. */
+export function warningsOf(part: Part): string[] {
+  const problem = problemOf(part);
+  if (problem !== undefined) return [problem.warning];
+  const { volume, fileSystem } = part;
   return fileSystem?.facts.warnings.map((warning) => `fs${volume.index}: ${warning}`) ?? [];
 }

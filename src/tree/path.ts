@@ -1,10 +1,9 @@
 /** Finding a node by the path that a person typed, as the guest would follow it. */
 import { parseName, printName } from "../bytes/text.js";
-import { CorruptError, MissingError } from "../errors.js";
-import type { Attributes, NodeId, NodeTree } from "../filesystem/filesystem.js";
-import type { ComposedTree } from "./compose.js";
+import { CorruptError, MissingError, UnsupportedError, withContext } from "../errors.js";
+import type { Attributes, NodeId, NodeType } from "../filesystem/filesystem.js";
 import type { Disk } from "./disk.js";
-import type { Part } from "./part.js";
+import { guestRootOf } from "./guest-root.js";
 
 /** A node that was found, with what it is. */
 export interface Found {
@@ -12,70 +11,48 @@ export interface Found {
   readonly attributes: Attributes;
 }
 
+/** A node on the way, and how its path is printed: "" for the top of the tree, "/" for the guest's root. */
+interface Step {
+  readonly id: NodeId;
+  readonly path: string;
+}
+
 /** As many symbolic links as Linux follows for one path (MAXSYMLINKS, include/linux/namei.h). */
 const LINK_LIMIT = 40;
 
 /**
- * The node that `path` names in the tree of `disk`. A path that begins with "/" starts at the guest's root file
- * system, any other at the tree's. Links within a guest are followed as the guest would: an absolute target
- * starts at the guest's root. The last link is followed when `follow` says so.
- * @throws {MissingError} when there is no such node; it names the part that is not there.
+ * Finds the node that `path` names in the tree of `disk`. A path that begins with "/" starts at the guest's root file
+ * system, any other at the tree's top. Links within a guest are followed as the guest would: an absolute target starts
+ * at the guest's root. The last link is followed when `follow` is set.
+ * @throws {MissingError} when there is no such node; it names the part of the path that does not exist.
+ * @throws {DiskError} when a directory on the way, or the file system, cannot be read.
  */
 export async function findNode(disk: Disk, path: string, follow: boolean): Promise<Found> {
   const { tree } = disk;
-  const start = path.startsWith("/") ? [tree.root, await guestRoot(disk)] : [tree.root];
-  const stack = await walk(tree, start, parseName(path), follow, path);
-  const id = stack.at(-1)!;
+  const start: Step[] = [{ id: tree.root, path: "" }];
+  if (path.startsWith("/")) start.push({ id: await guestRoot(disk), path: "/" });
+  const { id } = await walk(disk, start, parseName(path), follow, path);
   const attributes = await tree.attributes(id);
   if (path.endsWith("/") && attributes.type !== "directory") {
-    throw new MissingError({
-      file: path,
-      thing: `this path ends at a ${attributes.type}, not at a directory`,
-    });
+    throw new MissingError(`no such directory in the image: ${path} (it is ${withArticle(attributes.type)})`);
   }
   return { id, attributes };
 }
 
-/**
- * The root of the disk's only file system, or of the one that looks like the root of a system.
- * @throws {MissingError} where that is not clear; it lists the choices.
- */
-async function guestRoot(disk: Disk): Promise<NodeId> {
-  const parts = disk.parts.filter((part) => part.fileSystem !== undefined);
-  const systems: Part[] = [];
-  for (const part of parts) if (await looksLikeRoot(part.fileSystem!)) systems.push(part);
-  const choice = parts.length === 1 ? parts[0] : systems.length === 1 ? systems[0] : undefined;
-  if (choice === undefined) {
-    throw new MissingError({
-      file: disk.source.name,
-      thing: parts.length === 0 ? "a file system that vdisk reads" : "the file system that / means",
-      found: parts.length === 0 ? "not on this disk" : "not clear",
-      ...(parts.length > 0 && { hint: `begin the path with one of ${parts.map(choiceName).join(", ")}` }),
-    });
-  }
-  return (await disk.tree.lookup(disk.tree.root, Buffer.from(`fs${choice.volume.index}`)))!;
+async function guestRoot({ tree, source, parts }: Disk): Promise<NodeId> {
+  const { volume } = await guestRootOf(source.name, parts);
+  return (await tree.lookup(tree.root, Buffer.from(`fs${volume.index}`)))!;
 }
 
-function choiceName({ volume, fileSystem }: Part): string {
-  const { type, label } = fileSystem!.facts;
-  return `fs${volume.index} (${type}${label ? ` "${printName(Buffer.from(label))}"` : ""})`;
-}
-
-/** What stands in the root of every Linux and BSD system, and hardly anywhere else together. */
-async function looksLikeRoot(tree: NodeTree): Promise<boolean> {
-  const has = async (name: string): Promise<boolean> =>
-    (await tree.lookup(tree.root, Buffer.from(name))) !== undefined;
-  return (await has("etc")) && (await has("usr"));
-}
-
-/** Follows `path` from the last node of `start`, and answers the nodes that lead to its end. */
+/** Follows `path` from the last node of `start`, and returns where it ends. */
 async function walk(
-  tree: ComposedTree,
-  start: readonly NodeId[],
+  disk: Disk,
+  start: readonly Step[],
   path: Buffer,
   follow: boolean,
   asked: string,
-): Promise<NodeId[]> {
+): Promise<Step> {
+  const { tree } = disk;
   const stack = [...start];
   const pending = split(path);
   // A guest's own links cannot leave the guest, nor can a path that began at its root.
@@ -87,34 +64,74 @@ async function walk(
       if (stack.length > bottom) stack.pop();
       continue;
     }
-    const id = await step(tree, stack.at(-1)!, name, asked);
+    const next = await step(disk, stack.at(-1)!, name, asked);
+    const { id } = next;
     const guest = tree.guestOf(id);
     const isFollowed = guest !== undefined && (follow || pending.length > 0);
     if (!isFollowed || (await tree.attributes(id)).type !== "symlink") {
-      stack.push(id);
+      stack.push(next);
       continue;
     }
     if (++links > LINK_LIMIT) {
       throw new CorruptError({
         file: asked,
-        thing: `more than ${LINK_LIMIT} symbolic links on the way; they may form a loop`,
+        thing: "the number of symbolic links in this path",
+        found: `more than ${LINK_LIMIT}`,
+        expected: `at most ${LINK_LIMIT}; they may form a loop`,
       });
     }
     const target = await tree.readLink(id);
     pending.unshift(...split(target));
-    bottom = 1 + stack.findIndex((node) => tree.guestOf(node) === guest);
+    bottom = 1 + stack.findIndex((node) => tree.guestOf(node.id) === guest);
     if (target[0] === SLASH) stack.length = bottom;
   }
-  return stack;
+  return stack.at(-1)!;
 }
 
-async function step(tree: NodeTree, directory: NodeId, name: Buffer, asked: string): Promise<NodeId> {
-  const { type } = await tree.attributes(directory);
-  const id = type === "directory" ? await tree.lookup(directory, name) : undefined;
-  if (id !== undefined) return id;
-  const reason = type === "directory" ? "is not there" : `is looked for in a ${type}, not in a directory`;
-  throw new MissingError({ file: asked, thing: `"${printName(name)}" of this path ${reason}` });
+/** Returns the entry `name` of `directory`. */
+async function step(disk: Disk, directory: Step, name: Buffer, asked: string): Promise<Step> {
+  const { tree } = disk;
+  const printed = printName(name);
+  const { type } = await tree.attributes(directory.id);
+  const id = type === "directory" ? await tree.lookup(directory.id, name) : undefined;
+  if (id !== undefined) return { id, path: joinPath(directory.path, printed) };
+  if (directory.path === "") throwProblemOf(disk, printed);
+  const reason =
+    type === "directory"
+      ? `"${printed}" does not exist in ${directory.path === "" ? "the top directory" : directory.path}`
+      : `${directory.path} is ${withArticle(type)}, not a directory`;
+  throw new MissingError(`no such file in the image: ${asked} (${reason})`);
 }
+
+/** @throws {Error} why `name`, "fs0" for example, is not in the tree, where that is known. */
+function throwProblemOf({ parts }: Disk, name: string): void {
+  const part = parts.find(({ volume }) => name === `fs${volume.index}`);
+  const error = part?.problem ?? part?.bug;
+  if (error !== undefined) throw withContext(`${name} cannot be read`, error);
+  if (part?.contents !== undefined) {
+    throw new UnsupportedError({ file: part.volume.source.name, thing: `${part.contents} is not read` });
+  }
+}
+
+/** The path of the entry `name` of the directory `folder`, as both are printed; "" is the top of the tree. */
+export function joinPath(folder: string, name: string): string {
+  return folder === "" || folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`;
+}
+
+/** What a node is called in a message. */
+export function withArticle(type: NodeType): string {
+  return NAMES[type];
+}
+
+const NAMES: Readonly<Record<NodeType, string>> = {
+  file: "a regular file",
+  directory: "a directory",
+  symlink: "a symbolic link",
+  fifo: "a pipe",
+  socket: "a socket",
+  block: "a block device",
+  character: "a character device",
+};
 
 function split(path: Buffer): Buffer[] {
   const names: Buffer[] = [];

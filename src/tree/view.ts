@@ -1,12 +1,11 @@
 /** What is on a disk at one state: its partitions, and their file systems. */
-import { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Chain } from "../image/chain.js";
 import type { Layer } from "../image/image.js";
 import { readVolumes } from "../volume/volumes.js";
 import type { VolumeTable } from "../volume/volume.js";
-import { openPart, warningsOf, type Part } from "./part.js";
+import { openPart, problemOf, warningsOf, type Part, type Problem } from "./part.js";
 
 export interface View {
   /** The whole disk: `vhdd`. */
@@ -15,34 +14,37 @@ export interface View {
   readonly layers: readonly Layer[];
   readonly table: VolumeTable;
   readonly parts: readonly Part[];
-  /** What is odd or damaged anywhere, but did not stop us; each once. */
+  /** What is odd or damaged anywhere, without making the disk unreadable; each sentence once. */
   readonly warnings: readonly string[];
+  /** Why parts of the disk are missing from the tree: the partition table's error, then the file systems'. */
+  readonly problems: readonly Problem[];
 }
 
 /**
- * A part that cannot be read is said in `warnings` and does not keep the rest from being read.
- * @param options how file systems are opened; undefined where none is to be.
+ * Reads what is on the disk of a chain. A part that cannot be read is reported in `warnings` and `problems`; the others
+ * are in the view all the same.
+ * @param options how file systems are opened; undefined to open none.
  */
 export async function openView(
   { source, layers, warnings }: Chain,
   options: FileSystemOptions | undefined,
 ): Promise<View> {
-  const table = await readTable(source);
+  const table = await readVolumes(source);
   const parts: Part[] =
     options === undefined
       ? table.volumes.map((volume) => ({ volume }))
       : await Promise.all(table.volumes.map((volume) => openPart(volume, options)));
   const all = [...warnings, ...table.warnings, ...parts.flatMap(warningsOf)];
-  return { source, layers, table, parts, warnings: [...new Set(all)] };
+  return {
+    source,
+    layers,
+    table,
+    parts,
+    warnings: [...new Set(all)],
+    problems: [...tableProblem(table), ...parts.flatMap((part) => problemOf(part) ?? [])],
+  };
 }
 
-/** A damaged partition table takes the partitions, not the disk. */
-async function readTable(disk: BlockSource): Promise<VolumeTable> {
-  try {
-    return await readVolumes(disk);
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    const warning = `the partition table cannot be read, only the whole disk is shown: ${error.message}`;
-    return { kind: "none", sectorSize: 512, volumes: [], warnings: [warning] };
-  }
+function tableProblem({ problem, warnings }: VolumeTable): Problem[] {
+  return problem === undefined ? [] : [{ error: problem, warning: warnings[0]! }];
 }

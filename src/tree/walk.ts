@@ -34,7 +34,7 @@ export async function listDirectory(tree: NodeTree, id: NodeId): Promise<Listing
   }
 }
 
-/** What is known of an entry. */
+/** Reads what the node of an entry says of itself; errors are in the result. */
 export async function inspect(tree: NodeTree, entry: DirectoryEntry): Promise<Listed> {
   if (entry.problem !== undefined) return { entry, problem: entry.problem };
   try {

@@ -39,7 +39,9 @@ export async function readGpt(disk: BlockSource): Promise<VolumeTable | undefine
   }
   if (primary.gpt !== undefined) return toTable(disk, primary.gpt, warnings);
   const protectedSectors = protective && protective.startSector + protective.sectorCount - 1;
-  const backup = await findBackup(disk, protectedSectors, protective !== undefined);
+  // A sector that cannot be read may have been a protective MBR: the same is done as behind one.
+  const isSearched = protective !== undefined || sector instanceof DiskError;
+  const backup = await findBackup(disk, protectedSectors, isSearched);
   if (backup.gpt !== undefined) {
     if (primary.damage !== undefined) warnings.add(primary.damage);
     warnings.add({

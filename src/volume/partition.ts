@@ -5,7 +5,7 @@ import type { Volume } from "./volume.js";
 import type { Warnings } from "./warnings.js";
 
 /** A partition as its table has it, believed in nothing yet. */
-export interface Partition extends Omit<Volume, "index" | "source"> {
+export interface Partition extends Omit<Volume, "index" | "source" | "tableSize"> {
   /** Bytes that the table gives it; the disk may end before. */
   readonly length: number;
   /** Absolute byte of the table's entry, for complaints. */
@@ -35,7 +35,8 @@ export function toVolumes(
         hint: "what the disk has of it is shown",
       });
     }
-    return { ...partition, index, source: window(disk, offset, size, `${disk.name} vol${index}`) };
+    const source = window(disk, offset, size, `${disk.name} vol${index}`);
+    return { ...partition, index, source, tableSize: length };
   });
 }
 

@@ -92,6 +92,11 @@ const GPT_NAMES: Readonly<Record<string, string>> = {
   "4f68bce3-e8cd-4db1-96e7-fbcaf984b709": "Linux root (x86-64)",
   "44479540-f297-41b2-9af7-d131d5f0458a": "Linux root (x86)",
   "b921b045-1df0-41c3-af44-4c6f280d3fae": "Linux root (ARM-64)",
+  "69dad710-2ce4-4e3c-b16c-21a1d49abed3": "Linux root (ARM)",
+  "72ec70a6-cf74-40e6-bd49-4bda08e8f224": "Linux root (RISC-V-64)",
+  "5eead9a9-fe09-4a1e-a1d7-520d00531306": "Linux root (S390X)",
+  "c31c45e6-3f39-412e-80fb-4809c4980599": "Linux root (PPC64LE)",
+  "4d21b016-b534-45c2-a9fb-5c16e091fd2d": "Linux /var",
   "8da63339-0007-60c0-c436-083ac8230908": "Linux reserved",
   "9d275380-40ad-11db-bf97-000c2911d1b8": "VMware core dump",
   "aa31e02a-400f-11db-9590-000c2911d1b8": "VMware VMFS",
@@ -107,4 +112,14 @@ export function mbrTypeName(type: number): string {
 /** @param type the GUID in lower case. */
 export function gptTypeName(type: string): string {
   return GPT_NAMES[type] ?? UNKNOWN;
+}
+
+/** Types that hold no root file system: boot loaders', swap space, parts of a system, vendors' tools. */
+const OTHERS =
+  /^(?:EFI |Hidden |Microsoft reserved|Linux (?:swap|extended boot|reserved|\/)|BIOS boot|Windows (?:recovery|LDM metadata)|PowerPC|ChromeOS kernel|Apple (?:boot|RAID)|FreeBSD (?:boot|swap)|Darwin boot|Diagnostics|Dell|Data without|VMware)/;
+
+/** Returns whether a partition of the type called `name` is meant for a root file system; undefined where it may be. */
+export function roleOf(name: string): "root" | "other" | undefined {
+  if (/^(?:Linux|ChromeOS) root\b/.test(name)) return "root";
+  return OTHERS.test(name) ? "other" : undefined;
 }

@@ -1,4 +1,5 @@
 /** What the volume managers give: the parts of a disk, dense from 0. */
+import type { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 
 export type TableKind = "none" | "mbr" | "gpt";
@@ -11,6 +12,8 @@ export interface Volume {
   /** Bytes from the disk's start. */
   readonly offset: number;
   readonly source: BlockSource;
+  /** Bytes that the table gives it: more than `source.size` where the disk is cut short. */
+  readonly tableSize: number;
   /** The type as the table has it: "0x83", a GPT type GUID; "" where there is no table. */
   readonly type: string;
   /** What the type is called: "Linux filesystem". */
@@ -29,6 +32,8 @@ export interface VolumeTable {
   /** The table's identity: GPT's disk GUID, or the MBR's disk signature as eight hex digits. */
   readonly uuid?: string;
   readonly volumes: readonly Volume[];
-  /** What is odd or damaged, but did not stop us. */
+  /** What is odd or damaged without making the table unreadable; what `problem` says, too. */
   readonly warnings: readonly string[];
+  /** Why the partitions are not known; then `kind` is "none". */
+  readonly problem?: DiskError;
 }

@@ -1,7 +1,8 @@
 /**
  * What a disk is divided into. The schemes are asked in order; the first that knows the disk answers. A disk that
- * none knows is one volume from end to end.
+ * none knows, or whose table cannot be read, is one volume from end to end.
  */
+import { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { readGpt } from "./gpt.js";
 import { readMbr } from "./mbr.js";
@@ -12,14 +13,19 @@ import { wholeDisk } from "./whole-disk.js";
 const SCHEMES: readonly ((disk: BlockSource) => Promise<VolumeTable | undefined>)[] = [readGpt, readMbr];
 
 /**
- * The partition table of `disk` and its volumes; for a disk without one, a single volume over all of it.
- * @throws {DiskError} where there is a GPT of which neither copy is whole, with what is wrong in both places.
- * @throws {DiskError} where the first sector cannot be read and no GPT copy says what it held.
+ * Reads the partition table of `disk`. Returns a single volume over all of it where it has none, or where the table is
+ * damaged beyond use: then `problem` says why.
  */
 export async function readVolumes(disk: BlockSource): Promise<VolumeTable> {
-  for (const readScheme of SCHEMES) {
-    const table = await readScheme(disk);
-    if (table !== undefined) return table;
+  try {
+    for (const readScheme of SCHEMES) {
+      const table = await readScheme(disk);
+      if (table !== undefined) return table;
+    }
+    return wholeDisk(disk);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const warning = `the partition table cannot be read, vol0 is the whole disk: ${error.message}`;
+    return { ...wholeDisk(disk), warnings: [warning], problem: error };
   }
-  return wholeDisk(disk);
 }

@@ -15,7 +15,18 @@ export function wholeDisk(disk: BlockSource): VolumeTable {
   return {
     kind: "none",
     sectorSize: 512,
-    volumes: [{ index: 0, number: 0, offset: 0, source, type: "", typeName: "", bootable: false }],
+    volumes: [
+      {
+        index: 0,
+        number: 0,
+        offset: 0,
+        source,
+        tableSize: disk.size,
+        type: "",
+        typeName: "",
+        bootable: false,
+      },
+    ],
     warnings: [],
   };
 }
@@ -54,7 +65,7 @@ const EXT_64BIT = 0x80;
  * Fixed signatures. Source: util-linux libblkid/src/superblocks, the `magics` of each;
  * LVM2 keeps its label in any of the first four sectors (lib/label/label.h, LABEL_SCAN_SECTORS).
  */
-const SIGNATURES: readonly Signature[] = [
+export const SIGNATURES: readonly Signature[] = [
   ["XFS", 0, "XFSB"],
   ["LUKS", 0, "LUKS\xba\xbe"],
   ["squashfs", 0, "hsqs"],
@@ -66,12 +77,14 @@ const SIGNATURES: readonly Signature[] = [
   ["btrfs", 0x10040, "_BHRfS_M"],
 ];
 
-const SWAP_SIGNATURES: readonly Signature[] = [
+/** Of swap space with pages of 4096 bytes. Source: Linux include/linux/swap.h, union swap_header. */
+export const SWAP_SIGNATURES: readonly Signature[] = [
   ["swap", 4086, "SWAPSPACE2"],
   ["swap", 4086, "SWAP-SPACE"],
 ];
 
-type Signature = readonly [name: string, offset: number, bytes: string];
+/** Bytes that identify a format, as latin1 text, and where they lie. */
+export type Signature = readonly [name: string, offset: number, bytes: string];
 
 /** The name of what begins at `offset` of `disk`, or `undefined` where nothing is known, or nothing can be read. */
 export async function signatureAt(disk: BlockSource, offset: number): Promise<string | undefined> {

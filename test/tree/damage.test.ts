@@ -129,6 +129,7 @@ async function look(
 ): Promise<{ nodes: number; errors: DiskError[]; warnings: readonly string[] }> {
   const disk = await openDisk(path, { states: [] }); // what is below it is random where nobody reads it
   try {
+    for (const { error } of disk.problems) if (!(error instanceof DiskError)) throw error; // a bug
     return { ...(await readWhatIsReadable(disk.tree)), warnings: disk.warnings };
   } finally {
     await disk.close();

@@ -72,11 +72,21 @@ t.test(
     });
     await t.rejects(findNode(diskOf(system), "/etc/nothing/x", true), {
       code: "MISSING",
-      message: /"nothing"/,
+      message: 'no such file in the image: /etc/nothing/x ("nothing" does not exist in /etc)',
+    });
+    await t.rejects(findNode(diskOf(system), "fs0/etc/alternatives/none", true), {
+      message: 'no such file in the image: fs0/etc/alternatives/none ("none" does not exist in fs0/usr/lib)',
+    });
+    await t.rejects(findNode(diskOf(system), "fs1/etc", true), {
+      message: 'no such file in the image: fs1/etc ("fs1" does not exist in the top directory)',
     });
     await t.rejects(findNode(diskOf(system), "/etc/fstab/x", true), {
       code: "MISSING",
-      message: /in a file/,
+      message: "no such file in the image: /etc/fstab/x (/etc/fstab is a regular file, not a directory)",
+    });
+    await t.rejects(findNode(diskOf(system), "/etc/fstab/", true), {
+      code: "MISSING",
+      message: "no such directory in the image: /etc/fstab/ (it is a regular file)",
     });
   },
 );

@@ -91,18 +91,24 @@ t.test("the backup of a disk that has grown is found, with and without a trace o
   }
 });
 
-t.test("two damaged copies are an error that names both places, and keeps its kind", async (t) => {
+t.test("two damaged copies are a problem that names both places, and the disk is one volume", async (t) => {
+  const isProblem = async (bytes: Buffer, problem: { code?: string; message: RegExp }): Promise<void> => {
+    const table = await tableOf(bytes);
+    t.match(table, { kind: "none", problem });
+    t.same(placesOf(table), [[0, 0, bytes.length]]);
+    t.match(table.warnings, [/^the partition table cannot be read, vol0 is the whole disk: /]);
+  };
   const bytes = built();
   bytes[512 + 0x40]! ^= 1;
   lastHeader(bytes)[0x40]! ^= 1;
-  await t.rejects(tableOf(bytes), {
+  await isProblem(bytes, {
     code: "CORRUPT",
     message:
       /backup is damaged \(a.img, byte 0x3ffe10: GPT header checksum.*too: a.img, byte 0x210: GPT header checksum/,
   });
   bytes.fill(0, 512, 1024);
-  await t.rejects(tableOf(bytes), { message: /^the GPT's primary is missing: a.img, byte 0x3ffe10/ });
-  await t.rejects(tableOf(built().subarray(0, 4096)), {
+  await isProblem(bytes, { message: /^the GPT's primary is missing: a.img, byte 0x3ffe10/ });
+  await isProblem(built().subarray(0, 4096), {
     message: /backup is missing, its primary damaged too/,
   });
 });
@@ -111,6 +117,12 @@ t.test("a GPT speaks for a first sector that cannot be read", async (t) => {
   const table = await readVolumes(damaged(memorySource(built(), "a.img"), 0, 512));
   t.same(placesOf(table), PLACES);
   t.match(table.warnings, [/a cluster is lost/]);
+  t.equal(table.problem, undefined);
+  for (const bytes of [built(), Buffer.concat([built(), Buffer.alloc(MIB)])]) {
+    const start = await readVolumes(damaged(memorySource(bytes, "a.img"), 0, 17_408));
+    t.same(placesOf(start), PLACES, "with the backup alone");
+    t.match(start.warnings.join("\n"), /a cluster is lost[^]*the GPT's backup is used/);
+  }
 });
 
 t.test("a boot sector's code does not protect a GPT's remains by chance", async (t) => {

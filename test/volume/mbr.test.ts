@@ -137,5 +137,8 @@ t.test("partitions past the disk's end keep their place and are clipped", async 
 });
 
 t.test("the first sector's damage is not hidden behind an answer", async (t) => {
-  await t.rejects(readVolumes(damaged(disk(MIB), 0, 512)), { name: "CorruptError", message: /a cluster/ });
+  const table = await readVolumes(damaged(disk(MIB), 0, 512));
+  t.match(table, { kind: "none", problem: { code: "CORRUPT", message: /a cluster/ } });
+  t.same(placesOf(table), [[0, 0, MIB]], "the disk is one volume all the same");
+  t.match(table.warnings, [/^the partition table cannot be read, vol0 is the whole disk: .*a cluster/]);
 });

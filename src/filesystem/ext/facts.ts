@@ -14,6 +14,7 @@ export function factsOf({ superblock, geometry }: Medium, warnings: readonly str
     type: kindOf(features),
     ...(superblock.label !== "" && { label: superblock.label }),
     ...(superblock.uuid !== NIL_UUID && { uuid: superblock.uuid }),
+    ...(superblock.lastMounted !== "" && { lastMounted: superblock.lastMounted }),
     warnings,
     details: {
       features: [

@@ -12,8 +12,8 @@ import { findMft } from "./mftruns.js";
 /** The sizes of sectors in the order in which they are tried for the backup: it is the volume's very last. */
 const SECTOR_SIZES = [512, 4096, 1024, 2048, 256];
 
-/** What other formats have where a boot sector may be empty: byte and bytes. Source: blkid's probes. */
-const FOREIGN: readonly [offset: number, bytes: string][] = [
+/** The signatures of other formats, by which a volume is no NTFS any more. Source: blkid's probes. */
+const FOREIGN: readonly (readonly [offset: number, bytes: string])[] = [
   [0, "XFSB"],
   [0, "LUKS"],
   [32, "NXSB"],
@@ -23,7 +23,6 @@ const FOREIGN: readonly [offset: number, bytes: string][] = [
   [4086, "SWAPSPACE2"],
   [65600, "_BHRfS_M"],
 ];
-const FOREIGN_SIZE = 65608;
 const END_MARK = 0xaa55;
 
 /** What was opened, and what is wrong with it. */
@@ -33,15 +32,17 @@ export interface Opened {
 }
 
 /**
- * The file system whose boot sector is where it should be; undefined where there is none.
+ * The file system whose boot sector is where it should be; undefined where there is none, or where that sector cannot be
+ * read: then openMediumByBackup tries.
  * @throws {DiskError} where it is damaged beyond use.
  */
 export async function openMedium(
   volume: BlockSource,
   options: FileSystemOptions,
 ): Promise<Opened | undefined> {
-  if (volume.size < BootSector.size) return undefined;
-  const boot = BootSector.view(await read(volume, 0, BootSector.size));
+  const sector = await peek(volume, 0, BootSector.size);
+  if (sector === undefined) return undefined;
+  const boot = BootSector.view(sector);
   if (boot.oemId !== OEM_ID) return undefined;
   const hasExt = await isExtThere(volume);
   try {
@@ -70,16 +71,12 @@ export async function openMediumByBackup(
   options: FileSystemOptions,
 ): Promise<Opened | undefined> {
   if (volume.size < 2 * BootSector.size) return undefined;
+  if (await isForeign(volume)) return undefined;
   let damage: DiskError;
   let other: BootSector | undefined;
   try {
-    const start = await read(volume, 0, Math.min(volume.size, FOREIGN_SIZE));
-    const boot = BootSector.view(start);
-    if (boot.oemId === OEM_ID) return undefined;
-    const isForeign = FOREIGN.some(
-      ([at, bytes]) => start.toString("latin1", at, at + bytes.length) === bytes,
-    );
-    if (isForeign) return undefined;
+    const boot = BootSector.view(await read(volume, 0, BootSector.size));
+    if (boot.oemId === OEM_ID) return undefined; // openMedium has tried the backup already
     if (boot.endMark === END_MARK) other = boot;
     damage = new CorruptError({
       file: volume.name,
@@ -142,7 +139,28 @@ async function openBy(
   return { medium: mediumOn(volume, geometry, mft, options), warnings };
 }
 
+/** Whether another format than NTFS is here, as far as its signature can be read. */
+async function isForeign(volume: BlockSource): Promise<boolean> {
+  if (await isExtThere(volume)) return true;
+  for (const [offset, signature] of FOREIGN) {
+    const bytes = await peek(volume, offset, signature.length);
+    if (bytes?.toString("latin1") === signature) return true;
+  }
+  return false;
+}
+
 async function isExtThere(volume: BlockSource): Promise<boolean> {
-  if (volume.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return false;
-  return hasMagic(await read(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE));
+  const superblock = await peek(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
+  return superblock !== undefined && hasMagic(superblock);
+}
+
+/** Returns `length` bytes from `offset`, or undefined where the volume ends before them or they cannot be read. */
+async function peek(volume: BlockSource, offset: number, length: number): Promise<Buffer | undefined> {
+  if (offset + length > volume.size) return undefined;
+  try {
+    return await read(volume, offset, length);
+  } catch (error) {
+    if (error instanceof DiskError) return undefined;
+    throw error;
+  }
 }
