@@ -7,7 +7,7 @@ import { read } from "../../extent/read.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { Incompatible } from "./features.js";
 import { runsOf } from "./contents.js";
-import { blockChecksumFits, readEntries, type Chunk, type Entry } from "./entry.js";
+import { blockChecksumFits, readEntries, type Chunk, type Entry, type EntryRules } from "./entry.js";
 import { INLINE_HEAD_SIZE, inlineData } from "./inline.js";
 import { InodeFlag, InodeRecord, type Inode } from "./inode.js";
 import { checksumError, DIRECTORY_BLOCK, type Medium } from "./medium.js";
@@ -66,6 +66,7 @@ export async function* partsOf(
  */
 export async function partWith(medium: Medium, inode: Inode, position: number): Promise<Chunk | undefined> {
   if ((inode.flags & InodeFlag.inlineData) !== 0) return inlineParts(medium, inode, position)[0];
+  if (position >= directorySize(medium, inode)) return undefined;
   const { blockSize } = medium.geometry;
   const first = Math.floor(position / blockSize) * blockSize;
   const [run] = await runsOf(medium, inode)(first, blockSize);
@@ -92,11 +93,21 @@ export function entriesOf(
   visit: (entry: Entry) => void,
 ): DiskError | undefined {
   if ("error" in part) return part.error;
-  const { features, inodeCount } = medium.geometry;
-  const hasTypes = (features.incompatible & Incompatible.filetype) !== 0;
-  const shown = (inode.flags & InodeFlag.encrypted) !== 0 ? unreadableName : (name: Buffer) => name;
-  return readEntries(part, hasTypes, inodeCount, shown, visit);
+  return readEntries(part, rulesOf(medium, inode), visit);
 }
+
+/** How the entries of `inode`, a directory, are read. */
+export function rulesOf({ geometry }: Medium, inode: Inode): EntryRules {
+  const { features, inodeCount } = geometry;
+  const hasTypes = (features.incompatible & Incompatible.filetype) !== 0;
+  return {
+    hasTypes,
+    inodeCount,
+    shown: (inode.flags & InodeFlag.encrypted) !== 0 ? unreadableName : asStored,
+  };
+}
+
+const asStored = (name: Buffer): Buffer => name;
 
 /**
  * The block at byte `position` of a directory, which lies at `offset`, and those of the `length` bytes there that are

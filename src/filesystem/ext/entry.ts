@@ -5,6 +5,7 @@
 import { crc32c } from "../../bytes/checksum.js";
 import { struct, u16le, u32le, u8 } from "../../bytes/struct.js";
 import { CorruptError } from "../../errors.js";
+import { damagedEntryName, NO_NODE } from "../damaged-entry.js";
 import type { NodeType } from "../filesystem.js";
 
 export const EntryRecord = struct("ext directory entry", 8, {
@@ -15,13 +16,18 @@ export const EntryRecord = struct("ext directory entry", 8, {
 });
 
 export interface Entry {
+  /** 0 if the entry is damaged. */
   readonly inode: number;
-  /** Borrowed. */
+  /** Borrowed. Of a damaged entry: the name that says so. */
   readonly name: Buffer;
   readonly type: NodeType | undefined;
   /** Bytes from the directory's start: of this entry, and of the next. */
   readonly position: number;
   readonly next: number;
+  /** Why the entry is damaged, though its length is sound. */
+  readonly problem: CorruptError | undefined;
+  /** The name that a damaged entry has on disk, where a path can contain it. */
+  readonly storedName: Buffer | undefined;
 }
 
 /** A part of a directory that entries do not cross: a block, or one of the two parts of an inline directory. */
@@ -32,6 +38,16 @@ export interface Chunk {
   /** Absolute byte in `file`. */
   readonly offset: number;
   readonly file: string;
+}
+
+/** What the entries of one directory have in common. */
+export interface EntryRules {
+  /** Whether entries state the type of their inode. */
+  readonly hasTypes: boolean;
+  /** The highest inode number of the file system. */
+  readonly inodeCount: number;
+  /** The name to show for a name on disk. */
+  readonly shown: (name: Buffer) => Buffer;
 }
 
 /** Room for the record and a name of up to four bytes: no entry is smaller. */
@@ -52,57 +68,145 @@ const TYPES: Readonly<Record<number, NodeType>> = {
 };
 
 /**
- * Calls `visit` for every entry of `chunk` that is in use, but "." and "..", with its name as `shown` has it.
- * @returns what is wrong with the next entry, where something is: those before it were visited.
+ * Calls `visit` for every entry of `chunk` that is in use, except the directory's own "." and "..". An entry that is
+ * damaged, but has a sound length, is visited with its `problem`.
+ * @returns why the rest of the chunk cannot be read, if there is such damage: no entry behind it is visited.
  */
 export function readEntries(
   chunk: Chunk,
-  hasTypes: boolean,
-  inodeCount: number,
-  shown: (name: Buffer) => Buffer,
+  rules: EntryRules,
   visit: (entry: Entry) => void,
 ): CorruptError | undefined {
-  const { bytes, position } = chunk;
+  const { bytes } = chunk;
+  let ownDots = chunk.position === 0 ? 0 : DOT_BIT | DOT_DOT_BIT; // those that were found
   for (let at = 0; at < bytes.length;) {
-    if (at + SMALLEST_ENTRY > bytes.length)
-      return complaint(chunk, at, "too near to its block's end", "12 bytes at least");
-    const length = entryLength(bytes.readUInt16LE(at + EntryRecord.fields.length.offset), bytes.length);
-    const nameLength = bytes[at + EntryRecord.fields.nameLength.offset]!;
-    if (length < SMALLEST_ENTRY || length % 4 !== 0 || at + length > bytes.length)
-      return complaint(chunk, at, `${length} bytes long`, "a multiple of 4 from 12 to its block's end");
-    if (EntryRecord.size + nameLength > length)
-      return complaint(chunk, at, `with a name of ${nameLength} bytes`, `long enough, not ${length} bytes`);
-    const inode = bytes.readUInt32LE(at);
-    if (inode > inodeCount) return complaint(chunk, at, `of inode ${inode}`, `of one up to ${inodeCount}`);
-    const stored = bytes.subarray(at + EntryRecord.size, at + EntryRecord.size + nameLength);
-    if (inode !== 0 && !isDots(stored)) {
-      const name = shown(stored);
-      if (name.length === 0 || name.includes(0) || name.includes(SLASH))
-        return complaint(
-          chunk,
-          at,
-          "with a name that none can have",
-          "without a slash or a zero in it, and not empty",
-        );
-      const type = hasTypes ? TYPES[bytes[at + EntryRecord.fields.type.offset]! & 0xf] : undefined;
-      const next = position + at + length;
-      visit({ inode, name, type, position: position + at, next });
+    const length = lengthAt(bytes, at);
+    if (length === undefined) return lengthError(chunk, at);
+    const entry = entryOf(chunk, rules, at, length);
+    if (entry !== undefined) {
+      const dots = entry.problem === undefined ? dotsOf(entry.name) : 0;
+      if (dots === 0) {
+        if (isNameCut(bytes, at, length) && !isChain(bytes, at + length)) return entry.problem;
+        visit(entry);
+      } else if ((ownDots & dots) === 0) ownDots |= dots;
+      else visit(damaged(chunk, at, length, NAME, JSON.stringify(entry.name.toString()), ONLY_ONCE));
     }
     at += length;
   }
   return undefined;
 }
 
-/** The entry at `position` of the directory, where there is a sound one. */
-export function entryAt(chunk: Chunk, position: number): { inode: number; name: Buffer } | undefined {
-  const { bytes } = chunk;
+/** The entry in use at `position` of the directory, or undefined if there is none. */
+export function entryAt(chunk: Chunk, rules: EntryRules, position: number): Entry | undefined {
   const at = position - chunk.position;
-  if (at < 0 || at + SMALLEST_ENTRY > bytes.length) return undefined;
-  const name = bytes.subarray(
-    at + EntryRecord.size,
-    at + EntryRecord.size + bytes[at + EntryRecord.fields.nameLength.offset]!,
-  );
-  return { inode: bytes.readUInt32LE(at), name };
+  const length = at < 0 ? undefined : lengthAt(chunk.bytes, at);
+  return length === undefined ? undefined : entryOf(chunk, rules, at, length);
+}
+
+/** The entry at `at`, which is `length` bytes long; undefined where it is unused. */
+function entryOf(chunk: Chunk, rules: EntryRules, at: number, length: number): Entry | undefined {
+  const { bytes, position } = chunk;
+  const nameLength = bytes[at + EntryRecord.fields.nameLength.offset]!;
+  if (isNameCut(bytes, at, length))
+    return damaged(chunk, at, length, NAME_LENGTH, nameLength, `at most ${length - EntryRecord.size}`);
+  const inode = bytes.readUInt32LE(at);
+  if (inode === 0) return undefined;
+  const name = rules.shown(bytes.subarray(at + EntryRecord.size, at + EntryRecord.size + nameLength));
+  if (name.length === 0) return damaged(chunk, at, length, NAME, "empty", "at least one byte long");
+  if (name.includes(0) || name.includes(SLASH))
+    return damaged(
+      chunk,
+      at,
+      length,
+      NAME,
+      JSON.stringify(name.toString()),
+      "without a slash or a zero byte",
+    );
+  if (inode > rules.inodeCount)
+    return damaged(chunk, at, length, INODE, inode, `from 1 to ${rules.inodeCount}`, name);
+  const type = rules.hasTypes ? TYPES[bytes[at + EntryRecord.fields.type.offset]! & 0xf] : undefined;
+  return {
+    inode,
+    name,
+    type,
+    position: position + at,
+    next: position + at + length,
+    problem: undefined,
+    storedName: undefined,
+  };
+}
+
+/** The length of the entry at `at`, or undefined where it is none. Source: fs/ext4/dir.c, __ext4_check_dir_entry. */
+function lengthAt(bytes: Buffer, at: number): number | undefined {
+  if (at + SMALLEST_ENTRY > bytes.length) return undefined;
+  const length = entryLength(bytes.readUInt16LE(at + EntryRecord.fields.length.offset), bytes.length);
+  const isSound = length >= SMALLEST_ENTRY && length % 4 === 0 && at + length <= bytes.length;
+  return isSound ? length : undefined;
+}
+
+/** Whether the name of the entry at `at` is longer than the entry. */
+function isNameCut(bytes: Buffer, at: number, length: number): boolean {
+  return EntryRecord.size + bytes[at + EntryRecord.fields.nameLength.offset]! > length;
+}
+
+/**
+ * Whether sound lengths lead from `at` to the end of `bytes`. If so, of an entry in front of them whose name is longer
+ * than itself, the name's length is wrong and not the entry's.
+ */
+function isChain(bytes: Buffer, at: number): boolean {
+  for (let next = at; next < bytes.length;) {
+    const length = lengthAt(bytes, next);
+    if (length === undefined || isNameCut(bytes, next, length)) return false;
+    next += length;
+  }
+  return true;
+}
+
+/** A bit for the names that every directory has for itself and its parent; 0 for other names. */
+function dotsOf(name: Buffer): number {
+  if (name[0] !== DOT || name.length > 2) return 0;
+  if (name.length === 1) return DOT_BIT;
+  return name[1] === DOT ? DOT_DOT_BIT : 0;
+}
+
+const DOT_BIT = 1;
+const DOT_DOT_BIT = 2;
+
+const NAME = "the name of a directory entry";
+const NAME_LENGTH = "the name's length in a directory entry";
+const INODE = "the inode number of a directory entry";
+const ONLY_ONCE = "in a directory only once";
+
+function damaged(
+  chunk: Chunk,
+  at: number,
+  length: number,
+  thing: string,
+  found: string | number,
+  expected: string,
+  storedName?: Buffer,
+): Entry {
+  const position = chunk.position + at;
+  return {
+    inode: NO_NODE,
+    name: damagedEntryName(position),
+    type: undefined,
+    position,
+    next: position + length,
+    problem: new CorruptError({ file: chunk.file, offset: chunk.offset + at, thing, found, expected }),
+    storedName,
+  };
+}
+
+function lengthError({ bytes, file, offset }: Chunk, at: number): CorruptError {
+  const isCut = at + SMALLEST_ENTRY > bytes.length;
+  return new CorruptError({
+    file,
+    offset: offset + at,
+    thing: isCut ? "the space left in a block of directory entries" : "the length of a directory entry",
+    found: isCut ? bytes.length - at : bytes.readUInt16LE(at + EntryRecord.fields.length.offset),
+    expected: isCut ? "0, or 12 bytes at least" : "a multiple of 4 from 12 to its block's end",
+  });
 }
 
 /**
@@ -156,18 +260,4 @@ function hashCounts(bytes: Buffer, isFirst: boolean): number | undefined {
 function entryLength(stored: number, blockSize: number): number {
   if (stored === 0xffff || stored === 0) return blockSize < 0x10000 ? stored : blockSize;
   return blockSize < 0x10000 ? stored : (stored & 0xfffc) | ((stored & 3) << 16);
-}
-
-function isDots(name: Buffer): boolean {
-  return name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT));
-}
-
-function complaint(chunk: Chunk, at: number, found: string, expected: string): CorruptError {
-  return new CorruptError({
-    file: chunk.file,
-    offset: chunk.offset + at,
-    thing: "a directory entry",
-    found,
-    expected,
-  });
 }

@@ -28,6 +28,7 @@ import type {
 } from "../filesystem.js";
 import { contentsOf } from "./contents.js";
 import { entriesOf, partsOf, type Part } from "./directory.js";
+import type { Entry } from "./entry.js";
 import { encryptedError } from "./encrypted.js";
 import { factsOf } from "./facts.js";
 import { groupOf, inodeOffset, readGroup, type Group } from "./group.js";
@@ -183,10 +184,11 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       const inode = await inodeOfType(id, "directory");
       const entries: DirectoryEntry[] = [];
       let isEnd = true;
+      if (cookie === 0) damaged.delete(id); // what the host could not read may be readable now
       for await (const parts of partsOf(medium, inode, cookie)) {
         for (const part of parts) {
-          const damage = entriesOf(medium, inode, part, ({ inode: id, name, type, position, next }) => {
-            if (position >= cookie) entries.push({ name, id, type, cookie: next });
+          const damage = entriesOf(medium, inode, part, (entry) => {
+            if (entry.position >= cookie) entries.push(listed(entry));
           });
           if (damage !== undefined) damaged.set(id, damage);
           else passRest(entries, part);
@@ -238,16 +240,20 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
 /** Inode numbers are words of 32 bits, and a damaged directory may have any. */
 const INODE_LIMIT = 2 ** 32;
 
+function listed({ name, inode, type, next, problem }: Entry): DirectoryEntry {
+  if (problem !== undefined) return { name, id: inode, cookie: next, problem };
+  return { name, id: inode, type, cookie: next };
+}
+
 /** Behind the last name of a part is none: whoever goes on from there need not look at the part again. */
 function passRest(entries: DirectoryEntry[], part: Part): void {
   const last = entries.at(-1);
   if (last === undefined || "error" in part || last.cookie <= part.position) return;
-  const { name, id, type } = last;
-  entries[entries.length - 1] = { name, id, type, cookie: part.position + part.bytes.length };
+  entries[entries.length - 1] = { ...last, cookie: part.position + part.bytes.length };
 }
 
-function asLast({ name, id, type, cookie }: DirectoryEntry): DirectoryEntry {
-  return { name, id, type, cookie, isLast: true };
+function asLast(entry: DirectoryEntry): DirectoryEntry {
+  return { ...entry, isLast: true };
 }
 
 /** What an inode takes in memory besides its bytes, about. */

@@ -7,11 +7,11 @@ import { isUtf8 } from "node:buffer";
 import { HostError, type DiskError } from "../../errors.js";
 import { loadingCache } from "../../extent/loading.js";
 import { hashOf, INDEX_LIMIT, PositionIndex } from "../positions.js";
-import { entriesOf, partsOf, partWith } from "./directory.js";
-import { entryAt } from "./entry.js";
+import { damagedEntryPosition } from "../damaged-entry.js";
+import { entriesOf, partsOf, partWith, rulesOf } from "./directory.js";
+import { entryAt, type Entry } from "./entry.js";
 import { InodeFlag, type Inode } from "./inode.js";
 import type { Medium } from "./medium.js";
-import { unreadableName } from "./encrypted.js";
 
 /** Bytes of indexes that one file system keeps. */
 const INDEX_CACHE_BYTES = INDEX_LIMIT;
@@ -44,8 +44,8 @@ export function namesOf(medium: Medium): Names {
     const index: { positions: PositionIndex; damage?: DiskError } = { positions: new PositionIndex() };
     for await (const parts of partsOf(medium, inode, 0)) {
       for (const part of parts) {
-        const damage = entriesOf(medium, inode, part, ({ name, position }) => {
-          index.positions.add(hashOf(keyOf(inode, name)), position / WORD);
+        const damage = entriesOf(medium, inode, part, ({ name, position, storedName }) => {
+          index.positions.add(hashOf(keyOf(inode, storedName ?? name)), position / WORD);
         });
         if (damage !== undefined) index.damage ??= damage;
       }
@@ -56,22 +56,30 @@ export function namesOf(medium: Medium): Names {
 
   /** Finds `name` by reading all of the directory. */
   async function scan(inode: Inode, name: Buffer): Promise<number | undefined> {
-    const key = keyOf(inode, name);
-    let exact: number | undefined;
-    let similar: number | undefined;
+    const match = new Match(inode, name);
     let damage: DiskError | undefined;
     for await (const parts of partsOf(medium, inode, 0)) {
       for (const part of parts) {
         const error = entriesOf(medium, inode, part, (entry) => {
-          if (entry.name.equals(name)) exact ??= entry.inode;
-          else if (key !== name && keyOf(inode, entry.name).equals(key)) similar ??= entry.inode;
+          match.consider(entry);
         });
-        if (exact !== undefined) return exact;
+        if (match.isExact) return match.node();
         damage ??= error;
       }
     }
-    if (similar === undefined && damage !== undefined) throw damage;
-    return similar;
+    return match.node(damage);
+  }
+
+  /** Throws what is wrong with the damaged entry that is listed as `name`, if there is one. */
+  async function throwListedProblem(inode: Inode, name: Buffer): Promise<void> {
+    const position = damagedEntryPosition(name);
+    const part = position === undefined ? undefined : await partWith(medium, inode, position);
+    if (part === undefined) return;
+    const problems: DiskError[] = [];
+    entriesOf(medium, inode, part, (entry) => {
+      if (entry.position === position && entry.problem !== undefined) problems.push(entry.problem);
+    });
+    if (problems[0] !== undefined) throw problems[0];
   }
 
   return {
@@ -79,22 +87,62 @@ export function namesOf(medium: Medium): Names {
       const index = await indexes.get(inode.number, inode);
       if (index.damage instanceof HostError) indexes.forget(inode.number); // the next look-up may have more luck
       if (!index.positions.isUsable) return scan(inode, name);
-      const key = keyOf(inode, name);
-      const isEncrypted = (inode.flags & InodeFlag.encrypted) !== 0;
-      let similar: number | undefined; // the same but for case
-      for (const word of index.positions.find(hashOf(key))) {
+      const match = new Match(inode, name);
+      const rules = rulesOf(medium, inode);
+      for (const word of index.positions.find(hashOf(keyOf(inode, name)))) {
         const position = word * WORD;
         const part = await partWith(medium, inode, position);
-        const entry = part && entryAt(part, position);
-        if (entry === undefined) continue;
-        const shown = isEncrypted ? unreadableName(entry.name) : entry.name;
-        if (shown.equals(name)) return entry.inode;
-        if (keyOf(inode, shown).equals(key)) similar ??= entry.inode;
+        const entry = part && entryAt(part, rules, position);
+        if (entry !== undefined) match.consider(entry);
+        if (match.isExact) break;
       }
-      if (similar === undefined && index.damage !== undefined) throw index.damage;
-      return similar;
+      if (!match.isFound) await throwListedProblem(inode, name);
+      return match.node(index.damage);
     },
   };
+}
+
+/** The entry that a name means: the one of exactly that name, else one that is the same but for case. */
+class Match {
+  readonly #inode: Inode;
+  readonly #name: Buffer;
+  readonly #key: Buffer;
+  #exact: Entry | undefined;
+  #similar: Entry | undefined;
+
+  constructor(inode: Inode, name: Buffer) {
+    this.#inode = inode;
+    this.#name = name;
+    this.#key = keyOf(inode, name);
+  }
+
+  consider(entry: Entry): void {
+    const name = entry.storedName ?? entry.name;
+    if (name.equals(this.#name)) {
+      if (this.#exact === undefined || this.#exact.problem !== undefined) this.#exact = entry;
+    } else if (this.#key !== this.#name && keyOf(this.#inode, name).equals(this.#key))
+      this.#similar ??= entry;
+  }
+
+  /** Whether an entry of exactly this name, and a sound one, was found. */
+  get isExact(): boolean {
+    return this.#exact !== undefined && this.#exact.problem === undefined;
+  }
+
+  get isFound(): boolean {
+    return this.#exact !== undefined || this.#similar !== undefined;
+  }
+
+  /**
+   * The inode of the entry, or undefined if there is none.
+   * @throws {DiskError} if the entry is damaged, or `damage` may have hidden it.
+   */
+  node(damage?: DiskError): number | undefined {
+    const entry = this.#exact ?? this.#similar;
+    const problem = entry === undefined ? damage : entry.problem;
+    if (problem !== undefined) throw problem;
+    return entry?.inode;
+  }
 }
 
 /** What names of one directory are compared by: their bytes, or in a case-insensitive one what folds alike. */
