@@ -4,7 +4,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh fuse3 e2fsprogs qemu-utils qemu-system-common fdisk gdisk dosfstools ntfs-3g wimtools exfatprogs xfsprogs btrfs-progs attr acl \
-  procps rsync sleuthkit util-linux fio g++ python3 python3-libfsntfs mtools 7zip || {
+  procps rsync sleuthkit util-linux fio g++ python3 python3-libfsntfs mtools 7zip clang-14 libclang-rt-14-dev || {
   echo "0 passed, 1 failed"
   exit 1
 }
@@ -34,6 +34,9 @@ if [ "${skipped:-0}" -ne 0 ]; then
   failed=$((failed + 1))
 fi
 rm -f "$report"
+
+fuzzing=$(mktemp -d)
+check scripts/fuzz.sh --minutes 5 --state "$fuzzing" --keep "$fuzzing/found"
 
 failed=$((failed + ${not_passed:-0}))
 echo "${passed:-0} passed, $failed failed"

@@ -10,6 +10,7 @@ import {
   writeDirent,
   writeDirentAttributes,
 } from "../protocol/directory.js";
+import { MAX_READ } from "../protocol/init.js";
 import { body, HEADER_SIZE, reply, replyWith, writeU32le } from "../protocol/reply.js";
 import { Opcode, ReadIn } from "../protocol/request.js";
 import type { Ahead } from "./ahead.js";
@@ -146,7 +147,8 @@ export function serveDirectories(
   const prepared = new LRUCache<NodeId, Preparation>({ max: UNFINISHED_COUNT });
 
   const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
-    const { offset, size } = ReadIn.view(request);
+    const { offset, size: asked } = ReadIn.view(request);
+    const size = Math.min(asked, MAX_READ); // what INIT agreed on, whatever is asked
     const preparation = plus && size >= USUAL_ROOM ? prepared.get(id) : undefined;
     const isPrepared = preparation?.offset === offset;
     if (isPrepared) preparation.isTaken = true;

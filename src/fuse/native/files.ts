@@ -9,6 +9,7 @@ import type { BlockSource } from "../../extent/extent.js";
 import { readExtents } from "../../extent/read.js";
 import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
+import { MAX_READ } from "../protocol/init.js";
 import { body, HEADER_SIZE, reply, writeI64le, writeU32le } from "../protocol/reply.js";
 import { LseekIn, Opcode, OpenIn, ReadIn } from "../protocol/request.js";
 import type { Ahead } from "./ahead.js";
@@ -71,7 +72,8 @@ export function serveFiles(
     },
 
     [Opcode.read]: async (nodeId, request) => {
-      const { offset, size } = ReadIn.view(request);
+      const { offset, size: asked } = ReadIn.view(request);
+      const size = Math.min(asked, MAX_READ); // what INIT agreed on, whatever is asked
       const source = await open(nodeId);
       if (offset === 0 && stateless()) ahead.opened(nodeId);
       const length = Math.max(0, Math.min(size, source.size - offset));
