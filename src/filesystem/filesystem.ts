@@ -36,7 +36,15 @@ export interface Attributes {
   readonly modified: Timestamp;
   readonly changed: Timestamp;
   readonly created?: Timestamp | undefined;
+  /** Whichever of these statx(2) and lsattr(1) would show; absent if none is set. */
+  readonly flags?: FileFlags | undefined;
 }
+
+/**
+ * The flags of a file that Linux shows for every file system, as the bits that FS_IOC_GETFLAGS returns (FS_*_FL in
+ * include/uapi/linux/fs.h): immutable, append-only, no-dump and so on.
+ */
+export type FileFlags = number;
 
 export interface DirectoryEntry {
   readonly name: Buffer;
@@ -67,6 +75,8 @@ export interface LentEntry {
   from: number;
   to: number;
   id: NodeId;
+  /** The inode number to show. */
+  inode: number;
   type: NodeType | undefined;
   attributes: Attributes | undefined;
   isCostly: boolean;
@@ -119,8 +129,10 @@ export interface NodeTree {
   /**
    * Some of the entries of directory `id` after `cookie` (0: from the start), in the directory's own order,
    * without "." and "..". None at all means the end.
+   * @param limit how many entries the caller needs: the tree reads for about as many, and may return more or fewer.
+   * Without it, a batch is as large as is efficient for a caller that reads on.
    */
-  list(id: NodeId, cookie: number): Promise<readonly DirectoryEntry[]>;
+  list(id: NodeId, cookie: number, limit?: number): Promise<readonly DirectoryEntry[]>;
   /**
    * Some entries as `list` gives them, lent to `take` until it refuses one; whether any came. Where this is missing, or
    * undefined for directory `id`, there is `list`.
@@ -140,6 +152,11 @@ export interface NodeTree {
    * this has none of those.
    */
   extendedAttribute?(id: NodeId, name: string): Promise<Buffer | undefined>;
+  /**
+   * The inode number of the directory that contains directory `id`, which its ".." shows; a root is its own parent.
+   * Undefined if that is not known without reading for it. It is asked for after the start of the directory was listed.
+   */
+  parentInode?(id: NodeId): number | undefined | Promise<number | undefined>;
   /** Of the file system that `id` lies in. */
   usage(id: NodeId): Promise<Usage>;
 }

@@ -56,9 +56,9 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
       const found = await (await branch.tree()).lookup(inner, name);
       return found === undefined ? undefined : join(range, found);
     },
-    async list(id, cookie) {
+    async list(id, cookie, limit) {
       const { range, branch, inner } = at(id);
-      const entries = await (await branch.tree()).list(inner, cookie);
+      const entries = await (await branch.tree()).list(inner, cookie, limit);
       if (branch.isOurs && branch.inodeShift === 0) return entries;
       return entries.map((entry) => joinEntry(range, entry));
     },
@@ -68,6 +68,7 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
       const tree = await branch.tree();
       return tree.lend?.(inner, cookie, (entry) => {
         if (entry.problem === undefined) entry.id = join(range, entry.id);
+        entry.inode += inodeShift;
         if (inodeShift !== 0 && entry.attributes !== undefined)
           entry.attributes = shift(entry.attributes, inodeShift);
         return take(entry);

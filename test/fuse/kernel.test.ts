@@ -64,6 +64,10 @@ print(json.dumps([len(first), len(set(first)), os.listdir(sys.argv[1]) == first,
       },
     );
 
+    t.test("each place that telldir gives leads to its entry again", async (t) => {
+      t.same(await python(SEEKING, at("many")), [100_002, 0]);
+    });
+
     t.test("a listing has . and .., the types and the inode numbers", async (t) => {
       const script = `
 rows = [(e.name, e.inode(), e.is_symlink(), e.is_dir(follow_symlinks=False)) for e in os.scandir(sys.argv[1])]
@@ -347,3 +351,26 @@ for _ in range(200):
   data = os.pread(fd, length, at)
   good += data == base[at % P:][:min(length, 2**30 - at)]
 print(good)`;
+
+/** Lists a directory, and seeks to 300 of its entries; prints how many there are, and how many were others. */
+const SEEKING = `
+import ctypes, random
+libc = ctypes.CDLL(None, use_errno=True)
+libc.opendir.restype = libc.readdir.restype = ctypes.c_void_p
+libc.telldir.restype = ctypes.c_long
+libc.opendir.argtypes = [ctypes.c_char_p]
+libc.readdir.argtypes = libc.telldir.argtypes = [ctypes.c_void_p]
+libc.seekdir.argtypes = [ctypes.c_void_p, ctypes.c_long]
+folder = libc.opendir(sys.argv[1].encode())
+read = lambda: (e := libc.readdir(folder)) and ctypes.string_at(e + 19)
+places = []
+while True:
+  place = libc.telldir(folder)
+  name = read()
+  if not name: break
+  places.append((place, name))
+wrong = 0
+for place, name in random.sample(places, 300):
+  libc.seekdir(folder, place)
+  wrong += read() != name
+print(json.dumps([len(places), wrong]))`;

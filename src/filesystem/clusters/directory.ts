@@ -73,16 +73,20 @@ export interface Batch {
   readonly problem: DiskError | undefined;
 }
 
-/** The entries of `directory` from slot `first` on: where an entry begins, or the directory does. */
+/**
+ * The entries of `directory` from slot `first` on: where an entry begins, or the directory does.
+ * @param readSize bytes that are read at once.
+ */
 export async function* entriesOf(
   heap: Heap,
   directory: Directory,
   parser: EntryParser,
   first: number,
+  readSize = READ_SIZE,
 ): AsyncGenerator<Batch, void, void> {
   const { size, problem: cut } = await directory.reach();
   let problem: DiskError | undefined;
-  for await (const part of partsOf(heap, directory, first * SLOT_SIZE, size)) {
+  for await (const part of partsOf(heap, directory, first * SLOT_SIZE, size, readSize)) {
     if (part instanceof DiskError) {
       problem ??= part;
       parser.skip();
@@ -142,6 +146,7 @@ async function* partsOf(
   directory: Directory,
   from: number,
   size: number,
+  readSize: number,
 ): AsyncGenerator<Part | DiskError, void, void> {
   for (let at = from; at < size;) {
     // What is cached is there at once: others must have their turn even so.
@@ -149,8 +154,8 @@ async function* partsOf(
     for (const run of await directory.runs(at, Math.min(WINDOW_SIZE, size - at))) {
       if (run.kind === "damaged") yield run.error;
       if (run.kind === "at") {
-        for (let skip = 0; skip < run.length; skip += READ_SIZE) {
-          const length = Math.min(READ_SIZE, run.length - skip);
+        for (let skip = 0; skip < run.length; skip += readSize) {
+          const length = Math.min(readSize, run.length - skip);
           yield* readPart(heap, at + skip, run.offset + skip, length);
         }
       }

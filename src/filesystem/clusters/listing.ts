@@ -11,6 +11,9 @@ import type { Heap } from "./heap.js";
 /** Entries that make a batch: listing stops after the part that reaches them. */
 const BATCH_SIZE = 256;
 
+/** Bytes that are read at once for a few entries: some forty. */
+const FEW_SIZE = 4096;
+
 /** Directories whose damage is remembered while they are being listed. */
 const DAMAGED_COUNT = 1000;
 
@@ -21,7 +24,8 @@ const INDEX_OVERHEAD = 256;
 export type Fold = (units: Buffer) => Buffer;
 
 export interface Listing {
-  list(directory: Directory, cookie: number): Promise<readonly DirectoryEntry[]>;
+  /** @param limit how many entries are needed, if only a few are. */
+  list(directory: Directory, cookie: number, limit?: number): Promise<readonly DirectoryEntry[]>;
   /** The entry called `name`: so written, in another case, or by its alias, in this order. */
   find(directory: Directory, name: Buffer): Promise<NodeId | undefined>;
 }
@@ -43,8 +47,8 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
     const units = utf16FromName(name);
     return units === undefined ? name : fold(units);
   };
-  const from = (directory: Directory, slot: number): ReturnType<typeof entriesOf> =>
-    entriesOf(heap, directory, newParser(), slot);
+  const from = (directory: Directory, slot: number, areFew = false): ReturnType<typeof entriesOf> =>
+    entriesOf(heap, directory, newParser(), slot, areFew ? FEW_SIZE : undefined);
 
   async function buildIndex(directory: Directory): Promise<Index> {
     const positions = new PositionIndex();
@@ -82,14 +86,14 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
   }
 
   return {
-    async list(directory, cookie) {
+    async list(directory, cookie, limit = BATCH_SIZE) {
       if (cookie === 0) damaged.delete(directory.id);
       const found: DirectoryEntry[] = [];
-      for await (const { entries, problem } of from(directory, cookie)) {
+      for await (const { entries, problem } of from(directory, cookie, limit < BATCH_SIZE)) {
         if (problem !== undefined) damaged.set(directory.id, problem);
         for (const { name, id, type, nextSlot } of entries)
           found.push({ name, id, ...(type && { type }), cookie: nextSlot });
-        if (found.length >= BATCH_SIZE) break;
+        if (found.length >= limit) break;
       }
       // The names behind the damage come first: only the end says that some are missing.
       const damage = damaged.get(directory.id);

@@ -74,7 +74,7 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
       return attributesOf(heap, node, size, format.timesOf(node));
     },
     lookup: async (id, name) => names.find(await directory(id), name),
-    list: async (id, cookie) => names.list(await directory(id), cookie),
+    list: async (id, cookie, limit) => names.list(await directory(id), cookie, limit),
     async readLink(id) {
       throw kindError(heap, await format.readNode(id), "a symbolic link, which there are none of here");
     },

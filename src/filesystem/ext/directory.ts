@@ -28,11 +28,15 @@ const DIRECTORY_LIMIT = 2 ** 34;
 /** A part of a directory, or what is wrong with it. */
 export type Part = Chunk | { readonly position: number; readonly error: DiskError };
 
-/** The parts of `inode`, a directory, from the one that holds byte `from` of it: as many at a time as are read at once. */
+/**
+ * The parts of `inode`, a directory, from the one that holds byte `from` of it: as many at a time as are read at once.
+ * @param most bytes that are read at once at most, but one block at least.
+ */
 export async function* partsOf(
   medium: Medium,
   inode: Inode,
   from: number,
+  most = READ_AHEAD,
 ): AsyncGenerator<readonly Part[], void, void> {
   if ((inode.flags & InodeFlag.inlineData) !== 0) {
     yield inlineParts(medium, inode, from);
@@ -50,7 +54,8 @@ export async function* partsOf(
       const end = at + run.length;
       if (run.kind === "damaged") yield [{ position: at, error: run.error }];
       for (let skip = 0; run.kind === "at" && skip < run.length;) {
-        const parts = await readParts(medium, inode, at + skip, run.offset + skip, run.length - skip);
+        const length = Math.min(run.length - skip, Math.max(most, blockSize));
+        const parts = await readParts(medium, inode, at + skip, run.offset + skip, length);
         yield parts;
         skip += parts.length * blockSize;
       }

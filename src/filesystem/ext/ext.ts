@@ -180,12 +180,12 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     async lookup(id, name) {
       return names.find(await inodeOfType(id, "directory"), name);
     },
-    async list(id, cookie) {
+    async list(id, cookie, limit = BATCH_SIZE) {
       const inode = await inodeOfType(id, "directory");
       const entries: DirectoryEntry[] = [];
       let isEnd = true;
       if (cookie === 0) damaged.delete(id); // what the host could not read may be readable now
-      for await (const parts of partsOf(medium, inode, cookie)) {
+      for await (const parts of partsOf(medium, inode, cookie, limit < BATCH_SIZE ? 0 : undefined)) {
         for (const part of parts) {
           const damage = entriesOf(medium, inode, part, (entry) => {
             if (entry.position >= cookie) entries.push(listed(entry));
@@ -193,7 +193,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
           if (damage !== undefined) damaged.set(id, damage);
           else passRest(entries, part);
         }
-        isEnd = entries.length < BATCH_SIZE;
+        isEnd = entries.length < limit;
         if (!isEnd) break;
       }
       // The names behind the damage come first: only the end says that some are missing.

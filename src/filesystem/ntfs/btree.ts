@@ -20,8 +20,11 @@ export interface Index {
   numberOf(vcn: number): number;
   /** Whether the bitmap has the block as in use; at once where its neighbours were asked for before. */
   isInUse(number: number): boolean | Promise<boolean>;
-  /** The blocks in use from `number` on, in order, some at a time. They are not kept for those who look for names. */
-  blocksFrom(number: number): AsyncGenerator<BlockRow>;
+  /**
+   * The blocks in use from `number` on, in order, some at a time. They are not cached for look-ups.
+   * @param most how many are read at once at most.
+   */
+  blocksFrom(number: number, most?: number): AsyncGenerator<BlockRow>;
 }
 
 /** Blocks that lie one behind the other, the first of which is `number`; those that are damaged with what is wrong. */
@@ -152,8 +155,7 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
       if (Number.isInteger(number) && number < blockCount) return number;
       throw complain(`a child in ${owner}`, `at ${vcn}`, `the place of one of its ${blockCount} blocks`);
     },
-    async *blocksFrom(number) {
-      const most = Math.max(1, READ_AHEAD / blockSize);
+    async *blocksFrom(number, most = Math.max(1, READ_AHEAD / blockSize)) {
       for (let at = number; at < blockCount;) {
         const found = bitsAt(at);
         const bits = found instanceof Promise ? await found : found;

@@ -33,8 +33,11 @@ export interface Names {
 }
 
 export interface Directories {
-  /** Names of directory `number` after `cookie`, a batch of them; none at its end. Short names are left out. */
-  list(number: number, cookie: number): Promise<Names>;
+  /**
+   * Names of directory `number` after `cookie`, a batch of them; none at its end. Short names are left out.
+   * @param limit how many are needed, if only a few are.
+   */
+  list(number: number, cookie: number, limit?: number): Promise<Names>;
   /** The file with the name `units`, in UTF-16, in directory `number`; short names are found too. */
   find(number: number, units: Buffer, ignoreCase: boolean): Promise<Match | undefined>;
   /** What is wrong with the entry at `position` of directory `number`; undefined where there is no damaged one. */
@@ -149,7 +152,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
   }
 
   return {
-    async list(number, cookie) {
+    async list(number, cookie, limit = BATCH_SIZE) {
       const index = await indexAt(number);
       const names = new NameList();
       const add = async (node: IndexNode, origin: number): Promise<void> => {
@@ -173,8 +176,8 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       if (cookie < FIRST_BLOCK_COOKIE) await add(index.root, 0);
       const first = Math.max(0, Math.floor((cookie - FIRST_BLOCK_COOKIE) / index.blockSize));
       let isEnd = true;
-      for await (const row of index.blocksFrom(first)) {
-        if (names.count >= BATCH_SIZE) {
+      for await (const row of index.blocksFrom(first, limit < BATCH_SIZE ? 1 : undefined)) {
+        if (names.count >= limit) {
           isEnd = false;
           break;
         }

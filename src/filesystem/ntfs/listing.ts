@@ -46,7 +46,7 @@ interface Batch {
 
 export interface Listing {
   /** Some of directory `number` after `cookie`, in the directory's order; nothing at its end. */
-  list(number: number, cookie: number): Promise<DirectoryEntry[]>;
+  list(number: number, cookie: number, limit?: number): Promise<DirectoryEntry[]>;
   /** The same lent, until `take` refuses; whether any came. */
   lend(number: number, cookie: number, take: Take): Promise<boolean>;
 }
@@ -58,8 +58,8 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     sizeCalculation: ({ names }) => names.count + 1,
   });
 
-  async function load(number: number, cookie: number): Promise<Batch> {
-    const { list: names, isEnd } = await directories.list(number, cookie);
+  async function load(number: number, cookie: number, limit?: number): Promise<Batch> {
+    const { list: names, isEnd } = await directories.list(number, cookie, limit);
     const { count, numbers, sequences } = names;
     const kinds = new Uint8Array(count);
     const linkCounts = new Uint16Array(count);
@@ -109,7 +109,7 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
   const slate = slateFor(medium);
   const shown: Shown = { type: "file", size: 0, allocated: 0 };
   const lent: LentEntry = {
-    ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, type: undefined, attributes: undefined },
+    ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, inode: 0, type: undefined, attributes: undefined },
     ...{ isCostly: false, cookie: 0, isLast: false, problem: undefined },
   };
 
@@ -119,6 +119,7 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     lent.names = names.bytes;
     lent.from = names.start(index);
     lent.to = names.start(index + 1);
+    lent.inode = number;
     lent.cookie = names.cookies[index]!;
     lent.isLast = isEnd && index === names.count - 1;
     lent.problem = names.problems?.get(index);
@@ -161,9 +162,14 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
 
   return {
     lend: lendAll,
-    async list(number, cookie) {
+    async list(number, cookie, limit) {
       const entries: DirectoryEntry[] = [];
-      await lendAll(number, cookie, (entry) => entries.push(keep(entry)) < PAGE_SIZE);
+      if (limit === undefined) {
+        await lendAll(number, cookie, (entry) => entries.push(keep(entry)) < PAGE_SIZE);
+        return entries;
+      }
+      const batch = await load(number, cookie, limit);
+      for (let index = 0; index < batch.names.count; index++) entries.push(keep(lend(batch, index)));
       return entries;
     },
   };
@@ -171,10 +177,10 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
 
 /** An entry of one's own. */
 function keep(entry: LentEntry): DirectoryEntry {
-  const { names, from, to, id, type, attributes, cookie, isLast, problem } = entry;
+  const { names, from, to, id, inode, type, attributes, cookie, isLast, problem } = entry;
   return {
     name: names.subarray(from, to),
-    ...{ id, type, cookie, isLast },
+    ...{ id, inode, type, cookie, isLast },
     ...(attributes !== undefined && { attributes: copyOf(attributes) }),
     ...(problem !== undefined && { problem }),
   };

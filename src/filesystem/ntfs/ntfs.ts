@@ -158,9 +158,9 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
       if (damage !== undefined) throw damage;
       return findStream(place.number, units);
     },
-    async list(id, cookie) {
+    async list(id, cookie, limit) {
       const { file } = await nodeAt(id);
-      return listing.list(file.record.number, cookie);
+      return listing.list(file.record.number, cookie, limit);
     },
     async lend(id, cookie, take) {
       const { file } = await nodeAt(id);

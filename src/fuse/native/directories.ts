@@ -1,5 +1,6 @@
 /** Directories: OPENDIR, READDIR, READDIRPLUS. */
 import { LRUCache } from "lru-cache";
+import { DiskError } from "../../errors.js";
 import type { Attributes, LentEntry, NodeId, NodeTree, NodeType } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import {
@@ -9,6 +10,7 @@ import {
   pageOf,
   writeDirent,
   writeDirentAttributes,
+  writeDirentInode,
 } from "../protocol/directory.js";
 import { MAX_READ } from "../protocol/init.js";
 import { body, HEADER_SIZE, reply, replyWith, writeU32le } from "../protocol/reply.js";
@@ -18,171 +20,226 @@ import type { Handlers } from "./handler.js";
 import { entryLender } from "./listing.js";
 import type { Threads } from "./threads.js";
 
-/** FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR: the kernel may keep the entries, and what it has of them stays good. */
+/** FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR: the kernel keeps the entries, and what it has of them stays valid. */
 const CACHE_DIR = (1 << 1) | (1 << 3);
 
-/** Bytes that the C library lists directories with: as many as a listing is prepared for. */
-const USUAL_ROOM = 32 * 2 ** 10;
+/** Bytes that the C library requests of a directory at once: pages are prefetched in this size. */
+const USUAL_SIZE = 32 * 2 ** 10;
 
-/** Directories of which it is remembered how far they are prepared, and what is. */
+/** Directories whose next page is prefetched, or will be. */
 const UNFINISHED_COUNT = 64;
 
-/** In the place of a node that nobody should enter on a guess. */
-const NO_GUESS = -1;
+/** Ends of pages from which a program is expected to read on. */
+const PAGE_ENDS_KEPT = 1024;
 
-/** Drafts of replies that are kept. */
+/** Bytes of a page for a program that has sought to its start, and about as many entries as fit into it. */
+const SOUGHT_SIZE = 4096;
+const SOUGHT_COUNT = 32;
+
+/** In the place of a node that is not prefetched. */
+const NOT_AHEAD = -1;
+
+/** Buffers for replies under construction that are kept. */
 const DRAFTS_KEPT = 4;
 
-/** What a listing ends with. */
+/** The empty page that ends a listing. */
 const NOTHING = reply(0);
 
 export interface Directories {
   readonly handlers: Handlers;
-  /** Lists directory `id` from its start, for the threads to answer with. */
+  /** Lists directory `id` from its start, and hands the reply to the threads. */
   prepare(id: NodeId): Promise<void>;
-  /** Someone has taken up what was prepared of directory `id`: what follows is next. */
-  goOn(id: NodeId): void;
+  /** The threads have sent a prefetched page of directory `id`: prefetches the next one. */
+  prefetchNext(id: NodeId): void;
 }
 
-/** @param stateless whether the kernel does without OPENDIR once it has been refused. */
+/**
+ * @param report logs an error and returns its errno.
+ * @param stateless whether the kernel stops sending OPENDIR once it has been refused.
+ */
 export function serveDirectories(
   tree: NodeTree,
-  complain: (error: unknown) => number,
+  report: (error: unknown) => number,
   stateless: () => boolean,
   threads: Threads,
   ahead: Ahead,
 ): Directories {
   const lend = entryLender(tree);
 
-  /** Damage at one entry must not hide its neighbours: it is listed without attributes, and asking is EIO. */
+  /** Undefined where they are damaged: the entry is listed without them, and a request for them is EIO. */
   const attributesOf = (id: NodeId): Attributes | undefined | Promise<Attributes | undefined> => {
     try {
       const attributes = tree.attributes(id);
       if (!(attributes instanceof Promise)) return attributes;
       return attributes.catch((error: unknown) => {
-        complain(error);
+        report(error);
         return undefined;
       });
     } catch (error) {
-      complain(error);
+      report(error);
       return undefined;
     }
   };
 
-  /** Where to go on with directories whose end was not reached. */
+  /** Where the next page begins, of directories whose last page was full. */
   const unfinished = new LRUCache<NodeId, number>({ max: UNFINISHED_COUNT });
 
-  /** What is listed of directory `id` from `offset` on; those who look ahead hear of it, and of its end the threads. */
-  const tell = async (id: NodeId, offset: number, size: number, plus: boolean): Promise<Told | undefined> => {
-    const draft = drafts.pop() ?? reply(USUAL_ROOM);
-    const out = size <= USUAL_ROOM ? draft.fill(0) : reply(size);
+  /** Where pages have ended. What is requested at another place was sought. */
+  const pageEnds = new LRUCache<string, true>({ max: PAGE_ENDS_KEPT });
+  const isSought = (id: NodeId, offset: number): boolean =>
+    offset !== 0 && offset !== AFTER_DOT && offset !== AFTER_DOT_DOT && !pageEnds.has(`${id} ${offset}`);
+
+  /**
+   * The page of directory `id` from `offset` on, of `size` bytes at most; undefined if not one entry fits. A program
+   * that seeks may want no more than one entry: its page is short, without attributes, and nothing is prefetched.
+   */
+  const pageAt = async (
+    id: NodeId,
+    offset: number,
+    size: number,
+    plus: boolean,
+  ): Promise<Listed | undefined> => {
+    const isShort = isSought(id, offset);
+    const limit = isShort ? Math.min(size, SOUGHT_SIZE) : size;
+    const draft = drafts.pop() ?? reply(USUAL_SIZE);
+    const out = limit <= USUAL_SIZE ? draft.fill(0) : reply(limit);
     const page = pageOf(out);
     const ids: NodeId[] = [];
     const types: (NodeType | undefined)[] = [];
     const waiting: Promise<void>[] = [];
-    let [used, last, isRefused] = [0, 0, false];
+    let [used, last, isFull, parentAt] = [0, 0, false, -1];
     const complete = (index: number, at: number, id: NodeId, attributes: Attributes | undefined): void => {
       if (attributes === undefined) return;
       writeDirentAttributes(page, at, id, attributes, plus);
       types[index] = attributes.type;
     };
     const add = (entry: LentEntry): boolean => {
-      const { id, type, cookie, attributes: told, problem } = entry;
+      const { id, type, cookie, attributes: known, problem } = entry;
       const at = used;
       const end = at + direntSize(entry, plus);
-      isRefused = end > size;
-      if (isRefused) return false;
+      isFull = end > limit;
+      if (isFull) return false;
       used = end;
       last = cookie;
       writeDirent(page, at, entry, plus);
       const index = types.push(type) - 1;
       if (problem !== undefined) {
         // Node number 0 makes the kernel look the name up, which fails with the same error. Source: fs/fuse/readdir.c.
-        complain(problem);
-        ids.push(NO_GUESS);
+        report(problem);
+        ids.push(NOT_AHEAD);
         return true;
       }
-      ids.push(cookie === AFTER_DOT || cookie === AFTER_DOT_DOT || entry.isCostly ? NO_GUESS : id);
-      const attributes = told ?? (cookie === AFTER_DOT_DOT ? undefined : attributesOf(id));
+      const isDots = cookie === AFTER_DOT || cookie === AFTER_DOT_DOT;
+      ids.push(isDots || entry.isCostly ? NOT_AHEAD : id);
+      if (cookie === AFTER_DOT_DOT) {
+        parentAt = at;
+        return true;
+      }
+      const attributes = known ?? (isShort && type !== undefined ? undefined : attributesOf(id));
+      if (attributes === undefined && isShort) writeDirentInode(page, at, entry.inode, plus);
       if (attributes instanceof Promise)
         waiting.push(
-          attributes.then((known) => {
-            complete(index, at, id, known);
+          attributes.then((read) => {
+            complete(index, at, id, read);
           }),
         );
       else complete(index, at, id, attributes);
       return true;
     };
-    const isEnd = await lend(id, offset, add);
+    const isEnd = await lend(id, offset, add, isShort ? SOUGHT_COUNT : undefined);
     if (waiting.length > 0) await Promise.all(waiting);
-    if (isRefused && used === 0) return undefined;
-    if (used > 0) {
-      // Every listing ends with a question whose answer is known by now.
-      if (isEnd) threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last, NOTHING);
-      else if (plus && size >= USUAL_ROOM) unfinished.set(id, last);
+    if (isFull && used === 0) return undefined;
+    if (parentAt >= 0) {
+      const parent = await tree.parentInode?.(id);
+      if (parent !== undefined) writeDirentInode(page, parentAt, parent, plus);
     }
+    if (used > 0) {
+      // Programs request a page behind the last one: it is known to be empty.
+      if (isEnd) threads.offer(plus ? Opcode.readdirplus : Opcode.readdir, id, last, NOTHING);
+      else {
+        pageEnds.set(`${id} ${last}`, true);
+        if (plus && size >= USUAL_SIZE && !isShort) unfinished.set(id, last);
+      }
+    }
+    const links: NodeId[] = [];
+    if (!isShort) learn(id, ids, types, offset === 0, links);
+    const listed = { out: Buffer.from(out.subarray(0, HEADER_SIZE + used)), links, isShort };
+    if (drafts.length < DRAFTS_KEPT) drafts.push(draft);
+    return listed;
+  };
+
+  /** Lets prefetching know what a page holds, and appends its symbolic links to `links`. */
+  const learn = (
+    id: NodeId,
+    ids: readonly NodeId[],
+    types: readonly (NodeType | undefined)[],
+    isFirst: boolean,
+    links: NodeId[],
+  ): void => {
     const directories: NodeId[] = [];
     const files: NodeId[] = [];
-    const links: NodeId[] = [];
     for (let index = 0; index < ids.length; index++) {
       const id = ids[index]!;
-      if (id === NO_GUESS) continue;
+      if (id === NOT_AHEAD) continue;
       if (types[index] === "file") files.push(id);
       else if (types[index] === "directory") directories.push(id);
       else if (types[index] === "symlink") links.push(id);
     }
-    ahead.learn(id, directories, files, offset === 0);
-    const told = { out: Buffer.from(out.subarray(0, HEADER_SIZE + used)), links };
-    if (drafts.length < DRAFTS_KEPT) drafts.push(draft);
-    return told;
+    ahead.learn(id, directories, files, isFirst);
   };
 
-  /** Replies that are being written, to be used again: most are shorter. */
+  /** Buffers in which replies are written: most replies are shorter, and are copied out of them. */
   const drafts: Buffer[] = [];
 
   /**
-   * Listings that are prepared, or being so, one a directory. Who asked before the threads had it comes here for it:
-   * to choose it once more would be to read all of its batch again.
+   * The prefetched page of a directory, ready or under way. A request that arrives before the threads have the page
+   * waits for it here: listing it a second time would mean to read all of its batch again.
    */
   const prepared = new LRUCache<NodeId, Preparation>({ max: UNFINISHED_COUNT });
 
   const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
     const { offset, size: asked } = ReadIn.view(request);
     const size = Math.min(asked, MAX_READ); // what INIT agreed on, whatever is asked
-    const preparation = plus && size >= USUAL_ROOM ? prepared.get(id) : undefined;
+    const preparation = plus && size >= USUAL_SIZE ? prepared.get(id) : undefined;
     const isPrepared = preparation?.offset === offset;
     if (isPrepared) preparation.isTaken = true;
-    const told = await (isPrepared ? preparation.told : tell(id, offset, size, plus));
-    if (told === undefined) return Errno.EINVAL;
+    const listed = await (isPrepared ? preparation.listed : pageAt(id, offset, size, plus));
+    if (listed === undefined) return Errno.EINVAL;
     if (offset === 0) ahead.listed(id);
-    goOn(id);
-    return isPrepared ? Buffer.from(told.out) : told.out; // each of several who wait for it needs a header of his own
+    if (!listed.isShort) prefetchNext(id);
+    return isPrepared ? Buffer.from(listed.out) : listed.out; // requests that wait together have a header each
   };
 
   const prepare = async (id: NodeId, offset: number): Promise<void> => {
-    const preparation = { offset, told: tell(id, offset, USUAL_ROOM, true), isTaken: false };
+    const preparation = { offset, listed: pageAt(id, offset, USUAL_SIZE, true), isTaken: false };
     prepared.set(id, preparation);
-    const { out, links } = (await preparation.told.catch((error: unknown) => {
+    const { out, links } = (await preparation.listed.catch((error: unknown) => {
       if (prepared.peek(id) === preparation) prepared.delete(id);
       throw error;
     }))!;
     for (const link of links) {
-      const target = await tree.readLink(link).catch(() => undefined); // who asks for it hears why
+      const target = await tree.readLink(link).catch(ignoreDiskError);
       if (target !== undefined) threads.offer(Opcode.readlink, link, 0, replyWith(target));
     }
     if (preparation.isTaken || out.length === HEADER_SIZE) return;
     threads.offer(Opcode.readdirplus, id, offset, out);
   };
 
-  /** One page ahead of whoever lists directory `id`, as long as its end is not in sight. */
-  const goOn = (id: NodeId): void => {
+  /** What fails ahead of a request is left to that request; a bug is reported at once. */
+  const ignoreDiskError = (error: unknown): undefined => {
+    if (!(error instanceof DiskError)) report(error);
+    return undefined;
+  };
+
+  /** Prefetches one page of directory `id`, if its last page was full. */
+  const prefetchNext = (id: NodeId): void => {
     prepared.delete(id);
     if (!unfinished.has(id)) return;
     setImmediate(() => {
       const offset = unfinished.get(id);
-      if (offset === undefined) return; // whoever lists it was faster, and it goes on from there
+      if (offset === undefined) return; // a request was faster, and prefetches what follows it
       unfinished.delete(id);
-      prepare(id, offset).catch(() => undefined); // who asks for it hears why
+      prepare(id, offset).catch(ignoreDiskError);
     });
   };
 
@@ -198,21 +255,24 @@ export function serveDirectories(
       [Opcode.readdirplus]: (nodeId, request) => list(nodeId, request, true),
     },
     prepare: (id) => prepare(id, 0),
-    goOn,
+    prefetchNext,
   };
 }
 
-/** A listing that is prepared, or being so. */
+/** A page that is prefetched, or being so. */
 interface Preparation {
   readonly offset: number;
-  readonly told: Promise<Told | undefined>;
-  /** Somebody has asked for it by now: the threads need not. */
+  readonly listed: Promise<Listed | undefined>;
+  /** A request was answered with it: the threads do not need it. */
   isTaken: boolean;
 }
 
-/** What is listed, and how it is answered. */
-interface Told {
+/** One page of a listing. */
+interface Listed {
+  /** The reply, with room for its header. */
   readonly out: Buffer;
   /** The symbolic links in it. */
   readonly links: readonly NodeId[];
+  /** A program has sought to its start. */
+  readonly isShort: boolean;
 }

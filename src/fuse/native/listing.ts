@@ -1,38 +1,39 @@
-/** The entries of a directory, wherever the kernel goes on. */
+/** The entries of a directory, from wherever the kernel continues. */
 import { LRUCache } from "lru-cache";
 import type { DirectoryEntry, LentEntry, NodeId, NodeTree, Take } from "../../filesystem/filesystem.js";
 import { AFTER_DOT, AFTER_DOT_DOT } from "../protocol/directory.js";
 
-/** Listings under way that are remembered, one a directory: where a batch of the tree's did not fit into a reply. */
-const LISTINGS_KEPT = 64;
+/** Batches that are kept because not all of their entries fitted into a reply, one for each directory. */
+const BATCHES_KEPT = 64;
 
 interface Batch {
-  /** The cookie that it follows. */
+  /** The cookie behind which it begins. */
   readonly after: number;
   readonly entries: readonly DirectoryEntry[];
-  /** Index of the first that is still to be listed. */
+  /** Index of the first entry that is still to be listed. */
   readonly from: number;
 }
 
 /**
- * Lends `take` the entries of a directory after `cookie`, "." and ".." first, until it refuses one or there are no more.
- * Whether that was the end.
+ * Passes the entries of directory `id` after `cookie`, "." and ".." first, to `take`, until it refuses one or there are
+ * no more. Resolves to whether the end was reached.
+ * @param limit how many entries are needed, if only a few are.
  */
-export type Lend = (id: NodeId, cookie: number, take: Take) => Promise<boolean>;
+export type Lend = (id: NodeId, cookie: number, take: Take, limit?: number) => Promise<boolean>;
 
 export function entryLender(tree: NodeTree): Lend {
-  const left = new LRUCache<NodeId, Batch>({ max: LISTINGS_KEPT });
+  const kept = new LRUCache<NodeId, Batch>({ max: BATCHES_KEPT });
 
-  /** As the tree's own, of a tree that has only `list`. */
-  const lendListed = async (id: NodeId, cookie: number, take: Take): Promise<boolean> => {
-    const known = left.get(id);
+  /** As the tree's own `lend`, by its `list`. */
+  const lendListed = async (id: NodeId, cookie: number, take: Take, limit?: number): Promise<boolean> => {
+    const known = kept.get(id);
     const { entries, from } =
-      known?.after === cookie ? known : { entries: await tree.list(id, cookie), from: 0 };
+      known?.after === cookie ? known : { entries: await tree.list(id, cookie, limit), from: 0 };
     let after = cookie;
     for (let at = from; at < entries.length; at++) {
       const entry = entries[at]!;
       if (!take(lent(entry))) {
-        if (at > from) left.set(id, { after, entries, from: at });
+        if (at > from && limit === undefined) kept.set(id, { after, entries, from: at });
         break;
       }
       after = entry.cookie;
@@ -40,25 +41,30 @@ export function entryLender(tree: NodeTree): Lend {
     return entries.length > from;
   };
 
-  return async (id, cookie, take) => {
-    let [last, isLast, isFull] = [cookie, false, false];
+  /** As above, by whichever the tree has; a few entries are listed one by one. */
+  const lendSome = async (id: NodeId, cookie: number, take: Take, limit?: number): Promise<boolean> =>
+    (limit === undefined ? await tree.lend?.(id, cookie, take) : undefined) ??
+    lendListed(id, cookie, take, limit);
+
+  return async (id, cookie, take, limit) => {
+    let [last, isLast, isFull, count] = [cookie, false, false, 0];
     const taking: Take = (entry) => {
-      const { cookie, isLast: isEnd } = entry; // who takes it may lend it on
+      const { cookie, isLast: isEnd } = entry; // `take` may pass the entry on
       isFull = !take(entry);
       if (isFull) return false;
+      count++;
       [last, isLast] = [cookie, isEnd];
       return !isEnd;
     };
     if (cookie === 0) taking(dot(".", id, AFTER_DOT));
     if (!isFull && (cookie === 0 || cookie === AFTER_DOT)) taking(dot("..", id, AFTER_DOT_DOT));
     try {
-      while (!isFull && !isLast) {
+      while (!isFull && !isLast && (limit === undefined || count < limit)) {
         const after = last === AFTER_DOT_DOT ? 0 : last;
-        const isMore = (await tree.lend?.(id, after, taking)) ?? (await lendListed(id, after, taking));
-        if (!isMore) return true;
+        if (!(await lendSome(id, after, taking, limit))) return true;
       }
     } catch (error) {
-      // What came before the damage is listed; the next request meets the damage first.
+      // What precedes the damage is listed; the next request meets the damage first.
       if (last === cookie) throw error;
       return false;
     }
@@ -71,14 +77,16 @@ function dot(name: string, id: NodeId, cookie: number): LentEntry {
 }
 
 const lending: LentEntry = {
-  ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, type: undefined, attributes: undefined },
+  ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, inode: 0, type: undefined, attributes: undefined },
   ...{ isCostly: false, cookie: 0, isLast: false, problem: undefined },
 };
 
-function lent({ name, id, type, attributes, cookie, isCostly, isLast, problem }: DirectoryEntry): LentEntry {
+function lent(entry: DirectoryEntry): LentEntry {
+  const { name, id, inode, type, attributes, cookie, isCostly, isLast, problem } = entry;
   lending.names = name;
   lending.to = name.length;
   lending.id = id;
+  lending.inode = inode ?? id;
   lending.type = type;
   lending.attributes = attributes;
   lending.isCostly = isCostly === true;

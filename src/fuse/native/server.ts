@@ -58,6 +58,7 @@ export function serve(
   const ahead = lookAhead(
     (id) => directories.prepare(id),
     (id, isMilestone) => files.prepare(id, isMilestone),
+    complain,
   );
   // Whoever may not come in is turned away at OPEN and OPENDIR.
   const can = (flag: number) => (): boolean => onlyFor === undefined && (flags & flag) !== 0;
@@ -111,7 +112,7 @@ export function serve(
         return;
       }
       if (offset === 0) ahead.listed(nodeId);
-      directories.goOn(nodeId);
+      directories.prefetchNext(nodeId);
     },
     recycle: (reply) => {
       buffers.give(reply);

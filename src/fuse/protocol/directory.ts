@@ -42,6 +42,11 @@ export function writeDirent({ bytes, words }: Page, at: number, entry: LentEntry
   for (let i = from; i < to; i++) bytes[name + i] = names[i]!; // sooner than a call, for a name
 }
 
+/** Writes the inode number of the entry that is written at `at` already. */
+export function writeDirentInode({ words }: Page, at: number, inode: number, plus: boolean): void {
+  writeI64le(words, inode, plus ? at + ENTRY_SIZE : at);
+}
+
 /** Writes the attributes of entry `id`, which is written at `at` already. */
 export function writeDirentAttributes(
   { words }: Page,

@@ -168,6 +168,51 @@ t.test("a listing continues after any entry, whatever fits, with and without att
   t.equal((await ask(READDIR, 1, words64(0, 0), words32(16, 0), Buffer.alloc(16))).errno, EINVAL);
 });
 
+t.test(
+  "a page that a program seeks to costs a few entries; reading on from it brings full pages",
+  async (t) => {
+    let attributesRead = 0;
+    const limits: (number | undefined)[] = [];
+    class CountingTree extends FakeTree {
+      override async attributes(id: number): ReturnType<FakeTree["attributes"]> {
+        attributesRead++;
+        return super.attributes(id);
+      }
+      override async list(id: number, cookie: number, limit?: number): ReturnType<FakeTree["list"]> {
+        limits.push(limit);
+        const entries = await super.list(id, cookie, limit);
+        return entries.map((entry) => ({ ...entry, type: "file" as const, inode: 10_000 + entry.id - 2 }));
+      }
+    }
+    const wide = new CountingTree();
+    for (let index = 0; index < 5000; index++)
+      wide.file(wide.top, `name ${index}`, patterned(index), { inode: 10_000 + index });
+    const { ask, offers } = await kernel(wide);
+    const page = async (off: number | bigint) =>
+      direntsOf(
+        (await ask(READDIRPLUS, 1, words64(0, off), words32(32_768, 0), Buffer.alloc(16))).body,
+        true,
+      );
+    for (const at of [4000, 17, 2500, 17]) {
+      for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate); // what was prefetched is there
+      [attributesRead, limits.length, offers.length] = [0, 0, 0];
+      const sought = await page(at);
+      t.equal(sought[0]!.name, `name ${at}`);
+      t.ok(sought.length > 0 && sought.length <= 40, `${sought.length} entries`);
+      for (const { name, ino, type, node } of sought)
+        t.same([ino, type, node], [BigInt(10_000 + Number(name.slice(5))), 8, 0n]);
+      t.ok(limits.length === 1 && limits[0]! <= 40, `a limit: ${limits.join()}`);
+      await new Promise(setImmediate);
+      t.same([attributesRead, offers.length], [0, 0], "nothing is read besides, nothing prefetched");
+      const next = await page(sought.at(-1)!.off);
+      t.ok(
+        next.length > 100 && next.every(({ node }) => node! > 0n),
+        "the next page is full, with attributes",
+      );
+    }
+  },
+);
+
 t.test("two who ask for the same prepared page at once are both answered", async (t) => {
   const wide = new FakeTree();
   for (let index = 0; index < 1000; index++) wide.file(wide.top, `name ${index}`, patterned(index));

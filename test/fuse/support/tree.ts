@@ -87,7 +87,7 @@ export class FakeTree implements NodeTree {
     return this.nodes.get(id)!.names!.get(name.toString("latin1"))?.id;
   }
 
-  async list(id: number, cookie: number): Promise<DirectoryEntry[]> {
+  async list(id: number, cookie: number, limit = BATCH): Promise<DirectoryEntry[]> {
     let all = this.#batches.get(id);
     if (all === undefined) {
       all = [...this.nodes.get(id)!.names!].map(([name, node], index) => ({
@@ -101,7 +101,7 @@ export class FakeTree implements NodeTree {
         all.push(damagedEntry(damagedPosition, all.length + 1, entryDamage(damagedPosition)));
       this.#batches.set(id, all);
     }
-    return all.slice(cookie, cookie + BATCH);
+    return all.slice(cookie, cookie + Math.min(limit, BATCH));
   }
 
   async readLink(id: number): Promise<Buffer> {
