@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -19,7 +20,22 @@ constexpr size_t kRequestSize = 64 << 10;  // a header, and a name or two; the k
 constexpr size_t kRunLimit = 500'000;      // about 16 MB
 constexpr size_t kOfferLimit = 8 << 20;    // bytes
 constexpr size_t kPage = 4096;
+constexpr std::chrono::milliseconds kStopInterval{1};
 constexpr size_t kLongRow = 64 << 10;      // bytes from which on a pipe is faster than a copy
+
+// Interrupts a thread that waits for the kernel. Its handler does nothing: the system call fails with EINTR.
+int stopSignal() { return SIGRTMIN + 5; }
+
+// Once for the process, and only where a device is stopped before its mount has ended. It stays: another device may be
+// about to send the signal.
+void handleStopSignal() {
+  static const bool isHandled = [] {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};  // without SA_RESTART
+    return sigaction(stopSignal(), &action, nullptr) == 0;
+  }();
+  (void)isHandled;
+}
 
 CacheKey offerKey(uint32_t opcode, uint64_t node, uint64_t offset) {
   return {node, offset ^ static_cast<uint64_t>(opcode) << 56};
@@ -79,16 +95,18 @@ Device::Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(vo
     lanes_.push_back(std::make_unique<Lane>(lanes_.size(), fd));
     desks_.push_back(std::make_unique<Desk>());
   }
-  // Signals are for the main thread.
+  // Signals are for the main thread, but for our own.
   sigset_t all, before;
   sigfillset(&all);
+  sigdelset(&all, stopSignal());
   pthread_sigmask(SIG_SETMASK, &all, &before);
   for (const auto& lane : lanes_) lane->thread = std::thread([this, &lane = *lane] { serve(lane); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Device::~Device() {
-  for (const auto& lane : lanes_) lane->thread.join();
+  for (const auto& lane : lanes_)
+    if (lane->thread.joinable()) lane->thread.join();
 }
 
 bool Device::take(Request& request) {
@@ -108,9 +126,18 @@ int Device::reply(size_t lane, const void* bytes, size_t length) {
   return write(lanes_[lane]->fd, bytes, length) < 0 ? errno : 0;
 }
 
-void Device::silence() {
-  const std::lock_guard lock(mutex_);
-  wake_ = nullptr;
+void Device::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    wake_ = nullptr;
+  }
+  handleStopSignal();
+  isStopped_ = true;
+  // A signal that comes just before a thread begins to wait is lost, so it is sent again.
+  while (running_ > 0) {
+    for (const auto& lane : lanes_) pthread_kill(lane->thread.native_handle(), stopSignal());
+    std::this_thread::sleep_for(kStopInterval);
+  }
 }
 
 void Device::wake() {
@@ -120,7 +147,7 @@ void Device::wake() {
 
 void Device::serve(Lane& lane) {
   const std::unique_ptr<char[]> bytes(new char[kRequestSize]);
-  for (;;) {
+  while (!isStopped_) {
     const ssize_t length = read(lane.fd, bytes.get(), kRequestSize);
     // ENOENT: the request was taken back while we took it.
     if (length < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN)) continue;

@@ -30,7 +30,7 @@ class Device {
   // of them when there is something to take.
   Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context);
   Device(const Device&) = delete;
-  // Only once `ended` says so, or the threads wait for ever.
+  // Only once `ended` returns true, or after `stop`: it waits for the threads.
   ~Device();
 
   // The next request; false where there is none now.
@@ -50,8 +50,9 @@ class Device {
   // for its header in front.
   void offer(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<char> reply);
 
-  // Nobody will take anything any more, nor wants to be woken.
-  void silence();
+  // Nothing is taken any more: `wake` is not called again, and the threads end, whatever they wait for. Returns when they
+  // have. Where the mount is still there, the kernel ends the connection once the device is destroyed.
+  void stop();
 
  private:
   struct Lane;
@@ -81,6 +82,7 @@ class Device {
 
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::atomic<size_t> running_;
+  std::atomic<bool> isStopped_{false};
   std::atomic<int> error_{0};
 };
 

@@ -16,8 +16,7 @@ napi_value blockDeviceSize(napi_env env, napi_callback_info info) {
   const Arguments<1> given(env, info);
   uint64_t size;
   if (ioctl(given.descriptor(0), BLKGETSIZE64, &size) == 0) return toValue(env, static_cast<int64_t>(size));
-  must(napi_throw(env, toError(env, errno, "ioctl")));
-  return nullptr;
+  return fail(env, errno, "ioctl");
 }
 
 struct SeekWork : Work {
@@ -70,10 +69,7 @@ napi_value setLock(napi_env env, napi_callback_info info) {
   const Arguments<4> given(env, info);
   struct flock lock = toLock(given);
   const bool isOurs = fcntl(given.descriptor(0), F_OFD_SETLK, &lock) == 0;
-  if (!isOurs && errno != EAGAIN && errno != EACCES) {
-    must(napi_throw(env, toError(env, errno, "fcntl")));
-    return nullptr;
-  }
+  if (!isOurs && errno != EAGAIN && errno != EACCES) return fail(env, errno, "fcntl");
   napi_value value;
   must(napi_get_boolean(env, isOurs, &value));
   return value;
@@ -83,10 +79,7 @@ napi_value setLock(napi_env env, napi_callback_info info) {
 napi_value isLocked(napi_env env, napi_callback_info info) {
   const Arguments<4> given(env, info);
   struct flock lock = toLock(given);
-  if (fcntl(given.descriptor(0), F_OFD_GETLK, &lock) != 0) {
-    must(napi_throw(env, toError(env, errno, "fcntl")));
-    return nullptr;
-  }
+  if (fcntl(given.descriptor(0), F_OFD_GETLK, &lock) != 0) return fail(env, errno, "fcntl");
   napi_value value;
   must(napi_get_boolean(env, lock.l_type != F_UNLCK, &value));
   return value;

@@ -50,14 +50,15 @@ napi_value unmount(napi_env env, napi_callback_info info) {
 // socketPair(): two descriptors, both the caller's; throws
 napi_value socketPair(napi_env env, napi_callback_info) {
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    must(napi_throw(env, toError(env, errno, "socketpair")));
-    return nullptr;
-  }
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail(env, errno, "socketpair");
   napi_value pair;
   must(napi_create_array_with_length(env, 2, &pair));
-  for (uint32_t index = 0; index < 2; index++) must(napi_set_element(env, pair, index, toValue(env, ends[index])));
-  return pair;
+  bool isGiven = true;
+  for (uint32_t index = 0; index < 2; index++)
+    isGiven = isGiven && succeeds(napi_set_element(env, pair, index, toValue(env, ends[index])));
+  if (isGiven) return pair;
+  for (const int end : ends) close(end);
+  return nullptr;
 }
 
 // receiveDescriptor(socket): what has already been sent, the caller's; or minus an errno. Never waits.

@@ -19,6 +19,14 @@ inline void must(bool holds, const char* what) {
 
 inline void must(napi_status status) { must(status == napi_ok, "a Node-API call failed"); }
 
+// Whether a call succeeded that may run JavaScript. It fails once the environment is ending, as a worker that is
+// terminated does at any moment: then there is nobody to tell, and what was begun is undone. Any other failure is a bug.
+inline bool succeeds(napi_status status) {
+  if (status == napi_pending_exception || status == napi_cannot_run_js || status == napi_closing) return false;
+  must(status);
+  return true;
+}
+
 template <size_t N>
 struct Arguments {
   napi_env env;
@@ -93,8 +101,14 @@ inline napi_value toError(napi_env env, int error, const char* call) {
   napi_value value;
   const std::string message = std::string(uv_err_name(-error)) + ": " + uv_strerror(-error) + ", " + call;
   must(napi_create_error(env, toValue(env, uv_err_name(-error)), toValue(env, message.c_str()), &value));
-  must(napi_set_named_property(env, value, "syscall", toValue(env, call)));
+  (void)succeeds(napi_set_named_property(env, value, "syscall", toValue(env, call)));
   return value;
+}
+
+// What a function returns that throws an error as above.
+inline napi_value fail(napi_env env, int error, const char* call) {
+  (void)succeeds(napi_throw(env, toError(env, error, call)));
+  return nullptr;
 }
 
 // What runs off the main thread and settles a promise: `run` gives a number for it, or minus an errno.
@@ -110,8 +124,13 @@ struct Work {
   napi_async_work work = nullptr;
 };
 
-// Takes `work` over. The promise's number; it rejects with an error as above.
+// Takes `work` over. Returns a promise of its number; it rejects with an error as above.
 inline napi_value queue(napi_env env, Work* work, napi_value keep = nullptr) {
+  napi_value promise;
+  if (!succeeds(napi_create_promise(env, &work->deferred, &promise))) {
+    delete work;
+    return nullptr;
+  }
   if (keep != nullptr) must(napi_create_reference(env, keep, 1, &work->kept));
   const auto run = [](napi_env, void* pointer) {
     auto* work = static_cast<Work*>(pointer);
@@ -121,16 +140,14 @@ inline napi_value queue(napi_env env, Work* work, napi_value keep = nullptr) {
     auto* work = static_cast<Work*>(pointer);
     if (work->kept != nullptr) must(napi_delete_reference(env, work->kept));
     if (work->result >= 0) {
-      must(napi_resolve_deferred(env, work->deferred, toValue(env, work->result)));
+      (void)succeeds(napi_resolve_deferred(env, work->deferred, toValue(env, work->result)));
     } else {
       const int error = static_cast<int>(-work->result);
-      must(napi_reject_deferred(env, work->deferred, toError(env, error, work->call)));
+      (void)succeeds(napi_reject_deferred(env, work->deferred, toError(env, error, work->call)));
     }
     must(napi_delete_async_work(env, work->work));
     delete work;
   };
-  napi_value promise;
-  must(napi_create_promise(env, &work->deferred, &promise));
   must(napi_create_async_work(env, nullptr, toValue(env, "vdisk"), run, settle, work, &work->work));
   must(napi_queue_async_work(env, work->work));
   return promise;
@@ -145,8 +162,8 @@ template <size_t N>
 void define(napi_env env, napi_value exports, const Function (&functions)[N]) {
   for (const auto& [name, call] : functions) {
     napi_value value;
-    must(napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &value));
-    must(napi_set_named_property(env, exports, name, value));
+    if (!succeeds(napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &value))) return;
+    if (!succeeds(napi_set_named_property(env, exports, name, value))) return;
   }
 }
 

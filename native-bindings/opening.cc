@@ -1,4 +1,5 @@
-// Opening a file by a path that must not contain symbolic links: openat2(2), Linux 5.6.
+// Descriptors that Node does not know of. Node closes a worker's own descriptors when the worker ends, and warns where
+// others are closed through it.
 #include <cerrno>
 #include <cstdint>
 #include <fcntl.h>
@@ -19,7 +20,7 @@ struct OpenHow {
   uint64_t flags, mode, resolve;
 };
 
-// A descriptor that only identifies the file (O_PATH), or minus an errno.
+// A descriptor that only identifies the file (O_PATH), or minus an errno. By openat2(2), Linux 5.6.
 int openWithoutLinks(const char* path) {
   const OpenHow how{O_PATH | O_CLOEXEC, 0, kNoSymlinks | kNoMagicLinks};
   const long fd = syscall(kOpenat2, AT_FDCWD, path, &how, sizeof how);
@@ -37,10 +38,26 @@ napi_value openResolved(napi_env env, napi_callback_info info) {
   return toValue(env, root >= 0 ? fd : -ENOSYS);
 }
 
+// openDevice(): a new descriptor of /dev/fuse, the caller's; throws
+napi_value openDevice(napi_env env, napi_callback_info) {
+  const int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+  return fd >= 0 ? toValue(env, fd) : fail(env, errno, "open");
+}
+
+// closeDescriptor(fd): closes a descriptor that a function of this addon returned
+napi_value closeDescriptor(napi_env env, napi_callback_info info) {
+  close(Arguments<1>(env, info).descriptor(0));
+  return nullptr;
+}
+
 }  // namespace
 
 void defineOpening(napi_env env, napi_value exports) {
-  const Function functions[] = {{"openResolved", openResolved}};
+  const Function functions[] = {
+      {"openResolved", openResolved},
+      {"openDevice", openDevice},
+      {"closeDescriptor", closeDescriptor},
+  };
   define(env, exports, functions);
 }
 

@@ -16,7 +16,7 @@ namespace {
 // Requests handed over in one turn of the event loop, so that replies are not kept waiting by a flood.
 constexpr int kTurn = 16;
 
-struct Session {  // owned by itself, until `onEnd` or `onExit`
+struct Session {  // owned by itself, until `onClosed`
   napi_env env;
   napi_ref callback;
   napi_ref room;  // a Buffer, into which requests are put
@@ -24,10 +24,11 @@ struct Session {  // owned by itself, until `onEnd` or `onExit`
   size_t size;
   uv_async_t async;
   napi_async_cleanup_hook_handle cleanup;
-  Device* device;
+  Device* device;  // owned; null once it has ended
 };
 
-void call(Session* session, int64_t first, int64_t second, bool third) {
+// False where JavaScript cannot run any more: the environment is ending, and `onExit` follows.
+bool call(Session* session, int64_t first, int64_t second, bool third) {
   const napi_env env = session->env;
   napi_value callback, global;
   must(napi_get_reference_value(env, session->callback, &callback));
@@ -35,50 +36,68 @@ void call(Session* session, int64_t first, int64_t second, bool third) {
   napi_value flag;
   must(napi_get_boolean(env, third, &flag));
   const napi_value arguments[] = {toValue(env, first), toValue(env, second), flag};
-  if (napi_make_callback(env, nullptr, global, callback, 3, arguments, nullptr) != napi_pending_exception) return;
+  if (succeeds(napi_make_callback(env, nullptr, global, callback, 3, arguments, nullptr))) return true;
+  bool isThrown;
+  must(napi_is_exception_pending(env, &isThrown));
+  if (!isThrown) return false;
   napi_value error;
   must(napi_get_and_clear_last_exception(env, &error));
-  must(napi_fatal_exception(env, error));
+  return succeeds(napi_fatal_exception(env, error));
 }
 
-void onEnd(Session* session, int error) {
+// The last of a session. Until here the environment waits for it.
+void onClosed(uv_handle_t* handle) {
+  auto* session = static_cast<Session*>(handle->data);
   must(napi_remove_async_cleanup_hook(session->cleanup));
+  delete session;
+}
+
+void close(Session* session) {
+  auto* handle = reinterpret_cast<uv_handle_t*>(&session->async);
+  if (!uv_is_closing(handle)) uv_close(handle, onClosed);
+}
+
+// The mount has ended.
+void onEnd(Session* session, int error) {
   delete session->device;
   session->device = nullptr;
-  call(session, -1, error, false);
+  (void)call(session, -1, error, false);
   must(napi_delete_reference(session->env, session->callback));
   must(napi_delete_reference(session->env, session->room));
-  uv_close(reinterpret_cast<uv_handle_t*>(&session->async),
-           [](uv_handle_t* handle) { delete static_cast<Session*>(handle->data); });
+  close(session);
 }
 
 void onWake(uv_async_t* async) {
   auto* session = static_cast<Session*>(async->data);
+  if (session->device == nullptr) return;
   napi_handle_scope scope;
   must(napi_open_handle_scope(session->env, &scope));
   int error;
   const bool isOver = session->device->ended(error);  // before the queue is looked at, which is then complete
   Request request;
   int taken = 0;
-  for (; taken < kTurn && session->device->take(request); taken++) {
+  bool isAlive = true;
+  for (; isAlive && taken < kTurn && session->device->take(request); taken++) {
     must(request.bytes.size() <= session->size, "a request larger than its room");
     std::memcpy(session->bytes, request.bytes.data(), request.bytes.size());
-    call(session, static_cast<int64_t>(request.lane), static_cast<int64_t>(request.bytes.size()), request.isAnswered);
+    isAlive =
+        call(session, static_cast<int64_t>(request.lane), static_cast<int64_t>(request.bytes.size()), request.isAnswered);
   }
-  if (taken == kTurn) uv_async_send(&session->async);
-  else if (isOver) onEnd(session, error);
+  if (isAlive && taken == kTurn) uv_async_send(&session->async);
+  else if (isAlive && isOver) onEnd(session, error);
   must(napi_close_handle_scope(session->env, scope));
 }
 
-// The environment ends while the threads still wait for the kernel: they are left to the end of the process.
+// The environment ends, perhaps before the mount does: then nobody serves the mount any more. The threads must end before
+// the descriptors are closed that they read from.
 void onExit(napi_async_cleanup_hook_handle, void* pointer) {
   auto* session = static_cast<Session*>(pointer);
-  session->device->silence();
-  uv_close(reinterpret_cast<uv_handle_t*>(&session->async), [](uv_handle_t* handle) {
-    auto* session = static_cast<Session*>(handle->data);
-    napi_remove_async_cleanup_hook(session->cleanup);
-    delete session;
-  });
+  if (session->device != nullptr) {
+    session->device->stop();
+    delete session->device;
+    session->device = nullptr;
+  }
+  close(session);
 }
 
 // serve(descriptors, windowSize, room, callback): the session, until the callback has been called with -1
@@ -86,7 +105,15 @@ napi_value serve(napi_env env, napi_callback_info info) {
   const Arguments<4> given(env, info);
   size_t count;
   const double* numbers = given.numbers(0, count);
+  std::vector<int> descriptors;
+  for (size_t at = 0; at < count; at++) descriptors.push_back(static_cast<int>(numbers[at]));
   auto* session = new Session{};
+  napi_value handle;
+  if (!succeeds(napi_create_external(env, session, nullptr, nullptr, &handle))) {
+    for (const int fd : descriptors) ::close(fd);
+    delete session;
+    return nullptr;
+  }
   session->env = env;
   session->bytes = given.buffer(2, session->size);
   must(napi_create_reference(env, given.values[2], 1, &session->room));
@@ -96,12 +123,8 @@ napi_value serve(napi_env env, napi_callback_info info) {
   must(uv_async_init(loop, &session->async, onWake) == 0, "no event loop");
   session->async.data = session;
   must(napi_add_async_cleanup_hook(env, onExit, session, &session->cleanup));
-  std::vector<int> descriptors;
-  for (size_t at = 0; at < count; at++) descriptors.push_back(static_cast<int>(numbers[at]));
   const auto wake = [](void* context) { uv_async_send(static_cast<uv_async_t*>(context)); };
   session->device = new Device(std::move(descriptors), given.number(1), wake, &session->async);
-  napi_value handle;
-  must(napi_create_external(env, session, nullptr, nullptr, &handle));
   return handle;
 }
 
@@ -111,14 +134,12 @@ napi_value cloneDevice(napi_env env, napi_callback_info info) {
   uint32_t connection = static_cast<uint32_t>(given.descriptor(0));
   int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
   if (fd >= 0 && ioctl(fd, FUSE_DEV_IOC_CLONE, &connection) != 0) {
-    close(fd);
+    ::close(fd);
     fd = -1;
   }
   // Where fusermount3 had to open the device for us, the threads share its list of requests under way.
   if (fd < 0) fd = fcntl(given.descriptor(0), F_DUPFD_CLOEXEC, 0);
-  if (fd >= 0) return toValue(env, fd);
-  must(napi_throw(env, toError(env, errno, "dup")));
-  return nullptr;
+  return fd >= 0 ? toValue(env, fd) : fail(env, errno, "dup");
 }
 
 // reply(session, lane, bytes): 0, or minus an errno

@@ -38,8 +38,11 @@ napi_value unpackChunks(napi_env env, napi_callback_info info) {
   }
   napi_value kept;
   must(napi_create_array_with_length(env, 2, &kept));
-  must(napi_set_element(env, kept, 0, given.values[1]));
-  must(napi_set_element(env, kept, 1, given.values[2]));
+  for (uint32_t index = 0; index < 2; index++) {
+    if (succeeds(napi_set_element(env, kept, index, given.values[index + 1]))) continue;
+    delete work;
+    return nullptr;
+  }
   return queue(env, work, kept);
 }
 

@@ -28,17 +28,24 @@ export interface Addon {
   mount(source: string, target: string, type: string, flags: number, data: string): Promise<unknown>;
   /** umount2(2), likewise. */
   unmount(target: string, flags: number): Promise<unknown>;
-  /** Two connected sockets, the caller's to close. */
+  /** Two connected sockets, for `closeDescriptor`. */
   socketPair(): [number, number];
-  /** The descriptor that was sent through `socket`, the caller's to close; or the errno, negative. */
+  /** The descriptor that was sent through `socket`, for `closeDescriptor` or `serve`; or the errno, negative. */
   receiveDescriptor(socket: number): number;
 
   // opening.cc
   /**
-   * A descriptor that identifies the file at `path` without opening it for reading (O_PATH); the caller closes it. Or a
-   * negative errno: -ELOOP if a part of `path` is a symbolic link, -ENOSYS if the kernel cannot check for that.
+   * A descriptor that identifies the file at `path` without opening it for reading (O_PATH), for `closeDescriptor`. Or
+   * a negative errno: -ELOOP if a part of `path` is a symbolic link, -ENOSYS if the kernel cannot check for that.
    */
   openResolved(path: string): number;
+  /** A new descriptor of /dev/fuse, for `closeDescriptor` or `serve`. @throws {NodeJS.ErrnoException} */
+  openDevice(): number;
+  /**
+   * Closes a descriptor that a function of this interface returned. Node closes a worker's descriptors when the worker
+   * ends, and must not count these among them.
+   */
+  closeDescriptor(fd: number): void;
 
   // reading.cc
   /**
@@ -53,7 +60,7 @@ export interface Addon {
   readRuns(runs: Float64Array, into: Uint8Array): Promise<0 | 1>;
 
   // session.cc
-  /** Another descriptor of the connection `fd`, the caller's to close. @throws {NodeJS.ErrnoException} */
+  /** Another descriptor of the connection `fd`, for `closeDescriptor` or `serve`. @throws {NodeJS.ErrnoException} */
   cloneDevice(fd: number): number;
   /**
    * Serves the connection with a thread for each of `descriptors`, which it takes over. What the threads cannot

@@ -37,9 +37,6 @@ const O_PATH = 0o10000000;
 /** Fail if any part of the path is a symbolic link. Source: xnu bsd/sys/fcntl.h, macOS 11. Earlier systems ignore it. */
 const O_NOFOLLOW_ANY = 0x20000000;
 
-/** Linux's number for "no such system call". */
-const ENOSYS = 38;
-
 const openDescriptor = promisify(open);
 
 /**
@@ -74,9 +71,15 @@ export async function pinResolved(
       if ((await realpath(path)) !== path) throw replaced(name);
       return await unpinned(path, name, stats, process.platform === "darwin" ? O_NOFOLLOW_ANY : 0);
     }
-    const direct = typeof addon === "string" ? -ENOSYS : addon.openResolved(path);
-    if (direct >= 0) return pinned(direct, path, name);
-    // Where it fails, opening by name says why; where that succeeds, the host must confirm the place.
+    if (typeof addon !== "string") {
+      const fd = addon.openResolved(path);
+      if (fd >= 0) {
+        return pinned(fd, path, name, () => {
+          addon.closeDescriptor(fd);
+        });
+      }
+    }
+    // Where that fails, opening by name says why; where that succeeds, the host must confirm the place.
     const fd = await openDescriptor(path, O_PATH);
     if (placeOf(fd) === path) return pinned(fd, path, name);
     closeSync(fd);
@@ -100,7 +103,7 @@ export function placeOf(fd: number): string | undefined {
 
 const descriptorPath = (fd: number): string => `/proc/self/fd/${fd}`;
 
-function pinned(pin: number, path: string, name: string): Pin {
+function pinned(pin: number, path: string, name: string, release?: () => void): Pin {
   return {
     stats: fstatSync(pin),
     async open() {
@@ -113,7 +116,8 @@ function pinned(pin: number, path: string, name: string): Pin {
       return openSame(path, name, fstatSync(pin, { bigint: true }), 0);
     },
     release() {
-      closeSync(pin);
+      if (release === undefined) closeSync(pin);
+      else release();
     },
   };
 }

@@ -32,6 +32,7 @@ const SCENARIOS = {
   pieces: "parts of windows are read as the model has them, however they are scattered",
   rules: "a request is answered or left as it must be",
   packed: "packed bytes that nobody made are unpacked within their buffers, or refused",
+  stop: "a device that is stopped at any moment ends its threads and calls nobody afterwards",
   flood: "clients on all lanes get right bytes while windows and offers come and go",
 };
 

@@ -1,7 +1,5 @@
 /** Attaching /dev/fuse to a directory: by mount(2) as root, through fusermount3 as an ordinary user. */
-import { close, constants, open } from "node:fs";
 import { stat, writeFile } from "node:fs/promises";
-import { promisify } from "node:util";
 import { fromHost, HostError, isErrnoException } from "../../errors.js";
 import type { Addon } from "../../storage/addon.js";
 import type { FuseOptions } from "../backend.js";
@@ -71,9 +69,7 @@ export async function raiseReadAhead(mountPoint: string): Promise<void> {
 
 async function attachAsRoot(addon: Addon, target: string, source: string, all: string[]): Promise<number> {
   const flags = all.reduce((sum, option) => sum | (MOUNT_FLAGS[option] ?? 0), 0);
-  const fd = await promisify(open)("/dev/fuse", constants.O_RDWR).catch((error: unknown) => {
-    throw fromHost(error, "/dev/fuse");
-  });
+  const fd = openDevice(addon);
   const data = [
     `fd=${fd}`,
     "rootmode=40000",
@@ -85,10 +81,18 @@ async function attachAsRoot(addon: Addon, target: string, source: string, all: s
     await addon.mount(source, target, "fuse.vdisk", flags, data.join(","));
     return fd;
   } catch (error) {
-    await promisify(close)(fd);
+    addon.closeDescriptor(fd);
     throw isErrnoException(error) && error.code === "EINVAL"
       ? new HostError({ file: target, thing: `the kernel refuses the options ${data.join(",")}` }, "EINVAL")
       : fromHost(error, target);
+  }
+}
+
+function openDevice(addon: Addon): number {
+  try {
+    return addon.openDevice();
+  } catch (error) {
+    throw fromHost(error, "/dev/fuse");
   }
 }
 
@@ -104,7 +108,7 @@ async function attachAsUser(addon: Addon, target: string, all: string[]): Promis
       );
     return fd;
   } finally {
-    await Promise.all(ends.map((end) => promisify(close)(end)));
+    for (const end of ends) addon.closeDescriptor(end);
   }
 }
 

@@ -26,6 +26,7 @@ int main(int count, char** arguments) {
   else if (wanted == "rules") rules(random);
   else if (wanted == "flood") flood(random);
   else if (wanted == "packed") packed(random);
+  else if (wanted == "stop") stop(random);
   else EXPECT(false && "a scenario that exists");
   std::puts("good");
 }

@@ -7,3 +7,4 @@ void pieces(Random& random);
 void rules(Random& random);
 void flood(Random& random);
 void packed(Random& random);
+void stop(Random& random);
