@@ -184,8 +184,10 @@ bool Device::answer(Lane& lane, const fuse_in_header& header, const char* body) 
     }
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
-    // Most signals do not end their process, and programs do not expect EINTR when they read a file.
+      return true;
+    // The request may be one that TypeScript works on. Those that are answered here take no longer than the host's disk.
     case FUSE_INTERRUPT:
+      tell(lane, header);
       return true;
     case FUSE_OPEN:
       // Whoever wants to write hears from TypeScript that he may not.

@@ -16,8 +16,9 @@ struct fuse_in_header;
 
 namespace vdisk {
 
-// A request for TypeScript, which it is to answer, or to know of: one that an offer has answered, or that was the first to
-// read a window of which that is to be told. Its reply goes back where it came from: the kernel keeps a list for each descriptor.
+// A request for TypeScript, which it is to answer, or to know of: one that an offer has answered, one that was the first to
+// read a window of which that is to be told, or an INTERRUPT, which has no reply. A reply goes back where its request came
+// from: the kernel keeps a list for each descriptor.
 struct Request {
   size_t lane;
   bool isAnswered;

@@ -1,5 +1,5 @@
 /** Metadata is small and asked for again and again: pages of a source, kept within a bound. */
-import { CorruptError } from "../errors.js";
+import { CorruptError, DiskError } from "../errors.js";
 import type { BlockSource } from "./extent.js";
 import { loadingCache, type LoadingCache } from "./loading.js";
 import { read } from "./read.js";
@@ -56,7 +56,8 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
       const parts = await Promise.all(Array.from({ length: count }, async (_, index) => page(first + index)));
       const whole = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
       return whole.subarray(skip, skip + length);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
       // Damage elsewhere in the page must not take this range with it; if it is here, this says so.
       return read(source, offset, length);
     }

@@ -53,13 +53,36 @@ export interface ChunkedUnit {
   failed?(): void;
 }
 
+/**
+ * Extents that one call of `map` returns at most. A window of 64 MiB (extent/overlay.ts) has fewer, unless its pieces are
+ * smaller than 16 KiB; and a list as long as this is built within a few milliseconds.
+ */
+export const MAP_LIMIT = 4096;
+
 export interface BlockSource {
   /** What complaints call it: "web.vdi", "web.vdi vol1". */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** What `[offset, offset + length)` consists of: in order, gapless, exactly that long. */
+  /**
+   * What the bytes from `offset` on consist of, in order and without gaps. The cost of one call is bounded, whatever the
+   * size: the extents cover `length` bytes or fewer, but at least one byte where `length` is not 0, and there are
+   * MAP_LIMIT at most. `mapAll` and `mapPieces` (extent/mapping.ts) map the whole of a range. One run of zeros is one
+   * extent, however long it is.
+   */
   map(offset: number, length: number): Promise<Extent[]>;
+}
+
+/** Bytes that `extents` cover. */
+export function lengthOf(extents: readonly LayerExtent[]): number {
+  let sum = 0;
+  for (const { length } of extents) sum += length;
+  return sum;
+}
+
+/** `extents`, without those that are too many for one call of `map`. */
+export function limited<E extends LayerExtent>(extents: E[]): E[] {
+  return extents.length > MAP_LIMIT ? extents.slice(0, MAP_LIMIT) : extents;
 }
 
 /** The part `[skip, skip + length)` of an extent. */

@@ -2,22 +2,50 @@
  * A chain as one disk. What the layers say about a window of the disk is resolved once, from the top layer down,
  * and kept: a read costs one look-up, however deep the chain is.
  */
-import { append, slice, sliceList, type BlockSource, type Extent, type LayerExtent } from "./extent.js";
+import { DiskError, HostError } from "../errors.js";
+import {
+  append,
+  lengthOf,
+  limited,
+  MAP_LIMIT,
+  slice,
+  sliceList,
+  type BlockSource,
+  type Extent,
+  type LayerExtent,
+} from "./extent.js";
 import { loadingCache } from "./loading.js";
+import { yieldIfDue } from "./time-slice.js";
 
 /** What one image of a chain tells of itself; the chain above it asks only for runs below `size`. */
 export interface MappedLayer {
   /** Bytes. */
   readonly size: number;
-  /** As `BlockSource.map`, except that `absent` runs are left to the layer below. */
+  /** Under the terms of `BlockSource.map`, except that `absent` runs are left to the layer below. */
   map(offset: number, length: number): Promise<LayerExtent[]>;
 }
 
 /** Bytes of the disk that are resolved at once: 64 of VDI's usual blocks. Each asks every layer once. */
 const WINDOW_SIZE = 64 * 2 ** 20;
 
+/** Windows that a disk has at most: those of a larger one than 64 TiB are larger. */
+const WINDOW_COUNT = 2 ** 20;
+
+/** Windows of which one call of `map` tells. */
+const WINDOWS_AT_ONCE = 64;
+
 /** Extents kept, over all windows of one disk: about 100 bytes each. */
 const EXTENT_LIMIT = 64_000;
+
+/** Where a window has too many extents for one answer, this many smaller windows are in its place, and so on. */
+const WINDOW_PARTS = 64;
+
+/** The resolved beginning of a window. */
+interface Piece {
+  readonly extents: Extent[];
+  /** Bytes. */
+  readonly length: number;
+}
 
 /**
  * The disk that `layers` make, from the top (the newest) to the base. Its size is the top layer's. Past the end
@@ -25,38 +53,56 @@ const EXTENT_LIMIT = 64_000;
  */
 export function overlay(layers: readonly MappedLayer[], name: string, windowSize = WINDOW_SIZE): BlockSource {
   const size = layers[0]?.size ?? 0;
-  const resolveWindow = (index: number): Promise<Extent[]> => {
-    const start = index * windowSize;
-    return resolve(layers, start, Math.min(windowSize, size - start));
+  while (size > windowSize * WINDOW_COUNT) windowSize *= 2;
+  const resolveAt = async (start: number, end: number): Promise<Piece> => {
+    const extents = await resolve(layers, start, Math.min(end, size) - start);
+    const length = lengthOf(extents);
+    if (length === 0) throw new RangeError(`${name}: nothing is mapped at byte ${start}`);
+    // What the host has failed to read, it may read the next time.
+    if (extents.some(isFailure)) pieces.forget(start);
+    return { extents, length };
   };
-  const sizeOf = (extents: Extent[]): number => extents.length + 1;
-  const windows = loadingCache<number, Extent[]>(EXTENT_LIMIT, sizeOf, resolveWindow);
+  // By where the window begins. The beginning of a window is also that of the smaller one in it which begins there.
+  const pieces = loadingCache<number, Piece, number>(
+    EXTENT_LIMIT,
+    ({ extents }) => extents.length + 1,
+    (start, length) => resolveAt(start, start + length),
+  );
   return {
     name,
     size,
     async map(offset, length) {
       const extents: Extent[] = [];
-      for (let at = offset; at < offset + length;) {
-        const index = Math.floor(at / windowSize);
-        const skip = at - index * windowSize;
-        const part = Math.min(offset + length - at, windowSize - skip);
-        const loading = windows.get(index, undefined);
-        const found = sliceList(loading instanceof Promise ? await loading : loading, skip, part);
+      const end = offset + length;
+      for (let at = offset, windows = 0; at < end && windows < WINDOWS_AT_ONCE; windows++) {
+        let start: number;
+        let piece: Piece;
+        for (let part = windowSize; ; part = Math.ceil(part / WINDOW_PARTS)) {
+          start = at - (at % part);
+          const loading = part > 1 ? pieces.get(start, part) : resolveAt(at, end);
+          piece = loading instanceof Promise ? await loading : loading;
+          if (at < start + piece.length) break;
+        }
+        const part = Math.min(end, start + piece.length) - at;
+        const found = sliceList(piece.extents, at - start, part);
         if (part === length) return found; // as a rule
         for (const extent of found) append(extents, extent);
         at += part;
+        if (extents.length >= MAP_LIMIT) break;
       }
-      return extents;
+      return limited(extents);
     },
   };
 }
 
-/** What the layers say about a run, from the top down. Only what one leaves absent is asked of the next. */
+/** What the layers say about the beginning of a run, from the top down. Only what one leaves absent is asked of the next. */
 async function resolve(layers: readonly MappedLayer[], offset: number, length: number): Promise<Extent[]> {
   let pending: LayerExtent[] = [{ kind: "absent", length }];
   for (const layer of layers) {
-    pending = await below(pending, layer, offset);
+    pending = limited(await below(pending, layer, offset));
     if (!pending.some(isAbsent)) break;
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
   }
   const resolved: Extent[] = [];
   for (const extent of pending) {
@@ -66,59 +112,73 @@ async function resolve(layers: readonly MappedLayer[], offset: number, length: n
 }
 
 /**
- * `extents`, which begin at `offset`, with their absent runs as `layer` has them. The layer is asked once, for all
- * from the first absent run to the last: a call costs far more than the extents that are not needed.
+ * `extents`, which begin at `offset`, with their absent runs as `layer` has them, as far as it tells. The layer is asked
+ * once, for all from the first absent run to the last: a call costs far more than the extents that are not needed.
  */
 async function below(extents: LayerExtent[], layer: MappedLayer, offset: number): Promise<LayerExtent[]> {
   const first = extents.findIndex(isAbsent);
   const last = extents.findLastIndex(isAbsent);
   const start = offset + lengthOf(extents.slice(0, first));
   const covered = extents.slice(first, last + 1);
-  const found = await mapWithin(layer, start, lengthOf(covered)).catch(() => undefined);
   const merged = extents.slice(0, first);
-  if (found !== undefined) fillAbsent(merged, covered, found);
-  else {
-    // What failed may be damage that a layer above hides: each run is asked for by itself.
-    let at = start;
-    for (const extent of covered) {
-      const run = isAbsent(extent) ? await mapWithin(layer, at, extent.length) : [extent];
-      for (const part of run) append(merged, part);
-      at += extent.length;
+  const found = await mapWithin(layer, start, lengthOf(covered)).catch(ifDamaged);
+  if (found instanceof DiskError) {
+    // It may be damage that a layer above hides: each run is asked for by itself.
+    for (let index = 0, at = start; index < covered.length; index++) {
+      const extent = covered[index]!;
+      const { length } = extent;
+      const run = isAbsent(extent) ? await mapWithin(layer, at, length).catch(ifDamaged) : [extent];
+      if (run instanceof DiskError) append(merged, { kind: "damaged", length, error: run });
+      else {
+        for (const part of run) append(merged, part);
+        if (lengthOf(run) < length) return merged;
+      }
+      at += length;
     }
+  } else {
+    fillAbsent(merged, covered, found);
+    if (lengthOf(found) < lengthOf(covered)) return merged;
   }
   for (const extent of extents.slice(last + 1)) append(merged, extent);
   return merged;
 }
 
-/** Appends `upper` to `merged`, its absent runs taken from `lower`, which is as long. */
+/** Appends `upper` to `merged`, its absent runs taken from `lower`, as far as that goes. */
 function fillAbsent(merged: LayerExtent[], upper: LayerExtent[], lower: LayerExtent[]): void {
   let index = 0;
   let skip = 0; // within lower[index]
   for (const extent of upper) {
-    for (let left = extent.length; left > 0;) {
+    let done = 0;
+    while (done < extent.length && index < lower.length) {
       const other = lower[index]!;
-      const part = Math.min(left, other.length - skip);
+      const part = Math.min(extent.length - done, other.length - skip);
       if (isAbsent(extent)) append(merged, slice(other, skip, part));
-      left -= part;
+      done += part;
       skip += part;
       if (skip === other.length) [index, skip] = [index + 1, 0];
     }
-    if (!isAbsent(extent)) append(merged, extent);
+    if (!isAbsent(extent)) append(merged, slice(extent, 0, done));
   }
 }
 
-/** What `layer` says about a run that may reach past its end. */
+/** What `layer` says about the beginning of a run that may reach past its end. */
 async function mapWithin(layer: MappedLayer, offset: number, length: number): Promise<LayerExtent[]> {
   const inside = Math.max(0, Math.min(length, layer.size - offset));
   const extents = inside > 0 ? [...(await layer.map(offset, inside))] : [];
-  append(extents, { kind: "zero", length: length - inside });
+  if (lengthOf(extents) === inside) append(extents, { kind: "zero", length: length - inside });
   return extents;
+}
+
+/** `error` as a value, where it is about the disk; a bug of ours is thrown. */
+function ifDamaged(error: unknown): DiskError {
+  if (error instanceof DiskError) return error;
+  throw error;
 }
 
 function isAbsent(extent: LayerExtent): boolean {
   return extent.kind === "absent";
 }
 
-function lengthOf(extents: readonly LayerExtent[]): number {
-  return extents.reduce((sum, { length }) => sum + length, 0);
+function isFailure(extent: Extent): boolean {
+  return extent.kind === "damaged" && extent.error instanceof HostError;
 }

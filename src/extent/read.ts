@@ -3,8 +3,17 @@ import { BufferPool } from "../bytes/pool.js";
 import { DiskError } from "../errors.js";
 import { readStored, type StoredPart } from "../storage/stored.js";
 import { unpackChunks, type LoadedUnit } from "./chunks.js";
-import { append, type BlockSource, type ChunkedUnit, type Extent, type PackedUnit } from "./extent.js";
+import {
+  append,
+  lengthOf,
+  type BlockSource,
+  type ChunkedUnit,
+  type Extent,
+  type PackedUnit,
+} from "./extent.js";
 import { loadingCache } from "./loading.js";
+import { mapAll, mapPieces } from "./mapping.js";
+import type { StopSignal } from "./time-slice.js";
 
 /** Unpacked units that are kept, in bytes, for all sources of the process together. */
 const UNPACKED_CACHE_BYTES = 32 * 2 ** 20;
@@ -22,22 +31,44 @@ const GROUPS_KEPT = 32;
  * `length` bytes of `source` from `offset`, in a buffer of the caller's own.
  * @throws {RangeError} when the range is not within the source: a bug of the caller's.
  * @throws {DiskError} where the bytes cannot be had. Never fewer bytes, never zeros in their place.
+ * @throws {Interrupted} once `signal` is aborted, where the range takes more than one call of `map`.
  */
-export async function read(source: BlockSource, offset: number, length: number): Promise<Buffer> {
+export async function read(
+  source: BlockSource,
+  offset: number,
+  length: number,
+  signal?: StopSignal,
+): Promise<Buffer> {
+  checkRange(source, offset, length); // before the memory is allocated
   const into = Buffer.allocUnsafe(length);
-  await readInto(source, into, offset);
+  await readInto(source, into, offset, signal);
   return into;
 }
 
 /** Fills `into` with the bytes of `source` from `offset`; throws as `read` does. */
-export async function readInto(source: BlockSource, into: Uint8Array, offset: number): Promise<void> {
+export async function readInto(
+  source: BlockSource,
+  into: Uint8Array,
+  offset: number,
+  signal?: StopSignal,
+): Promise<void> {
   checkRange(source, offset, into.length);
-  await readExtents(await source.map(offset, into.length), into);
+  if (into.length === 0) return;
+  const extents = await source.map(offset, into.length);
+  const done = lengthOf(extents);
+  if (done === into.length || done === 0) return readExtents(extents, into); // as a rule
+  await readExtents(extents, into.subarray(0, done));
+  let at = done;
+  for await (const piece of mapPieces(source, offset + done, into.length - done, signal)) {
+    const length = lengthOf(piece);
+    await readExtents(piece, into.subarray(at, at + length));
+    at += length;
+  }
 }
 
 /** Fills `into` from a list of extents that is exactly as long. Nothing is being read any more once it settles. */
 export async function readExtents(extents: readonly Extent[], into: Uint8Array): Promise<void> {
-  const length = extents.reduce((sum, extent) => sum + extent.length, 0);
+  const length = lengthOf(extents);
   if (length !== into.length) {
     throw new RangeError(`${length} bytes are mapped where ${into.length} were asked for`);
   }
@@ -154,7 +185,7 @@ async function readUnits(units: readonly WantedUnit[], into: Uint8Array): Promis
     }
     const extents: Extent[] = [];
     for (const { source, offset, length } of ranges)
-      for (const extent of await source.map(offset, length)) append(extents, extent);
+      for (const extent of await mapAll(source, offset, length)) append(extents, extent);
     const packed = packedBytes.take(size);
     // Neither comes back before all that it began has ended.
     await readExtents(extents, packed)

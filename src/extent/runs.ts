@@ -1,5 +1,6 @@
 /** A file's contents as runs on its volume, mapped down to the host's file. */
-import { append, type BlockSource, type Extent } from "./extent.js";
+import { append, lengthOf, limited, MAP_LIMIT, type BlockSource, type Extent } from "./extent.js";
+import { yieldIfDue } from "./time-slice.js";
 
 /** A stretch of a file: where it lies in the volume, or `zero`, or what is wrong with it. Lengths are bytes. */
 export type Run =
@@ -7,8 +8,9 @@ export type Run =
   | Extract<Extent, { kind: "zero" | "packed" | "damaged" }>;
 
 /**
- * A source of `size` bytes on `volume`. `runs` answers what `[offset, offset + length)` consists of: in order,
- * gapless, exactly that long, with every `at` run inside the volume.
+ * A source of `size` bytes on `volume`. `runs` returns what the bytes from `offset` on consist of, under the terms of
+ * `BlockSource.map`: in order, without gaps, `length` bytes or fewer but never nothing, in a bounded number of runs. All
+ * `at` runs lie within the volume.
  */
 export function runSource(
   volume: BlockSource,
@@ -23,9 +25,16 @@ export function runSource(
       const extents: Extent[] = [];
       for (const run of await runs(offset, length)) {
         if (run.kind !== "at") append(extents, run);
-        else for (const extent of await volume.map(run.offset, run.length)) append(extents, extent);
+        else {
+          const found = await volume.map(run.offset, run.length);
+          for (const extent of found) append(extents, extent);
+          if (lengthOf(found) < run.length) break;
+        }
+        if (extents.length >= MAP_LIMIT) break;
+        const turn = yieldIfDue();
+        if (turn !== undefined) await turn;
       }
-      return extents;
+      return limited(extents);
     },
   };
 }

@@ -65,7 +65,8 @@ export interface Addon {
   /**
    * Serves the connection with a thread for each of `descriptors`, which it takes over. What the threads cannot
    * answer by themselves is put into `room`, and `callback` is told on which lane it came, how many bytes it
-   * is, and whether it has been answered already: from an offer, or as the first read of a window that `isTold`.
+   * is, and whether it needs no reply: it has been answered from an offer, or as the first read of a window that
+   * `isTold`, or it is an INTERRUPT.
    * When the mount has ended, it is told -1 and an errno, 0 if all was well; then the session is gone.
    */
   serve(

@@ -1,6 +1,14 @@
 import t from "tap";
-import { CorruptError } from "../../src/errors.js";
-import { append, sliceList, type LayerExtent } from "../../src/extent/extent.js";
+import { CorruptError, HostError } from "../../src/errors.js";
+import {
+  append,
+  lengthOf,
+  limited,
+  MAP_LIMIT,
+  sliceList,
+  type LayerExtent,
+} from "../../src/extent/extent.js";
+import { mapAll } from "../../src/extent/mapping.js";
 import { overlay, type MappedLayer } from "../../src/extent/overlay.js";
 import { read } from "../../src/extent/read.js";
 import { random, type Random } from "../image/random.js";
@@ -25,9 +33,9 @@ function makeLayer(numbers: Random, below: Buffer, size: number): { layer: Mappe
     }
     at += length;
   }
-  const map = async (offset: number, length: number): Promise<LayerExtent[]> => {
-    return sliceList(whole, offset, length);
-  };
+  // A layer may answer shorter than it was asked.
+  const map = async (offset: number, length: number): Promise<LayerExtent[]> =>
+    sliceList(whole, offset, numbers.chance(0.5) ? length : numbers.below(length) + 1);
   return { layer: { size, map }, model };
 }
 
@@ -115,10 +123,73 @@ t.test("more extents in one window than are kept are still right", async (t) => 
           at % 128 === 0 ? { kind: "zero", length: part } : { kind: "packed", unit, skip: 0, length: part },
         );
       }
-      return extents;
+      return limited(extents);
     },
   };
   const disk = overlay([layer], "disk");
-  t.equal((await disk.map(0, size)).length, size / 64);
+  t.equal((await disk.map(0, size)).length, MAP_LIMIT);
+  t.equal((await mapAll(disk, 0, size)).length, size / 64);
   t.same(await disk.map(128, 64), [{ kind: "zero", length: 64 }]);
+  t.same(await disk.map(size - 64, 64), [{ kind: "packed", unit, skip: 0, length: 64 }]);
+});
+
+t.test("a hole of 2^50 bytes is mapped within a bounded number of calls", async (t) => {
+  let calls = 0;
+  const layer: MappedLayer = {
+    size: 2 ** 50,
+    map: async (_, length) => {
+      calls++;
+      return [{ kind: "absent", length }];
+    },
+  };
+  const disk = overlay([layer, layer], "disk");
+  const extents = await disk.map(2 ** 49 + 5, 2 ** 49 - 5);
+  t.equal(extents.length, 1);
+  t.ok(lengthOf(extents) >= 2 ** 30);
+  t.ok(calls <= 200, `${calls} calls`);
+});
+
+t.test("a run that cannot be mapped is damaged, and what lies beside it in its window is not", async (t) => {
+  let isBroken = true;
+  let calls = 0;
+  const upper: MappedLayer = {
+    size: 30,
+    map: async (offset, length) =>
+      sliceList(
+        [
+          { kind: "absent", length: 10 },
+          { kind: "zero", length: 10 },
+          { kind: "absent", length: 10 },
+        ],
+        offset,
+        length,
+      ),
+  };
+  const lower: MappedLayer = {
+    size: 30,
+    map: async (offset, length) => {
+      calls++;
+      if (isBroken && offset + length > 20) throw new HostError("the host failed", "EIO");
+      return [{ kind: "packed", unit, skip: offset, length }];
+    },
+  };
+  const unit = { size: 30, unpack: async () => Buffer.alloc(30, 7) };
+  const disk = overlay([upper, lower], "disk");
+  t.same(await read(disk, 0, 20), Buffer.concat([Buffer.alloc(10, 7), Buffer.alloc(10)]));
+  await t.rejects(read(disk, 15, 15), HostError);
+  isBroken = false;
+  t.same(await read(disk, 20, 10), Buffer.alloc(10, 7), "the host's failure is not kept");
+  const before = calls;
+  await read(disk, 0, 30);
+  t.equal(calls, before, "what succeeded is");
+});
+
+t.test("a bug in a layer is thrown as it is", async (t) => {
+  const layer: MappedLayer = {
+    size: 30,
+    map: async () => {
+      throw new TypeError("a bug");
+    },
+  };
+  await t.rejects(overlay([layer], "disk").map(0, 30), TypeError);
 });

@@ -1,7 +1,7 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { Interrupted, TIME_SLICE, yieldIfDue } from "../../src/extent/time-slice.js";
+import { watchEventLoop } from "../support/event-loop.js";
 
 /** Keeps the processor busy for `milliseconds`. */
 function work(milliseconds: number): void {
@@ -26,14 +26,13 @@ t.test("within a time slice a loop goes on at once", async (t) => {
 });
 
 t.test("many loops at once leave the event loop to others, and all of them go on", async (t) => {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const watch = watchEventLoop();
   let ticks = 0;
   const ticking = setInterval(() => ticks++, 1);
-  delay.enable();
   await Promise.all(Array.from({ length: 20 }, () => loop(50)));
-  delay.disable();
   clearInterval(ticking);
-  t.ok(delay.max / 1e6 < 100, `the event loop was held for ${delay.max / 1e6} ms at most`);
+  const lag = watch.stop();
+  t.ok(lag < 50, `the event loop was held for ${lag} ms at most`);
   t.ok(ticks > 10, `${ticks} ticks of a timer`);
 });
 
@@ -44,6 +43,6 @@ t.test("a loop that is aborted ends where it is, also while it pauses", async (t
   const started = performance.now();
   control.abort();
   await t.rejects(long, Interrupted);
-  t.ok(performance.now() - started < 50);
+  t.ok(performance.now() - started < 500);
   t.throws(() => yieldIfDue(control.signal), Interrupted);
 });

@@ -13,7 +13,10 @@ export interface ClusterRange {
   readonly length: number;
 }
 
-/** What a range consists of, in bytes, by `map`, which tells it in clusters: `count` of them from `vcn`. */
+/**
+ * What the beginning of a range consists of, in bytes. `map` tells it in clusters: `count` of them from `vcn` on or fewer,
+ * but at least one.
+ */
 export async function clusterRuns(
   { volume, geometry, offset, length }: ClusterRange,
   map: (vcn: number, count: number) => Promise<ClusterRun[]>,

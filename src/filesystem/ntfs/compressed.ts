@@ -4,6 +4,7 @@
  */
 import type { PackedUnit } from "../../extent/extent.js";
 import type { Run } from "../../extent/runs.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import { attributeError, type AttributeRecord, type NonResident } from "./attribute.js";
 import { appendClusters, trim } from "./clusters.js";
 import type { Medium } from "./medium.js";
@@ -12,66 +13,96 @@ import type { ClusterRun } from "./runlist.js";
 /** Bytes of the largest unit. Windows makes units of 16 clusters of up to 4 KiB; ntfs-3g reads the same. */
 const UNIT_SIZE_LIMIT = 4 * 2 ** 20;
 
-/** Bytes that are asked of the runs at once: one look at them serves many units. */
-const WINDOW_SIZE = 4 * 2 ** 20;
-
-/** What ranges of the compressed attribute consist of, for ranges within its valid size. */
+/**
+ * What ranges of the compressed attribute consist of, for ranges within its valid size, under the terms of `runSource`.
+ * The cost is that of the cluster runs, not of the units: a hole of any length is one run of zeros.
+ */
 export function compressedRuns(
   medium: Medium,
   attribute: AttributeRecord,
   head: NonResident,
   map: (vcn: number, count: number) => Promise<ClusterRun[]>,
 ): (offset: number, length: number) => Promise<Run[]> {
-  const { clusterSize } = medium.geometry;
+  const { volume, geometry } = medium;
+  const { clusterSize } = geometry;
   const unitClusters = 2 ** head.unitPower;
   const unitSize = unitClusters * clusterSize;
   if (unitSize > UNIT_SIZE_LIMIT) {
-    const file = medium.volume.name;
     throw attributeError(
       attribute,
-      file,
+      volume.name,
       "the compression unit",
       `${unitSize} bytes`,
       `at most ${UNIT_SIZE_LIMIT}`,
     );
   }
-  const unitsPerWindow = WINDOW_SIZE / unitSize;
+
+  /** Clusters from `vcn` on, `count` or fewer, but whole units of them: at least one. */
+  const mapUnits = async (vcn: number, count: number): Promise<ClusterRun[]> => {
+    const clusters = await map(vcn, count);
+    let known = countOf(clusters);
+    while (known < unitClusters) {
+      const more = await map(vcn + known, unitClusters - known);
+      clusters.push(...more);
+      known += countOf(more);
+    }
+    return clusters;
+  };
 
   return async (offset, length) => {
     const first = Math.floor(offset / unitSize);
     const end = Math.ceil((offset + length) / unitSize);
+    const clusters = await mapUnits(first * unitClusters, (end - first) * unitClusters);
     const runs: Run[] = [];
-    for (let unit = first; unit < end;) {
-      const count = Math.min(unitsPerWindow, end - unit);
-      const clusters = await map(unit * unitClusters, count * unitClusters);
-      const parts = split(clusters, unitClusters);
-      for (let index = 0; index < count; index++) {
-        const valid = Math.min(unitSize, head.validSize - (unit + index) * unitSize);
-        runs.push(...unitRuns(medium, attribute, unit + index, parts[index]!, valid, unitSize));
+    let unit = first;
+    for (const group of groupUnits(clusters, unitClusters)) {
+      const turn = yieldIfDue();
+      if (turn !== undefined) await turn;
+      if (Array.isArray(group)) {
+        const valid = Math.min(unitSize, head.validSize - unit * unitSize);
+        runs.push(...unitRuns(medium, attribute, unit, group, valid, unitSize));
+        unit++;
+      } else {
+        appendClusters(runs, group, volume, geometry);
+        unit += group.count / unitClusters;
       }
-      unit += count;
     }
     return trim(runs, offset - first * unitSize, length);
   };
 }
 
-/** `runs` cut into parts of `size` clusters. */
-function split(runs: readonly ClusterRun[], size: number): ClusterRun[][] {
-  const parts: ClusterRun[][] = [];
-  let room = 0;
-  for (const run of runs) {
+/**
+ * `clusters` by compression units of `size` clusters: a run that covers whole units stands for all of these, since they are
+ * all stored as they are, or all holes; any other unit is the list of its runs. What is left at the end is not returned.
+ */
+function groupUnits(clusters: readonly ClusterRun[], size: number): (ClusterRun | ClusterRun[])[] {
+  const groups: (ClusterRun | ClusterRun[])[] = [];
+  let unit: ClusterRun[] = []; // the unit that is being put together
+  let missing = size;
+  for (const run of clusters) {
     for (let skip = 0; skip < run.count;) {
-      if (room === 0) {
-        parts.push([]);
-        room = size;
-      }
-      const count = Math.min(room, run.count - skip);
-      parts.at(-1)!.push(run.kind === "at" ? { ...run, lcn: run.lcn + skip, count } : { ...run, count });
-      room -= count;
+      const left = run.count - skip;
+      const isWhole = missing === size && left >= size;
+      const count = isWhole ? left - (left % size) : Math.min(missing, left);
+      const part = run.kind === "at" ? { ...run, lcn: run.lcn + skip, count } : { ...run, count };
       skip += count;
+      if (isWhole) {
+        groups.push(part);
+        continue;
+      }
+      unit.push(part);
+      missing -= count;
+      if (missing > 0) continue;
+      groups.push(unit);
+      unit = [];
+      missing = size;
     }
   }
-  return parts;
+  return groups;
+}
+
+function countOf(clusters: readonly ClusterRun[]): number {
+  return clusters.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** What unit `index` consists of, whose clusters are `clusters`: `size` bytes, of which `valid` were ever written. */

@@ -57,10 +57,14 @@ export function contentsOf(medium: Medium, { first, segments }: Located): BlockS
       : (offset, length) => clusterRuns({ volume, geometry, offset, length }, map);
   return runSource(volume, name, dataSize, async (offset, length) => {
     const valid = Math.max(0, Math.min(length, validSize - offset));
-    const runs = await stored(offset, valid);
-    if (valid < length) runs.push({ kind: "zero", length: length - valid });
+    const runs = valid > 0 ? await stored(offset, valid) : [];
+    if (valid < length && bytesOf(runs) === valid) runs.push({ kind: "zero", length: length - valid });
     return runs;
   });
+}
+
+function bytesOf(runs: readonly Run[]): number {
+  return runs.reduce((sum, { length }) => sum + length, 0);
 }
 
 function encryptedError(medium: Medium, { record, at }: AttributeRecord, what: string): UnsupportedError {

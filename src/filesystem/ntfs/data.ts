@@ -1,6 +1,7 @@
 /** The contents of a file as its programs would read them: its $DATA, or what stands in its place. */
 import { CorruptError, UnsupportedError } from "../../errors.js";
 import { append, type BlockSource, type Extent } from "../../extent/extent.js";
+import { mapPieces } from "../../extent/mapping.js";
 import { memorySource } from "../../extent/runs.js";
 import { Type } from "./attribute.js";
 import { contentsOf } from "./contents.js";
@@ -71,5 +72,7 @@ function present(source: BlockSource, tag: number): BlockSource {
 }
 
 async function hasHole(source: BlockSource): Promise<boolean> {
-  return (await source.map(0, source.size)).some(({ kind }) => kind === "zero");
+  for await (const extents of mapPieces(source, 0, source.size))
+    if (extents.some(({ kind }) => kind === "zero")) return true;
+  return false;
 }

@@ -4,6 +4,8 @@
  * "NTFS Documentation", Data Runs.
  */
 import { CorruptError, DiskError } from "../../errors.js";
+import { MAP_LIMIT } from "../../extent/extent.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import { attributeError, type AttributeRecord, type NonResident } from "./attribute.js";
 
 /** A run that is stored nowhere. A run at cluster 0 is one like any other: that of $Boot. */
@@ -85,8 +87,8 @@ function signed(bytes: Buffer, at: number, length: number): number {
 }
 
 /**
- * What the clusters from `vcn` on are that `segments`, ordered by their first, tell of: exactly `count` of them.
- * `missing` makes the complaint about those that none tells of.
+ * What the clusters from `vcn` on are, as `segments`, ordered by their first, tell it: `count` of them or fewer, but at
+ * least one, in MAP_LIMIT runs at most. `missing` makes the complaint about those that no segment tells of.
  */
 export async function mapClusters(
   segments: readonly Segment[],
@@ -96,7 +98,9 @@ export async function mapClusters(
 ): Promise<ClusterRun[]> {
   const runs: ClusterRun[] = [];
   const end = vcn + count;
-  for (let at = vcn; at < end;) {
+  for (let at = vcn; at < end && runs.length < MAP_LIMIT;) {
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
     const index = lastUpTo(segments.length, (i) => segments[i]!.firstVcn, at);
     const next = Math.min(end, segments[index + 1]?.firstVcn ?? end);
     let error: DiskError | undefined;
@@ -105,6 +109,7 @@ export async function mapClusters(
         const loaded = segments[index]!.load();
         const table = loaded instanceof Promise ? await loaded : loaded;
         at = appendRuns(runs, table, at, next);
+        if (runs.length >= MAP_LIMIT) break;
         error = table.damage;
       } catch (caught) {
         if (!(caught instanceof DiskError)) throw caught;
@@ -117,11 +122,11 @@ export async function mapClusters(
   return runs;
 }
 
-/** Appends what `table` knows of the clusters from `at` to `end`, and answers where that ends. */
+/** Appends what `table` knows of the clusters from `at` to `end`, until there are MAP_LIMIT runs; returns where that ends. */
 function appendRuns(runs: ClusterRun[], { vcns, lcns }: RunTable, at: number, end: number): number {
   let index = lastUpTo(lcns.length, (i) => vcns[i]!, at);
   if (index < 0) return at;
-  for (; index < lcns.length && at < end; index++) {
+  for (; index < lcns.length && at < end && runs.length < MAP_LIMIT; index++) {
     const count = Math.min(end, vcns[index + 1]!) - at;
     if (count <= 0) continue;
     const lcn = lcns[index]!;

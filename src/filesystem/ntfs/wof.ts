@@ -10,12 +10,16 @@ import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
 import { cachedReader } from "../../extent/cache.js";
 import {
   append,
+  limited,
+  MAP_LIMIT,
   slice,
   type BlockSource,
   type Codec,
   type Extent,
   type PackedUnit,
 } from "../../extent/extent.js";
+import { mapAll } from "../../extent/mapping.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import type { Medium } from "./medium.js";
 import type { Reparse } from "./reparse.js";
 
@@ -46,6 +50,9 @@ const ALGORITHMS: Readonly<Record<number, Algorithm>> = {
 /** Unpacked bytes that are read and unpacked together: a request for each small chunk would take longer than its bytes. */
 const GROUP_SIZE = 128 * 2 ** 10;
 
+/** Groups of which one call of `map` tells: 64 MiB. */
+const GROUPS_AT_ONCE = 512;
+
 /**
  * The contents, `size` bytes, of file `number`, whose reparse point is `reparse` and whose packed stream is `packed`.
  * @throws {UnsupportedError} where they lie elsewhere, or are packed in a way that nobody knows.
@@ -70,10 +77,10 @@ export function wofSource(
   const complain = (chunk: number, found: string, expected: string): CorruptError =>
     new CorruptError({ file: packed.name, thing: `the place of chunk ${chunk}`, found, expected });
 
+  const cutTable = complain(1, `behind a table of ${tableSize} bytes`, `in ${packed.size}`);
+
   /** Where the chunks from `first` on begin in the packed stream, and where the last of them ends. */
   async function placesOf(first: number, count: number): Promise<number[]> {
-    if (tableSize > packed.size)
-      throw complain(first, `behind a table of ${tableSize} bytes`, `in ${packed.size}`);
     const from = Math.max(0, first - 1);
     const to = Math.min(chunkCount - 1, first + count);
     const entries = from < to ? await table.read(from * entrySize, (to - from) * entrySize) : Buffer.alloc(0);
@@ -119,7 +126,7 @@ export function wofSource(
     const length = places.at(-1)! - places[0]!;
     const count = places.length - 1;
     const unitSize = (count - 1) * chunkSize + unpackedSize(first + count - 1);
-    if (length === unitSize) return packed.map(places[0]!, length);
+    if (length === unitSize) return mapAll(packed, places[0]!, length);
     const key = `${number} ${packed.name} ${first} ${count}`;
     let unit = medium.units.get(key);
     if (unit === undefined) medium.units.set(key, (unit = unitOf(first, places, failed)));
@@ -157,8 +164,12 @@ export function wofSource(
     name,
     size,
     async map(offset, length) {
+      if (tableSize > packed.size) return [{ kind: "damaged", length, error: cutTable }];
       const extents: Extent[] = [];
-      for (let at = offset; at < offset + length;) {
+      for (let at = offset, groups = 0; at < offset + length && groups < GROUPS_AT_ONCE; groups++) {
+        if (extents.length >= MAP_LIMIT) break;
+        const turn = yieldIfDue();
+        if (turn !== undefined) await turn;
         const group = Math.floor(at / GROUP_SIZE);
         const end = Math.min(size, (group + 1) * GROUP_SIZE);
         let start = group * GROUP_SIZE;
@@ -174,7 +185,7 @@ export function wofSource(
         }
         at = end;
       }
-      return extents;
+      return limited(extents);
     },
   };
 }

@@ -6,6 +6,7 @@
 import { LRUCache } from "lru-cache";
 import type { BufferPool } from "../../bytes/pool.js";
 import type { BlockSource } from "../../extent/extent.js";
+import { mapAll } from "../../extent/mapping.js";
 import { readExtents } from "../../extent/read.js";
 import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
@@ -38,15 +39,19 @@ export interface Files {
   goOn(id: NodeId, offset: number, size: number): void;
 }
 
-/** @param stateless whether the kernel does without OPEN once it has been refused. */
+/**
+ * @param complain logs an error and returns its errno.
+ * @param stateless whether the kernel does without OPEN once it has been refused.
+ */
 export function serveFiles(
   tree: NodeTree,
+  complain: (error: unknown) => number,
   buffers: BufferPool,
   stateless: () => boolean,
   threads: Threads,
   ahead: Ahead,
 ): Files {
-  const windows = windowGiver(threads);
+  const windows = windowGiver(threads, complain);
   const sources = new LRUCache<NodeId, BlockSource>({ max: SOURCES_KEPT });
   const open = async (id: NodeId): Promise<BlockSource> => {
     const known = sources.get(id);
@@ -71,7 +76,7 @@ export function serveFiles(
       return openReply();
     },
 
-    [Opcode.read]: async (nodeId, request) => {
+    [Opcode.read]: async (nodeId, request, signal) => {
       const { offset, size: asked } = ReadIn.view(request);
       const size = Math.min(asked, MAX_READ); // what INIT agreed on, whatever is asked
       const source = await open(nodeId);
@@ -80,7 +85,7 @@ export function serveFiles(
       const out = buffers.take(HEADER_SIZE + length);
       if (length === 0) return out;
       try {
-        const extents = await source.map(offset, length);
+        const extents = await mapAll(source, offset, length, signal);
         await readExtents(extents, out.subarray(HEADER_SIZE));
         if (extents.every(isPlain)) {
           const last = Math.floor((offset + length - 1) / WINDOW_SIZE);
@@ -95,11 +100,11 @@ export function serveFiles(
       return out;
     },
 
-    [Opcode.lseek]: async (nodeId, request) => {
+    [Opcode.lseek]: async (nodeId, request, signal) => {
       const { offset, whence } = LseekIn.view(request);
       const source = await open(nodeId);
       if (offset >= source.size) return Errno.ENXIO;
-      const found = await findNext(source, offset, whence === SEEK_DATA ? "data" : "hole");
+      const found = await findNext(source, offset, whence === SEEK_DATA ? "data" : "hole", signal);
       if (found === source.size && whence === SEEK_DATA) return Errno.ENXIO;
       const out = reply(8);
       writeI64le(body(out), found, 0);

@@ -5,17 +5,19 @@
 import type { Logger } from "pino";
 import { BufferPool } from "../../bytes/pool.js";
 import { UnsupportedError } from "../../errors.js";
+import type { StopSignal } from "../../extent/time-slice.js";
 import type { NodeTree } from "../../filesystem/filesystem.js";
 import { complainer, Errno } from "../errno.js";
 import { absentReply, attributesReply, entryReply, statxReply, usageReply } from "../protocol/attributes.js";
 import { greet, InitFlag, MAX_READ } from "../protocol/init.js";
 import { HEADER_SIZE, reply, replyWith, seal } from "../protocol/reply.js";
-import { InitIn, nameAt, Opcode, ReadIn, RequestHeader } from "../protocol/request.js";
+import { InitIn, InterruptIn, nameAt, Opcode, ReadIn, RequestHeader } from "../protocol/request.js";
 import { lookAhead } from "./ahead.js";
 import { serveDirectories } from "./directories.js";
 import { extendedAttributeHandlers } from "./extended-attributes.js";
 import { serveFiles } from "./files.js";
 import type { Handlers, Outcome } from "./handler.js";
+import { interruptions } from "./interruptions.js";
 import type { Threads } from "./threads.js";
 
 export interface Server {
@@ -24,7 +26,10 @@ export interface Server {
    * the promise settles. Never rejects.
    */
   answer(request: Buffer): Promise<Buffer>;
-  /** Is told of a request that the threads have answered, where something follows from it; it is borrowed. */
+  /**
+   * Takes a request that needs no reply: the threads have answered it, and prefetching goes on from there; or it is an
+   * INTERRUPT. It is borrowed.
+   */
   answered(request: Buffer): void;
   /** Takes back a reply that has been written. */
   recycle(reply: Buffer): void;
@@ -51,6 +56,7 @@ export function serve(
 ): Server {
   if (tree.root !== ROOT) throw new RangeError(`the root is node ${tree.root}, but must be ${ROOT}`);
   const complain = complainer(log);
+  const interrupted = interruptions();
   const buffers = new BufferPool(HEADER_SIZE + MAX_READ, READS_KEPT);
   let flags = 0;
   // The threads do not look at who asks.
@@ -62,7 +68,7 @@ export function serve(
   );
   // Whoever may not come in is turned away at OPEN and OPENDIR.
   const can = (flag: number) => (): boolean => onlyFor === undefined && (flags & flag) !== 0;
-  const files = serveFiles(tree, buffers, can(InitFlag.noOpen), open, ahead);
+  const files = serveFiles(tree, complain, buffers, can(InitFlag.noOpen), open, ahead);
   const directories = serveDirectories(tree, complain, can(InitFlag.noOpendir), open, ahead);
   const handlers: Handlers = {
     ...readOnlyHandlers,
@@ -85,19 +91,31 @@ export function serve(
     },
   };
 
-  const handle = async ({ opcode, nodeId, uid }: RequestHeader, body: Buffer): Promise<Outcome> => {
+  const handle = async (
+    { opcode, nodeId, uid }: RequestHeader,
+    body: Buffer,
+    signal: StopSignal,
+  ): Promise<Outcome> => {
     if (onlyFor !== undefined && uid !== onlyFor && uid !== 0 && !ANYONE.has(opcode)) return Errno.EACCES;
     try {
-      return await (handlers[opcode]?.(nodeId, body) ?? Errno.ENOSYS);
+      return await (handlers[opcode]?.(nodeId, body, signal) ?? Errno.ENOSYS);
     } catch (error) {
       return complain(error);
     }
+  };
+  const recycle = (outcome: Outcome): void => {
+    if (typeof outcome !== "number") buffers.give(outcome);
   };
   return {
     async answer(request) {
       const header = RequestHeader.view(request);
       const unique = Buffer.from(header.unique);
-      const outcome = await handle(header, request.subarray(RequestHeader.size, header.length));
+      const body = request.subarray(RequestHeader.size, header.length);
+      const outcome = await interrupted.run(
+        unique.toString("latin1"),
+        (signal) => handle(header, body, signal),
+        recycle,
+      );
       return typeof outcome === "number" ? seal(reply(0), unique, outcome) : seal(outcome, unique);
     },
     answered(request) {
@@ -106,7 +124,12 @@ export function serve(
         ahead.opened(nodeId);
         return;
       }
-      const { offset, size } = ReadIn.view(request.subarray(RequestHeader.size, length));
+      const body = request.subarray(RequestHeader.size, length);
+      if (opcode === Opcode.interrupt) {
+        interrupted.interrupt(InterruptIn.view(body).unique.toString("latin1"));
+        return;
+      }
+      const { offset, size } = ReadIn.view(body);
       if (opcode === Opcode.read) {
         files.goOn(nodeId, offset, size);
         return;
@@ -114,9 +137,7 @@ export function serve(
       if (offset === 0) ahead.listed(nodeId);
       directories.prefetchNext(nodeId);
     },
-    recycle: (reply) => {
-      buffers.give(reply);
-    },
+    recycle,
   };
 }
 

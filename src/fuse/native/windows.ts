@@ -1,8 +1,11 @@
 /** What the addon's threads read by themselves: the extents of a source, window by window, as plain numbers. */
 import { LRUCache } from "lru-cache";
 import { pushChunks } from "../../extent/chunks.js";
+import { DiskError } from "../../errors.js";
 import type { BlockSource, Extent, PackedUnit } from "../../extent/extent.js";
+import { coveredBytes, mapAll } from "../../extent/mapping.js";
 import { unpackUnit } from "../../extent/read.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import type { NodeId } from "../../filesystem/filesystem.js";
 import type { Threads } from "./threads.js";
 
@@ -18,6 +21,15 @@ const PACKED = -4;
 /** Unpacked units up to this size are handed over with their window: inline files, which come by the million. */
 const INLINE_SIZE = 4096;
 
+/**
+ * Extents of a window that are handed over: more are read by TypeScript. A window of pieces of 4 KiB has 2^14; the addon
+ * keeps half a million for all windows together (native-bindings/device.cc, kRunLimit).
+ */
+const EXTENT_LIMIT = 2 ** 14;
+
+/** Compressed units of those: a window of units of 64 KiB, the usual size, has 2^10. Each takes longer than a run. */
+const UNIT_LIMIT = 2 ** 12;
+
 /** Windows of which it is remembered that they were handed over; the first of a file, only where that was in part. */
 const GIVEN_COUNT = 10_000;
 
@@ -32,8 +44,8 @@ const keyOf = (node: NodeId, index: number): Key => (index === 0 ? node : `${nod
 
 export interface WindowGiver {
   /**
-   * Hands over window `index` of `source`, unless nothing would come of it. Never rejects: whoever reads what cannot be
-   * mapped hears of it.
+   * Hands over window `index` of `source`, unless nothing would come of it. Never rejects: what cannot be mapped is an
+   * error of the read that needs it.
    * @param isTold whether its first read is to be told; that of a window with another behind it always is.
    */
   give(node: NodeId, source: BlockSource, index: number, isTold?: boolean): Promise<void>;
@@ -41,7 +53,8 @@ export interface WindowGiver {
   giveAhead(node: NodeId, source: BlockSource, index: number): void;
 }
 
-export function windowGiver(threads: Threads): WindowGiver {
+/** @param complain logs what is a bug of ours. */
+export function windowGiver(threads: Threads, complain: (error: unknown) => unknown): WindowGiver {
   const underWay = new Set<Key>();
   const given = new LRUCache<Key, "whole" | "in part">({ max: GIVEN_COUNT });
   let room = new Float64Array(ROOM_COUNT); // the addon's for the length of a call: to make one costs more than to fill it
@@ -54,17 +67,18 @@ export function windowGiver(threads: Threads): WindowGiver {
       underWay.add(key);
       try {
         const isLast = source.size <= start + WINDOW_SIZE;
-        const extents = await source.map(start, isLast ? source.size - start : WINDOW_SIZE);
-        const { runs, bytes, units, isWhole } = await encode(extents);
+        const length = isLast ? source.size - start : WINDOW_SIZE;
+        const { runs, bytes, units, isWhole } = await encode(source, start, length);
         if (runs.length + units.length > room.length)
           room = new Float64Array(2 * (runs.length + units.length));
         room.set(runs);
         room.set(units, runs.length);
         const inline = bytes.length === 0 ? NO_BYTES : Buffer.concat(bytes);
-        threads.putWindow(node, index, extents.length, room, inline, isTold || !isLast);
+        threads.putWindow(node, index, runs.length / 3, room, inline, isTold || !isLast);
         if (index > 0 || !isWhole) given.set(key, isWhole ? "whole" : "in part");
-      } catch {
-        return; // TypeScript goes on answering for this window, and says what is wrong where it is
+      } catch (error) {
+        // TypeScript goes on answering for this window, and says what is wrong where it is.
+        if (!(error instanceof DiskError)) complain(error);
       } finally {
         underWay.delete(key);
       }
@@ -97,33 +111,53 @@ function isInline({ size }: PackedUnit): boolean {
 interface Encoded {
   readonly runs: number[];
   readonly bytes: Buffer[];
+  /** Bytes in `bytes`. */
+  inlined: number;
   readonly units: number[];
+  unitCount: number;
   /** Whether the threads can read all of it. */
-  readonly isWhole: boolean;
+  isWhole: boolean;
 }
 
-async function encode(extents: readonly Extent[]): Promise<Encoded> {
-  const runs: number[] = [];
-  const bytes: Buffer[] = [];
-  const units: number[] = [];
-  let inlined = 0;
-  let isWhole = true;
-  for (const extent of extents) {
-    const { kind, length } = extent;
-    let place = [ELSEWHERE, 0];
-    if (kind === "zero") place = [ZERO, 0];
-    else if (kind === "stored" && isPlain(extent)) place = [extent.storage.fd, extent.offset];
-    else if (kind === "packed" && isInline(extent.unit)) {
-      const unpacked = await unpackUnit(extent.unit);
-      bytes.push(unpacked.subarray(extent.skip, extent.skip + length));
-      place = [INLINE, inlined];
-      inlined += length;
-    } else if (kind === "packed" && isPlain(extent) && (await pushUnit(units, extent.unit)))
-      place = [PACKED, 0];
-    isWhole &&= place[0] !== ELSEWHERE;
-    runs.push(...place, length);
+/** What `[offset, offset + length)` of `source` consists of. What is too much of it is left to TypeScript. */
+async function encode(source: BlockSource, offset: number, length: number): Promise<Encoded> {
+  const encoded: Encoded = { runs: [], bytes: [], inlined: 0, units: [], unitCount: 0, isWhole: true };
+  const end = offset + length;
+  for (let at = offset; at < end;) {
+    if (encoded.runs.length >= 3 * EXTENT_LIMIT || encoded.unitCount >= UNIT_LIMIT) {
+      pushRun(encoded, ELSEWHERE, 0, end - at);
+      break;
+    }
+    const extents = await source.map(at, end - at);
+    at += coveredBytes(source, at, extents);
+    for (const extent of extents) {
+      if (extent.kind === "zero") pushRun(encoded, ZERO, 0, extent.length);
+      else if (!isPlain(extent)) pushRun(encoded, ELSEWHERE, 0, extent.length);
+      else if (extent.kind === "stored") pushRun(encoded, extent.storage.fd, extent.offset, extent.length);
+      else if (extent.kind === "packed") {
+        const turn = yieldIfDue();
+        if (turn !== undefined) await turn;
+        await encodePacked(encoded, extent);
+      }
+    }
   }
-  return { runs, bytes, units, isWhole };
+  return encoded;
+}
+
+function pushRun(encoded: Encoded, place: number, offset: number, length: number): void {
+  encoded.runs.push(place, offset, length);
+  if (place === ELSEWHERE) encoded.isWhole = false;
+}
+
+async function encodePacked(encoded: Encoded, extent: Extract<Extent, { kind: "packed" }>): Promise<void> {
+  const { unit, skip, length } = extent;
+  encoded.unitCount++;
+  if (isInline(unit)) {
+    const unpacked = await unpackUnit(unit);
+    encoded.bytes.push(unpacked.subarray(skip, skip + length));
+    pushRun(encoded, INLINE, encoded.inlined, length);
+    encoded.inlined += length;
+  } else pushRun(encoded, (await pushUnit(encoded.units, unit)) ? PACKED : ELSEWHERE, 0, length);
 }
 
 /** Appends `unit` to `numbers`, where its packed bytes lie verbatim in files of the host. Whether that is so. */
@@ -131,7 +165,7 @@ async function pushUnit(numbers: number[], unit: PackedUnit): Promise<boolean> {
   if (unit.codec === undefined) return false;
   const parts: number[] = [];
   for (const { offset, length } of unit.runs) {
-    for (const extent of await unit.source.map(offset, length)) {
+    for (const extent of await mapAll(unit.source, offset, length)) {
       if (extent.kind !== "stored" || !isPlain(extent)) return false;
       parts.push(extent.storage.fd, extent.offset, extent.length);
     }

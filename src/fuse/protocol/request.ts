@@ -29,6 +29,7 @@ export const Opcode = {
   opendir: 27,
   readdir: 28,
   create: 35,
+  interrupt: 36,
   destroy: 38,
   ioctl: 39,
   fallocate: 43,
@@ -67,6 +68,9 @@ export const ReadIn = struct("fuse_read_in", 40, { handle: u64le(0), offset: u64
 
 /** `fuse_lseek_in`: `whence` is SEEK_DATA (3) or SEEK_HOLE (4), the kernel does the others. */
 export const LseekIn = struct("fuse_lseek_in", 24, { offset: u64le(8), whence: u32le(16) });
+
+/** `fuse_interrupt_in`: the number of the request that is interrupted. */
+export const InterruptIn = struct("fuse_interrupt_in", 8, { unique: span(0, 8) });
 
 /** `fuse_getxattr_in`, for GETXATTR (the name follows) and LISTXATTR. Size 0 asks how many bytes there are. */
 export const GetxattrIn = struct("fuse_getxattr_in", 8, { size: u32le(0) });

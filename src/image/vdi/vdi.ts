@@ -12,8 +12,9 @@
 import { NIL_UUID } from "../../bytes/guid.js";
 import { CorruptError } from "../../errors.js";
 import { cachedReader, pagePool } from "../../extent/cache.js";
-import { append, type LayerExtent } from "../../extent/extent.js";
+import { append, limited, MAP_LIMIT, type LayerExtent } from "../../extent/extent.js";
 import { storageSource } from "../../extent/storage.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import type { Storage } from "../../storage/storage.js";
 import type { ImageFormat, Layer } from "../image.js";
 import { HEADER_SIZE, isVdi, readHeader, TABLE_ENTRY_SIZE, type VdiHeader } from "./header.js";
@@ -33,6 +34,9 @@ const ZERO = 0xfffffffe;
 
 /** Entries that are decoded at once: one page of the cache. */
 const ENTRIES_AT_ONCE = 2 ** 10;
+
+/** Pages of the block map that one call of `map` reads at most. */
+const PAGES_AT_ONCE = 64;
 
 /**
  * The block maps of all images together: the map of 2 TiB takes 8 MiB, and a chain has up to hundreds of them. A
@@ -56,7 +60,10 @@ function openVdi(storage: Storage, header: VdiHeader): Layer {
     async map(offset, length) {
       const extents: LayerExtent[] = [];
       const end = offset + length;
-      for (let at = offset; at < end;) {
+      for (let at = offset, pages = 0; at < end && pages < PAGES_AT_ONCE; pages++) {
+        if (extents.length >= MAP_LIMIT) break;
+        const turn = yieldIfDue();
+        if (turn !== undefined) await turn;
         const index = Math.floor(at / blockSize);
         const count = Math.min(Math.ceil(end / blockSize) - index, ENTRIES_AT_ONCE);
         const entries = await table.read(tableOffset + index * TABLE_ENTRY_SIZE, count * TABLE_ENTRY_SIZE);
@@ -65,7 +72,7 @@ function openVdi(storage: Storage, header: VdiHeader): Layer {
         mapBlocks(extents, storage, header, entries, index, skip, part);
         at += part;
       }
-      return extents;
+      return limited(extents);
     },
     close: () => storage.close(),
   };

@@ -7,7 +7,7 @@ import { pino } from "pino";
 import type { FuseOptions } from "../../../src/fuse/backend.js";
 import { fuseNativeBackend } from "../../../src/fuse/fuse-native/fuse-native.js";
 import { nativeBackend } from "../../../src/fuse/native/native.js";
-import { fullTree, sampleTree, wideTree } from "./tree.js";
+import { fullTree, sampleTree, slowTree, wideTree } from "./tree.js";
 
 const [backendName, treeName, mountPoint, options] = process.argv.slice(2) as [
   string,
@@ -16,7 +16,7 @@ const [backendName, treeName, mountPoint, options] = process.argv.slice(2) as [
   string,
 ];
 const backend = backendName === "native" ? nativeBackend : fuseNativeBackend;
-const tree = { sample: sampleTree, full: fullTree, wide: wideTree }[treeName]!();
+const tree = { sample: sampleTree, full: fullTree, wide: wideTree, slow: slowTree }[treeName]!();
 const say = (value: unknown): void => {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 };

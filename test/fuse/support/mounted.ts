@@ -18,7 +18,7 @@ export interface Mounted {
 
 export interface MountSettings {
   readonly backend: "native" | "fuse-native";
-  readonly tree: "sample" | "full" | "wide";
+  readonly tree: "sample" | "full" | "wide" | "slow";
   readonly options?: object;
   /** Arguments in front: "setpriv …". */
   readonly as?: readonly string[];

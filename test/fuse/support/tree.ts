@@ -293,6 +293,16 @@ export function fullTree(): FakeTree {
   return tree;
 }
 
+/** Files that take for ever: a hole in pieces of one byte, and one that is never mapped at all; and one that does not. */
+export function slowTree(): FakeTree {
+  const tree = new FakeTree();
+  const size = 2 ** 50;
+  tree.file(tree.top, "holes", { name: "holes", size, map: async () => [{ kind: "zero", length: 1 }] });
+  tree.file(tree.top, "stuck", { name: "stuck", size, map: () => new Promise(() => undefined) });
+  tree.file(tree.top, "quick", patterned(4097));
+  return tree;
+}
+
 /** 126,000 entries in 6,000 directories. */
 export function wideTree(): FakeTree {
   const tree = new FakeTree();

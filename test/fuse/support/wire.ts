@@ -45,8 +45,11 @@ export interface Kernel {
   readonly offers: Offer[];
   /** The reply to one request. */
   readonly ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<Reply>;
+  /** Interrupts the last request that was asked, or with `isNext` the one that will be asked next. */
+  readonly interrupt: (isNext?: boolean) => void;
 }
 
+/** The number of the first request. */
 const UNIQUE = 0xfedc_ba98_7654_3210n;
 
 /** A server that has been greeted with `flags`, as by Linux 6.6, and is asked by user 1000. */
@@ -68,20 +71,26 @@ export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: numb
     },
   };
   const server = serve(tree, log, () => undefined, threads, onlyFor);
+  let unique = UNIQUE;
+  const headerOf = (opcode: number, node: number, length: number): Buffer =>
+    Buffer.concat([words32(40 + length, opcode), words64(unique, node), words32(1000, 1000, 4242, 0)]);
+  const interrupt: Kernel["interrupt"] = (isNext = false) => {
+    server.answered(Buffer.concat([headerOf(36, 0, 8), words64(isNext ? unique + 2n : unique)]));
+  };
   const ask: Kernel["ask"] = async (opcode, node, ...parts) => {
     const body = Buffer.concat(parts);
-    const header = [words32(40 + body.length, opcode), words64(UNIQUE, node), words32(1000, 1000, 4242, 0)];
+    const own = (unique += 2n);
     // The request lies in a larger buffer, as a device's reader has it, and is gone when `answer` returns.
-    const request = Buffer.concat([...header, body, Buffer.alloc(100, 0x55)]);
+    const request = Buffer.concat([headerOf(opcode, node, body.length), body, Buffer.alloc(100, 0x55)]);
     const answered = server.answer(request);
     request.fill(0xaa);
     const reply = await answered;
     if (reply.readUInt32LE(0) !== reply.length) throw new Error("the reply's length is wrong");
-    if (reply.readBigUInt64LE(8) !== UNIQUE) throw new Error("the reply is to another request");
+    if (reply.readBigUInt64LE(8) !== own) throw new Error("the reply is to another request");
     return { errno: -reply.readInt32LE(4), body: reply.subarray(16) };
   };
   await ask(26, 0, words32(7, 39, 131_072, flags), Buffer.alloc(48));
-  return { server, said, windows, offers, ask };
+  return { server, said, windows, offers, ask, interrupt };
 }
 
 /** `fuse_attr` at `at`. */

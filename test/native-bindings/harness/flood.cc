@@ -164,7 +164,7 @@ void client(size_t lane, uint64_t seed) {
 bool takeOne(Device& device, Random& random, const Request& request) {
   const auto& header = *reinterpret_cast<const fuse_in_header*>(request.bytes.data());
   const auto& wanted = *reinterpret_cast<const fuse_read_in*>(request.bytes.data() + sizeof header);
-  if (request.isAnswered) return header.opcode != FUSE_READ;
+  if (request.isAnswered) return header.opcode != FUSE_READ && header.opcode != FUSE_INTERRUPT;
   if (random() % 2) putWindow(device, random);
   const auto send = [&](const char* bytes, size_t length) {
     const auto reply = sealed(header.unique, bytes, length);

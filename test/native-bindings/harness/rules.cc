@@ -311,7 +311,7 @@ void offersAreAnsweredOnceWhereTheyFit() {
 void whatNeedsNoAnswerGetsNone() {
   Served served;
   const char nothing[64] = {};
-  for (const uint32_t opcode : {FUSE_FORGET, FUSE_BATCH_FORGET, FUSE_INTERRUPT})
+  for (const uint32_t opcode : {FUSE_FORGET, FUSE_BATCH_FORGET})
     served.kernel.send(0, opcode, kNode, nothing, 16);
   for (const uint32_t opcode : {FUSE_RELEASE, FUSE_RELEASEDIR})
     EXPECT(served.answered(served.kernel.send(0, opcode, kNode, nothing, 24)).empty());
@@ -319,6 +319,19 @@ void whatNeedsNoAnswerGetsNone() {
   served.left(unique);
   EXPECT(served.device.reply(0, sealed(unique, "abc", 3).data(), 19) == 0);
   EXPECT(served.answered(unique) == "abc");
+}
+
+void interruptionsAreForTypeScript() {
+  Served served;
+  const char nothing[64] = {};
+  const uint64_t unique = served.kernel.send(0, FUSE_GETATTR, kNode, nothing, 16);
+  served.left(unique);
+  served.kernel.send(0, FUSE_INTERRUPT, 0, &unique, sizeof unique);
+  const Request request = served.taken();
+  EXPECT(request.isAnswered && request.bytes.size() == sizeof(fuse_in_header) + sizeof unique);
+  EXPECT(reinterpret_cast<const fuse_in_header*>(request.bytes.data())->opcode == FUSE_INTERRUPT);
+  EXPECT(std::memcmp(request.bytes.data() + sizeof(fuse_in_header), &unique, sizeof unique) == 0);
+  EXPECT(served.kernel.isSilent(0));
 }
 
 void theLastUsedWindowsAreKept() {
@@ -374,6 +387,7 @@ void rules(Random& random) {
   numbersOfChunksAreChecked();
   offersAreAnsweredOnceWhereTheyFit();
   whatNeedsNoAnswerGetsNone();
+  interruptionsAreForTypeScript();
   theLastUsedWindowsAreKept();
   nothingIsAnsweredOnceItHasStopped();
   onlyAnEndThatIsNoUnmountHasAnErrno();
