@@ -48,15 +48,13 @@ export const list: CommandModule<object, Arguments> = {
       .example('$0 list "Windows 10"', "The partitions of its disk") as never,
   handler: async (argv) => {
     const { image, vm } = argv;
+    refuseUnused(argv);
     if (argv.mounts) {
-      if (image !== undefined || vm !== undefined)
-        throw new UsageError("--mounts lists all mounts, whatever the image");
       const { showMounts } = await import("./mounts.js");
       await showMounts(argv.json);
       return;
     }
     if (image !== undefined) {
-      if (vm !== undefined) throw new UsageError("--vm is for listing machines; IMAGE is named already");
       const { partitionsJson, partitionsText } = await import("./list-partitions.js");
       await withDisk({ ...argv, image }, async (disk) => {
         await (argv.json ? writeJson(partitionsJson(disk)) : write(partitionsText(disk)));
@@ -64,19 +62,50 @@ export const list: CommandModule<object, Arguments> = {
       });
       return;
     }
-    if (argv.disk !== undefined || argv.snapshot !== undefined) {
-      throw new UsageError("--disk and --snapshot need an IMAGE");
-    }
     await listMachines(argv, vm);
   },
 };
+
+/** @throws {UsageError} for an option that has no effect on what is to be listed. */
+function refuseUnused(argv: Arguments): void {
+  const { image, mounts, vm, verbose, wide, json } = argv;
+  const ofDisks = {
+    "--disk": argv.disk !== undefined,
+    "--snapshot": argv.snapshot !== undefined,
+    "--allow-dir": argv.allowDir.length > 0,
+    "--allow-live": argv.allowLive,
+    "--codepage": argv.codepage !== undefined,
+    "--time-zone": argv.timeZone !== undefined,
+    "--ignore-case": argv.ignoreCase,
+    "--system-files": argv.systemFiles,
+  };
+  const ofMachines = { "--vm": vm !== undefined, "--verbose": verbose, "--wide": wide };
+  const refuse = (options: Readonly<Record<string, boolean>>, reason: string): void => {
+    const given = Object.keys(options).filter((option) => options[option]);
+    if (given.length > 0) throw new UsageError(`${given.join(", ")}: ${reason}`);
+  };
+  if (mounts) {
+    refuse(
+      { IMAGE: image !== undefined, ...ofDisks, ...ofMachines },
+      "--mounts lists all mounts, and takes only --json",
+    );
+  } else if (image !== undefined) {
+    refuse(
+      ofMachines,
+      "this is for listing machines; vdisk info --verbose IMAGE prints all that is known of an image",
+    );
+  } else {
+    refuse(ofDisks, "this needs an IMAGE");
+    if (wide && (verbose || json)) throw new UsageError("--wide cannot be combined with --verbose or --json");
+  }
+}
 
 async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: string): Promise<void> {
   const { findMachine, listMachines } = await import("../machine/machines.js");
   const found: MachineList =
     vm === undefined ? await listMachines() : { machines: [await findMachine(vm)], media: [], warnings: [] };
-  const isTable = wide && !verbose && !json; // which has no room for what is odd about a machine
-  const told = isTable ? found.machines.flatMap(({ warnings }) => warnings) : [];
+  // A table has no room for what is odd about a machine.
+  const told = wide ? found.machines.flatMap(({ warnings }) => warnings) : [];
   const warn = warner(logLevel);
   for (const warning of [...found.warnings, ...told]) await warn(warning);
   const newest = found.machines.flatMap(({ disks }) =>
@@ -92,7 +121,7 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
     return;
   }
   const { machinesText, wideText } = await import("./list-text.js");
-  await write(isTable ? wideText(found) : machinesText(found, known, verbose));
+  await write(wide ? wideText(found) : machinesText(found, known, verbose));
 }
 
 /** Only where sizes are asked for are the image formats loaded. */

@@ -2,10 +2,10 @@
  * From what a person names to the image that shows it. IMAGE is, in this order: a file or device; a machine's
  * configuration file, or its folder; the UUID of a machine or of a registered medium; a machine's name.
  */
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, dirname, extname } from "node:path";
-import { MissingError, UnsupportedError } from "../errors.js";
+import { basename, dirname, extname, join } from "node:path";
+import { MissingError, UnsupportedError, UsageError } from "../errors.js";
 import { homeOf } from "../image/chain.js";
 import { EXTENSIONS } from "../image/parents.js";
 import { admitImage, type Admission } from "./admission.js";
@@ -50,7 +50,7 @@ export interface Chosen {
  * @param known the machines that there are, where they have been read already.
  * @throws {MissingError} where there is no such thing, or where it cannot be told which is meant; it lists what there is.
  * @throws {UnsupportedError} where the disk is encrypted.
- * @throws {UsageError} where the state's moment cannot be read.
+ * @throws {UsageError} where the state's moment cannot be read, or a disk is chosen of an image.
  * @throws {DeniedError} where the configuration names a file that may not be opened on its word.
  */
 export async function choose(wanted: Wanted, known?: MachineList): Promise<Chosen> {
@@ -69,8 +69,18 @@ export async function choose(wanted: Wanted, known?: MachineList): Promise<Chose
   throw noSuchThing(image, list);
 }
 
-/** The one machine whose configuration lies in `folder`. */
+/** The file that makes a folder a disk of Parallels. Source: Parallels, "Parallels Disk Format Specification". */
+const PARALLELS_DESCRIPTOR = "DiskDescriptor.xml";
+
+/**
+ * The one machine whose configuration lies in `folder`.
+ * @throws {UnsupportedError} where the folder is an image by itself, of a format that is not read.
+ */
 async function machineIn(folder: string): Promise<Machine | undefined> {
+  if (existsSync(join(folder, PARALLELS_DESCRIPTOR))) {
+    const hint = "the disk's bytes are in its files whose names end in .hds";
+    throw new UnsupportedError({ file: folder, thing: "Parallels disks are not read yet", hint });
+  }
   const files = (await Promise.all(hypervisors.map((each) => each.configurationsIn(folder)))).flat();
   if (files.length > 1) {
     const thing = `several machines are described in this folder: ${listed(files)}`;
@@ -98,8 +108,8 @@ async function chooseOfMachine(machine: Machine, wanted: Wanted): Promise<Chosen
 /** A file or device that was named itself: it may be opened whatever it is. */
 async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
   const { image, snapshot, allowDirs = [] } = wanted;
+  refuseDiskChoice(wanted);
   const notices = await namesake(image);
-  if (wanted.disk !== undefined) notices.push(`--disk ${wanted.disk}: ${image} is itself an image`);
   const sought = await identify(image);
   const owner = await findOwner(sought);
   const found = owner === undefined ? undefined : findMedium([owner], (medium) => isImage(medium, sought));
@@ -119,6 +129,7 @@ async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
 }
 
 async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): Promise<Chosen> {
+  refuseDiskChoice(wanted);
   const found = findMedium(list.machines, (medium) => medium.uuid === uuid);
   if (found !== undefined) return chooseOfFound(found, wanted);
   const alone = flatten(list.media).find((medium) => medium.uuid === uuid);
@@ -134,6 +145,14 @@ async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): 
   }
   const thing = "no machine and no image of this UUID is registered";
   throw new MissingError({ file: wanted.image, thing, hint: "see vdisk list --verbose" });
+}
+
+/** @throws {UsageError} where a disk is chosen of what is itself an image. */
+function refuseDiskChoice({ image, disk }: Wanted): void {
+  if (disk === undefined) return;
+  throw new UsageError(
+    `--disk ${disk}: this option chooses among the disks of a machine, but ${image} is an image itself`,
+  );
 }
 
 /** A medium of a machine, and the disk of which it shows a state. */

@@ -22,7 +22,7 @@ export interface Hypervisor {
   readonly name: string;
   /** All machines that whoever runs this has. */
   listMachines(): Promise<MachineList>;
-  /** Whether `path` is called like a configuration file of this hypervisor's. */
+  /** Whether `path` is named like a configuration file of this hypervisor, and may be one. */
   isConfiguration(path: string): boolean;
   /** The configuration files in `folder`. */
   configurationsIn(folder: string): Promise<string[]>;

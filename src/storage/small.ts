@@ -1,6 +1,6 @@
 /** Settings files of the host, read whole. */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { fromHost, UnsupportedError } from "../errors.js";
+import { fromHost, isErrnoException, UnsupportedError } from "../errors.js";
 import { refuseOthers } from "./file.js";
 
 /**
@@ -12,7 +12,7 @@ import { refuseOthers } from "./file.js";
 export function readSmallFile(path: string, limit: number): Buffer {
   try {
     refuseOthers(statSync(path), path); // before it is opened, as openFile has it
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const descriptor = openUnnoticed(path);
     try {
       const stats = fstatSync(descriptor);
       refuseOthers(stats, path);
@@ -36,5 +36,17 @@ export function readSmallFile(path: string, limit: number): Buffer {
     }
   } catch (error) {
     throw fromHost(error, path);
+  }
+}
+
+/** Opens for reading; the access time stays as it is where the host allows that, to the owner and root. */
+function openUnnoticed(path: string): number {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const noAccessTime = (constants.O_NOATIME as number | undefined) ?? 0; // absent on macOS, whatever the type says
+  try {
+    return openSync(path, flags | noAccessTime);
+  } catch (error) {
+    if (noAccessTime === 0 || !isErrnoException(error) || error.code !== "EPERM") throw error;
+    return openSync(path, flags);
   }
 }

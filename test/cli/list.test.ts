@@ -216,7 +216,7 @@ t.test("every command takes a machine and a state", async (t) => {
     [66, /no machine is called so/, "list", "--vm", "nobody"],
     [66, /\.vbox: no such file/, "ls", "none.vbox"],
     [64, /--snapshot is given more than once/, "ls", "--snapshot", "a", "--snapshot", "b", plan.name],
-    [64, /--disk and --snapshot need an IMAGE/, "list", "--disk", "0"],
+    [64, /--disk: this needs an IMAGE/, "list", "--disk", "0"],
     [64, /@yesterday is no moment; one is @2026-03-01.*--help/, "ls", "--snapshot", "@yesterday", plan.name],
     [64, /--mounts lists all mounts/, "list", "--mounts", plan.name],
   ];

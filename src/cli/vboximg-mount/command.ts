@@ -63,9 +63,24 @@ export const vboximgMount: CommandModule<object, Arguments> = {
         describe: "Also take images in this folder that a machine or an image names (vdisk's own option)",
       })
       .epilogue("End a mount with: vdisk unmount MOUNT-POINT, or umount, or fusermount3 -u") as never,
-  handler: (argv) =>
-    argv.list ? (argv.image === undefined ? printMachines(argv) : printPartitions(argv)) : mount(argv),
+  handler: (argv) => {
+    if (!argv.list) return mount(argv);
+    reportUnused(argv);
+    return argv.image === undefined ? printMachines(argv) : printPartitions(argv);
+  },
 };
+
+/** VirtualBox's command takes any options with --list. Those that have no effect are named, and are no error. */
+function reportUnused({ mountPoint, guestFilesystem, root, rw, options }: Arguments): void {
+  const given = Object.entries({
+    [`the mount point ${mountPoint}`]: mountPoint !== undefined,
+    "--guest-filesystem": guestFilesystem,
+    "--root": root,
+    "--rw": rw,
+    "-o": options.length > 0,
+  }).flatMap(([option, isGiven]) => (isGiven ? [option] : []));
+  if (given.length > 0) tell(NAME, printSentence(`without effect on a listing: ${given.join(", ")}`));
+}
 
 async function printMachines({ vm, verbose, wide }: Arguments): Promise<void> {
   const { machines } = await machinesOf(vm);
@@ -123,6 +138,9 @@ async function imageOf({ image, vm, allowDir }: Arguments): Promise<Pick<Chosen,
   if (image === undefined) throw noImage();
   let list: MachineList | undefined;
   const meant = await imageMeant(image, async () => (list = await machinesOf(vm)));
+  if (vm !== undefined && list === undefined) {
+    tell(NAME, printSentence(`--vm ${vm}: without effect, since ${image} is a file`));
+  }
   const { choose } = await import("../../machine/choose.js");
   const chosen = await choose({ image: meant, allowDirs: allowDir }, list);
   for (const notice of chosen.notices) tell(NAME, printSentence(notice));

@@ -9,6 +9,7 @@ import { realpathSync, type Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { DiskError } from "../../errors.js";
+import { readSmallFile } from "../../storage/small.js";
 import type { Hypervisor, MachineList } from "../hypervisor.js";
 import type { Machine, Medium } from "../machine.js";
 import { mapParallel } from "../parallel.js";
@@ -19,6 +20,7 @@ import { locateMedia } from "./locate.js";
 import { machineOf, NAME, nameOf, unregistered, type FindBase } from "./machine.js";
 import { flatten } from "../flatten.js";
 import { FILES_AT_ONCE, ownersOf, settingsFiles } from "./owners.js";
+import { SIZE_LIMIT } from "./xml.js";
 
 /** Folders of groups in folders of groups, and the machine's own: VirtualBox names a group's folder as the group. */
 const DEPTH_LIMIT = 4;
@@ -41,7 +43,7 @@ export const virtualBox: Hypervisor = {
 
   configurationsIn: settingsFiles,
 
-  isConfiguration: (path) => /\.(vbox|xml)(-prev)?$/i.test(path),
+  isConfiguration: (path) => /\.vbox(-prev)?$/i.test(path) || (/\.xml(-prev)?$/i.test(path) && isOurs(path)),
 
   async openMachine(path) {
     return complete(loadSettings(resolve(path)));
@@ -54,6 +56,19 @@ export const virtualBox: Hypervisor = {
 
   findImages: findVirtualBoxImages,
 };
+
+/**
+ * Whether an XML file may be VirtualBox's, which called its settings so before version 4.0: other programs have XML files
+ * too. One that cannot be read may be: opening it as a machine says why.
+ */
+function isOurs(path: string): boolean {
+  try {
+    return readSmallFile(path, SIZE_LIMIT).includes("<VirtualBox");
+  } catch (error) {
+    if (error instanceof DiskError) return true;
+    throw error;
+  }
+}
 
 /** The machine of `loaded`, with media that are registered elsewhere. */
 async function complete(loaded: LoadedSettings): Promise<Machine> {
