@@ -206,17 +206,16 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     async readLink(id) {
       const inode = await inodeOfType(id, "symlink");
       const { size } = inode;
-      if (size === 0 || size >= LINK_LIMIT) {
-        throw kindError(
-          medium,
-          inode,
-          `a link to a name of ${size} bytes`,
-          `a link to 1 to ${LINK_LIMIT - 1} bytes`,
-        );
-      }
-      const source = await contents(inode);
-      const target = isFastLink(inode) ? inode.record.block.subarray(0, size) : await read(source, 0, size);
+      const isFast = isFastLink(medium, inode);
+      if (size === 0 || size >= LINK_LIMIT)
+        throw kindError(medium, inode, `a link to ${size} bytes`, `a link to 1 to ${LINK_LIMIT - 1} bytes`);
+      if ((inode.flags & InodeFlag.encrypted) !== 0) throw encryptedError(medium, inode);
+      const target = isFast
+        ? inode.record.block.subarray(0, size)
+        : await read(await contents(inode), 0, size);
       const end = target.indexOf(0);
+      if (end === 0 || (end > 0 && isFast))
+        throw kindError(medium, inode, `a link to ${end} bytes and a zero byte`, `a link to ${size} bytes`);
       return Buffer.from(end < 0 ? target : target.subarray(0, end));
     },
     async open(id) {
@@ -259,10 +258,17 @@ function asLast(entry: DirectoryEntry): DirectoryEntry {
 /** What an inode takes in memory besides its bytes, about. */
 const INODE_OVERHEAD = 768;
 
-/** Whether the target lies in i_block. Source: e2fsprogs lib/ext2fs/symlink.c, ext2fs_is_fast_symlink. */
-function isFastLink({ flags, size, record }: Inode): boolean {
-  const isElsewhere = (flags & (InodeFlag.inlineData | InodeFlag.extents)) !== 0;
-  return !isElsewhere && size < record.block.length;
+/**
+ * Whether the target lies in i_block. The flag for extents means nothing in an inode without blocks: Linux goes by
+ * the blocks (fs/ext4/inode.c, ext4_inode_is_fast_symlink), debugfs by the size (lib/ext2fs/symlink.c).
+ */
+function isFastLink(medium: Medium, inode: Inode): boolean {
+  const { flags, size, record, attributesBlock } = inode;
+  if ((flags & InodeFlag.inlineData) !== 0 || size >= record.block.length) return false;
+  if ((flags & InodeFlag.extents) === 0) return true;
+  const { blockSize, blocksPerCluster } = medium.geometry;
+  const attributeSectors = attributesBlock === 0 ? 0 : (blocksPerCluster * blockSize) / 512;
+  return attributesOf(medium, inode).allocatedSectors === attributeSectors;
 }
 
 /** Whether an inode is the file system's own, and in no directory. Source: fs/ext4/inode.c, __ext4_iget. */

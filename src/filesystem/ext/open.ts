@@ -36,6 +36,7 @@ export async function openMedium(
   if (volume.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return undefined;
   const bytes = await read(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
   if (!hasMagic(bytes) || !isPlausible(Superblock.view(bytes))) return undefined;
+  refuseJournalDevice(Superblock.view(bytes), volume.name);
   const { superblock, geometry, warnings } = await usableSuperblock(volume, bytes);
   refuseUnreadable(geometry, volume.name);
   // Replaying the journal in memory would begin here: `volume` with the journal's blocks laid over it.
@@ -89,6 +90,18 @@ async function usableCopy(volume: BlockSource): Promise<Usable | undefined> {
     }
   }
   return undefined;
+}
+
+/** The journal of another file system on a device of its own has a superblock, but neither inodes nor files. */
+function refuseJournalDevice({ incompatible, inodeCount }: Superblock, file: string): void {
+  if ((incompatible & Incompatible.journal_dev) === 0 || inodeCount !== 0) return;
+  throw new UnsupportedError({
+    file,
+    offset: SUPERBLOCK_OFFSET + Superblock.fields.incompatible.offset,
+    thing: "this volume",
+    found: "the external journal of another ext file system (journal_dev)",
+    expected: "a file system",
+  });
 }
 
 function refuseUnreadable({ features }: Geometry, file: string): void {

@@ -8,6 +8,7 @@ import { read } from "../../extent/read.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { CorruptError } from "../../errors.js";
 import { aclFromDisk } from "./acl.js";
+import { Incompatible } from "./features.js";
 import { InodeFlag, type Inode } from "./inode.js";
 import { checksumError, holdsBlocks, type Medium } from "./medium.js";
 
@@ -26,6 +27,7 @@ export const AttributeRecord = struct("extended attribute entry", 16, {
 });
 
 const MAGIC = 0xea020000;
+const MAGIC_SIZE = 4;
 
 /**
  * e_name_index, of those that Linux shows. Source: xattr.h, EXT4_XATTR_INDEX_*; xattr.c, ext4_xattr_handler_map.
@@ -98,9 +100,9 @@ export function isInlineData(entry: AttributeEntry): boolean {
 /** The attributes that lie in the inode itself. */
 export function bodyEntries(medium: Medium, inode: Inode): AttributeEntry[] {
   const { bytes, bodyAttributes } = inode;
-  if (bodyAttributes === undefined || bodyAttributes + 4 > bytes.length) return [];
+  if (bodyAttributes === undefined || bodyAttributes + MAGIC_SIZE > bytes.length) return [];
   if (bytes.readUInt32LE(bodyAttributes) !== MAGIC) return [];
-  const first = bodyAttributes + 4;
+  const first = bodyAttributes + MAGIC_SIZE;
   return entriesOf(medium, bytes.subarray(first), 0, inode.offset + first);
 }
 
@@ -137,34 +139,77 @@ async function blockEntries(medium: Medium, inode: Inode): Promise<AttributeEntr
   return entriesOf(medium, bytes, AttributeHeader.size, offset);
 }
 
-/** The entries from `first` in `bytes`; values are counted from the start of `bytes`, which lie at `origin`. */
+/**
+ * The entries from `first` in `bytes`, which lie at `origin`; value offsets count from the start of `bytes`.
+ * @throws {CorruptError} for what Linux refuses, too. Source: fs/ext4/xattr.c, check_xattrs.
+ */
 function entriesOf(medium: Medium, bytes: Buffer, first: number, origin: number): AttributeEntry[] {
-  const entries: AttributeEntry[] = [];
   const file = medium.volume.name;
-  for (let at = first; at + 4 > bytes.length || bytes.readUInt32LE(at) !== 0;) {
-    const record = AttributeRecord.view(bytes, at, file, origin);
-    const { nameLength, nameIndex, valueOffset, valueInode, valueSize } = record;
-    const nameEnd = at + AttributeRecord.size + nameLength;
-    const isInside = valueInode !== 0 || valueSize === 0 || valueOffset + valueSize <= bytes.length;
-    if (nameEnd > bytes.length || !isInside) {
-      const found = `a name of ${nameLength} bytes and a value of ${valueSize} at ${valueOffset}`;
-      const expected = `within its ${bytes.length} bytes`;
-      throw new CorruptError({ file, offset: origin + at, thing: "an extended attribute", found, expected });
+  const hasValueInodes = (medium.geometry.features.incompatible & Incompatible.ea_inode) !== 0;
+  const valuesStart = endOfEntries(bytes, first, file, origin);
+  const entries: AttributeEntry[] = [];
+  for (let at = first; bytes.readUInt32LE(at) !== 0; at = nextEntry(bytes, at)) {
+    const { nameLength, nameIndex, valueOffset, valueInode, valueSize } = AttributeRecord.view(bytes, at);
+    const refuse = (field: keyof typeof AttributeRecord.fields, found: string, expected: string): never => {
+      const offset = origin + at + AttributeRecord.fields[field].offset;
+      throw new CorruptError({ file, offset, thing: "the value of an extended attribute", found, expected });
+    };
+    if (valueInode !== 0 && !hasValueInodes)
+      refuse("valueInode", `in inode ${valueInode}`, "beside its entry, without the feature ea_inode");
+    const isHere = valueInode === 0 && valueSize > 0;
+    const paddedSize = Math.ceil(valueSize / ALIGNMENT) * ALIGNMENT;
+    if (isHere && (valueOffset < valuesStart || valueOffset + paddedSize > bytes.length)) {
+      refuse(
+        "valueOffset",
+        `${valueSize} bytes at ${valueOffset}`,
+        `within bytes ${valuesStart} to ${bytes.length}, behind the last entry`,
+      );
     }
     entries.push({
       nameIndex,
-      name: bytes.toString("latin1", at + AttributeRecord.size, nameEnd),
+      name: bytes.toString("latin1", at + AttributeRecord.size, at + AttributeRecord.size + nameLength),
       valueSize,
       ...(valueInode === 0 && {
-        value: valueSize === 0 ? Buffer.alloc(0) : bytes.subarray(valueOffset, valueOffset + valueSize),
+        value: isHere ? bytes.subarray(valueOffset, valueOffset + valueSize) : Buffer.alloc(0),
       }),
       valueInode,
       offset: origin + at,
     });
-    at = Math.ceil(nameEnd / 4) * 4;
   }
   return entries;
 }
+
+/** Where the entries end that begin at `first`: behind the four zero bytes that follow the last one. */
+function endOfEntries(bytes: Buffer, first: number, file: string, origin: number): number {
+  const refuse = (at: number, thing: string, found: string | number, expected: string): never => {
+    throw new CorruptError({ file, offset: origin + at, thing, found, expected });
+  };
+  let at = first;
+  while (at + END_SIZE <= bytes.length && bytes.readUInt32LE(at) !== 0) {
+    const { nameLength } = AttributeRecord.view(bytes, at, file, origin);
+    const next = nextEntry(bytes, at);
+    const name = bytes.subarray(at + AttributeRecord.size, at + AttributeRecord.size + nameLength);
+    if (next + END_SIZE > bytes.length)
+      refuse(at, "the length of an extended attribute's name", nameLength, "short enough for its block");
+    if (name.includes(0))
+      refuse(at, "the name of an extended attribute", JSON.stringify(name.toString("latin1")), NO_ZERO);
+    at = next;
+  }
+  if (at + END_SIZE > bytes.length)
+    refuse(at, "the list of extended attributes", "without an end", "ended by four zero bytes");
+  return at + END_SIZE;
+}
+
+function nextEntry(bytes: Buffer, at: number): number {
+  const length = AttributeRecord.size + bytes[at + AttributeRecord.fields.nameLength.offset]!;
+  return at + Math.ceil(length / ALIGNMENT) * ALIGNMENT;
+}
+
+/** Entries and values lie at multiples of this. Source: fs/ext4/xattr.h, EXT4_XATTR_PAD. */
+const ALIGNMENT = 4;
+/** What follows the last entry. Source: fs/ext4/xattr.h, IS_LAST_ENTRY. */
+const END_SIZE = 4;
+const NO_ZERO = "without a zero byte";
 
 async function valueOf(
   medium: Medium,
