@@ -84,12 +84,12 @@ export function readEntries(
     if (length === undefined) return lengthError(chunk, at);
     const entry = entryOf(chunk, rules, at, length);
     if (entry !== undefined) {
-      const dots = entry.problem === undefined ? dotsOf(entry.name) : 0;
+      const dots = entry.problem === undefined ? dotsAt(bytes, at) : 0;
       if (dots === 0) {
         if (isNameCut(bytes, at, length) && !isChain(bytes, at + length)) return entry.problem;
         visit(entry);
       } else if ((ownDots & dots) === 0) ownDots |= dots;
-      else visit(damaged(chunk, at, length, NAME, JSON.stringify(entry.name.toString()), ONLY_ONCE));
+      else visit(damaged(chunk, at, length, NAME, dots === DOT_BIT ? '"."' : '".."', ONLY_ONCE));
     }
     at += length;
   }
@@ -162,11 +162,12 @@ function isChain(bytes: Buffer, at: number): boolean {
   return true;
 }
 
-/** A bit for the names that every directory has for itself and its parent; 0 for other names. */
-function dotsOf(name: Buffer): number {
-  if (name[0] !== DOT || name.length > 2) return 0;
-  if (name.length === 1) return DOT_BIT;
-  return name[1] === DOT ? DOT_DOT_BIT : 0;
+/** A bit for the names, as they are on disk, that a directory has for itself and its parent; 0 for other names. */
+function dotsAt(bytes: Buffer, at: number): number {
+  const nameLength = bytes[at + EntryRecord.fields.nameLength.offset]!;
+  if (bytes[at + EntryRecord.size] !== DOT || nameLength > 2) return 0;
+  if (nameLength === 1) return DOT_BIT;
+  return bytes[at + EntryRecord.size + 1] === DOT ? DOT_DOT_BIT : 0;
 }
 
 const DOT_BIT = 1;
