@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { HANG } from "./finding.js";
 import { readProgress } from "./progress.js";
 import type { Report } from "./report.js";
@@ -80,7 +81,8 @@ export async function shorten(target: string, { input, signature }: Report, stat
 function start(args: readonly string[], state: string): ChildProcess {
   const worker = join(import.meta.dirname, "worker.ts");
   const env = { ...process.env, VDISK_FUZZ_STATE: state };
-  return spawn(process.execPath, ["--import", "tsx", worker, ...args], {
+  const caches = pathToFileURL(join(import.meta.dirname, "small-caches.js")).href;
+  return spawn(process.execPath, ["--import", "tsx", "--import", caches, worker, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
     env,
   });

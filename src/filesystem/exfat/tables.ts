@@ -117,7 +117,8 @@ const RUN = 0xffff;
 
 /** The table out of its stored form; units that it does not reach are their own upper case. */
 export function expand(bytes: Buffer): UpCase {
-  const table = Uint16Array.from({ length: 0x10000 }, (_, unit) => unit);
+  const table = new Uint16Array(0x10000);
+  for (let unit = 0; unit < table.length; unit++) table[unit] = unit;
   let unit = 0;
   for (let at = 0; at + 1 < bytes.length && unit < table.length; at += 2) {
     const value = bytes.readUInt16LE(at);

@@ -1,5 +1,5 @@
 /** Names: $FILE_NAME attributes, which are also the keys of directories, and the order in which they stand. */
-import { struct, u16le, u32le, u8 } from "../../bytes/struct.js";
+import { readU16le, struct, u16le, u32le, u8 } from "../../bytes/struct.js";
 
 export const FileName = struct("NTFS file name", 66, {
   parentLow: u32le(0x00), // the directory that it is in
@@ -32,7 +32,9 @@ const UNIT_COUNT = 0x10000;
 export const UPCASE_SIZE = 2 * UNIT_COUNT;
 
 export function parseUpCase(bytes: Buffer): UpCase {
-  return Uint16Array.from({ length: UNIT_COUNT }, (_, unit) => bytes.readUInt16LE(2 * unit));
+  const table = new Uint16Array(UNIT_COUNT);
+  for (let unit = 0; unit < UNIT_COUNT; unit++) table[unit] = readU16le(bytes, 2 * unit);
+  return table;
 }
 
 /** What serves where the volume's table cannot be read: Unicode's upper case, unit by unit. */

@@ -37,6 +37,7 @@ export type Decode = (data: Buffer) => unknown;
 
 const FILE = "input";
 const RECORD = 1024;
+const EXT_RULES: extEntry.EntryRules = { hasTypes: true, inodeCount: 1000, shown: (name) => name };
 const SLOT = 32;
 
 /** By name. Each may change its bytes, which are a copy. Those of packed bytes take a size from the first two. */
@@ -54,13 +55,7 @@ export const decoders: Readonly<Record<string, Decode>> = {
   ntfsName: nameIn,
   ntfsBoot: (data) => ntfsBoot.geometryOf(ntfsBoot.BootSector.view(padded(data, 512)), FILE, 0),
   extEntries: (data) =>
-    extEntry.readEntries(
-      { bytes: data, position: 0, offset: 0, file: FILE },
-      true,
-      1000,
-      (name) => name,
-      String,
-    ),
+    extEntry.readEntries({ bytes: data, position: 0, offset: 0, file: FILE }, EXT_RULES, String),
   extAcl: (data) => aclFromDisk(data, FILE, 0),
   extSuperblock(data) {
     const bytes = padded(data, extSuperblock.SUPERBLOCK_SIZE);

@@ -11,8 +11,9 @@ import type { Storage } from "../../../src/storage/storage.js";
 import type { Probe } from "../probe.js";
 import type { Random } from "../random.js";
 
-/** Nodes, entries of one directory and depth to which one image is walked. */
-const NODES = 250;
+/** Nodes, nodes and entries of one directory, and depth to which one image is walked. */
+const NODES = 100;
+const SAMPLE = 16;
 const ENTRIES = 400;
 const DEPTH = 12;
 /** Bytes that are read in one place of a file. */
@@ -35,7 +36,8 @@ export function treeOf(view: View): ComposedTree {
 
 /** Walks the file systems of `view`, and reads in its files and partitions. */
 export async function examine(view: View, random: Random, probe: Probe): Promise<void> {
-  for (const { volume, fileSystem } of view.parts) {
+  const parts = view.parts.length > 1 && !random.oneIn(4) ? [random.pick(view.parts)] : view.parts;
+  for (const { volume, fileSystem } of parts) {
     await readSome(volume.source, random, probe);
     if (fileSystem !== undefined) await walk(fileSystem, random, probe);
   }
@@ -48,7 +50,7 @@ async function walk(tree: NodeTree, random: Random, probe: Probe): Promise<void>
   const pending: [id: number, depth: number][] = [[tree.root, 0]];
   for (let nodes = 0; pending.length > 0 && nodes < NODES;) {
     const [id, depth] = pending.pop()!;
-    for (const entry of await entriesIn(tree, id, random, probe)) {
+    for (const entry of sample(await entriesIn(tree, id, random, probe), random)) {
       if (entry.id === 0 || seen.has(entry.id) || nodes >= NODES) continue;
       seen.add(entry.id);
       nodes++;
@@ -56,6 +58,12 @@ async function walk(tree: NodeTree, random: Random, probe: Probe): Promise<void>
       if (attributes?.type === "directory" && depth < DEPTH) pending.push([entry.id, depth + 1]);
     }
   }
+}
+
+/** Some of `entries`, anywhere among them: many in a row are alike. */
+function sample(entries: readonly DirectoryEntry[], random: Random): readonly DirectoryEntry[] {
+  if (entries.length <= SAMPLE) return entries;
+  return Array.from({ length: SAMPLE }, () => random.pick(entries));
 }
 
 async function entriesIn(

@@ -6,6 +6,7 @@ import type { Fields, Struct } from "../../../src/bytes/struct.js";
 const SOURCES = fileURLToPath(new URL("../../../src", import.meta.url));
 /** Bytes of a structure and of what follows it by which it is found in the image. */
 const SNIPPET = 64;
+const BLOCK = 4096;
 /** Places of one structure that are kept. */
 const PLACES = 400;
 
@@ -52,7 +53,7 @@ export async function recordPlaces(
     const view = struct.view.bind(struct);
     const counts = new Map<string, number>();
     struct.view = (bytes, at = 0, ...rest) => {
-      const snippet = bytes.subarray(at, at + Math.max(SNIPPET, Math.min(struct.size, 512)));
+      const snippet = bytes.subarray(at, at + SNIPPET);
       const key = `${struct.name} ${snippet.toString("latin1")}`;
       const count = counts.get(struct.name) ?? 0;
       if (count < PLACES && !seen.has(key)) {
@@ -69,15 +70,37 @@ export async function recordPlaces(
       Object.defineProperty(struct, "view", originals[index]!);
     });
   }
-  return [...seen.values()].flatMap((one) => locate(one, files));
+  const parts = files.map(filledParts);
+  return [...seen.values()].flatMap((one) => locate(one, files, parts));
+}
+
+/** Where `bytes` are not zero, in whole blocks: most of an image is. */
+function filledParts(bytes: Buffer): [from: number, to: number][] {
+  const zeros = Buffer.alloc(BLOCK);
+  const parts: [number, number][] = [];
+  for (let at = 0; at < bytes.length; at += BLOCK) {
+    const end = Math.min(bytes.length, at + BLOCK);
+    if (bytes.compare(zeros, 0, end - at, at, end) === 0) continue;
+    const last = parts.at(-1);
+    // What begins at a block's end goes on in the next, whether that is zero or not.
+    if (last !== undefined && last[1] >= at) last[1] = end + SNIPPET;
+    else parts.push([at, end + SNIPPET]);
+  }
+  return parts;
 }
 
 /** A few structures are found nowhere: their bytes were put together, or mended by fixups. */
-function locate({ struct, snippet }: Seen, files: readonly Buffer[]): Place[] {
+function locate(
+  { struct, snippet }: Seen,
+  files: readonly Buffer[],
+  parts: readonly (readonly [from: number, to: number][])[],
+): Place[] {
   if (snippet.every((byte) => byte === 0)) return [];
   for (const [file, bytes] of files.entries()) {
-    const offset = bytes.indexOf(snippet);
-    if (offset >= 0) return [{ struct, file, offset }];
+    for (const [from, to] of parts[file]!) {
+      const found = bytes.subarray(from, to).indexOf(snippet);
+      if (found >= 0) return [{ struct, file, offset: from + found }];
+    }
   }
   return [];
 }

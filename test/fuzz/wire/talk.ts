@@ -10,7 +10,7 @@ import type { Probe } from "../probe.js";
 import type { Random } from "../random.js";
 
 /** Of one conversation. */
-const REQUESTS = 40;
+const REQUESTS = 25;
 /** Directories that are listed before, each in the one before it. */
 const DEPTH = 3;
 const HEADER = 40;
