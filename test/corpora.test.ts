@@ -1,5 +1,5 @@
 /**
- * Images that nobody here made, through the library as a whole. test/filesystem/ reads those that are a file system
+ * The corpora's images, through the library as a whole. test/filesystem/ reads those that are a file system
  * and nothing else, test/volume/ the partition tables of the raw ones.
  */
 import t, { type Test } from "tap";
@@ -51,6 +51,15 @@ for (const image of images) {
 
 t.test("all of it takes little memory", (t) => {
   t.comment(`${images.length} images`);
+  for (const isGood of [true, false]) {
+    t.ok(images.some((image) => image.isGood === isGood && containerOf(image) === "vdi"));
+    t.ok(images.some((image) => image.isGood === isGood && image.scheme === "dos"));
+  }
+  for (const format of Object.keys(FORMAT_NAMES).filter((name) => !["qcow", "dmg"].includes(name)))
+    t.ok(
+      images.some((image) => containerOf(image) === format),
+      `a ${format} was refused`,
+    );
   t.ok(process.resourceUsage().maxRSS < MEMORY_LIMIT, `${process.resourceUsage().maxRSS} KiB`);
   t.end();
 });

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, copyFileSync, cpSync, mkdirSync, openSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 import { random } from "../image/random.js";
-import { corpus } from "../image/image.js";
+import { realSettings } from "../image/image.js";
 import { globalXml, VERSIONS } from "../machine/virtualbox/builder.js";
 import { liveMachine, type Lived } from "../machine/virtualbox/generator.js";
 import { BASE, NEWEST, run, VDISK, type Result } from "../support/command.js";
@@ -63,9 +63,9 @@ const flat = <T extends { readonly children: readonly T[] }>(trees: readonly T[]
 t.test("list --json tells what Python reads from the settings", async (t) => {
   const { root, lives, vdisk } = await home(t);
   const files = lives.map(({ file }) => file);
-  const real = corpus("vbox/GOAD-DC01.vbox");
-  if (real !== undefined) {
-    files.push(join(root, "VirtualBox VMs/GOAD/GOAD-DC01/GOAD-DC01.vbox"));
+  for (const real of realSettings) {
+    const name = basename(real, ".vbox");
+    files.push(join(root, "VirtualBox VMs", name, basename(real)));
     mkdirSync(dirname(files.at(-1)!), { recursive: true });
     copyFileSync(real, files.at(-1)!);
   }

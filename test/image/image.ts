@@ -1,10 +1,8 @@
 /** What the tests of all formats do with images. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
 import { DiskError } from "../../src/errors.js";
 import type { BlockSource } from "../../src/extent/extent.js";
 import { read } from "../../src/extent/read.js";
@@ -68,19 +66,13 @@ export async function weMap(source: BlockSource): Promise<[number, number, boole
   return runs;
 }
 
-/** The collection of images that nobody here made, beside the project; undefined where it is not there. */
-export function corpus(path: string): string | undefined {
-  const found = fileURLToPath(new URL(`../../../shared/corpora/${path}`, import.meta.url));
-  return existsSync(found) ? found : undefined;
-}
-
-/** Unpacks the corpus' image `path` to `target`; false where it is not there. */
-export async function unpackCorpus(path: string, target: string): Promise<boolean> {
-  const packed = corpus(`${path}.gz`);
-  if (packed === undefined) return false;
-  await writeFile(target, gunzipSync(readFileSync(packed)));
-  return true;
-}
+/** Real settings of a machine: written by VirtualBox for images/virtualbox, and where it is there, the collection's beside the project. */
+export const realSettings: readonly string[] = [
+  fileURLToPath(new URL("../../images/virtualbox/tree.vbox", import.meta.url)),
+  ...["../../../shared/corpora/vbox/GOAD-DC01.vbox"]
+    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+    .filter((path) => existsSync(path)),
+];
 
 /** Leaves a socket at `path`, which may be longer than the host's calls take at once. */
 export function makeSocket(path: string): void {

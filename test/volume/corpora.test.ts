@@ -1,4 +1,4 @@
-/** Disks that nobody here made. Without the folder beside the project there is nothing to read. */
+/** The partition tables of the corpora's disks, against what other programs read in them. */
 import { statSync } from "node:fs";
 import t from "tap";
 import { outcome } from "../../src/volume/reading.js";
@@ -22,7 +22,13 @@ const KINDS: Readonly<Record<string, RegExp>> = {
 };
 
 t.test("every raw image has the partitions that the catalogue says, and none is misread", async (t) => {
-  for (const image of corpus.filter(({ format }) => format === "raw")) {
+  const images = corpus.filter(({ format }) => format === "raw");
+  for (const kind of ["dos", "gpt", "none"])
+    t.ok(
+      images.some(({ scheme }) => scheme === kind),
+      kind,
+    );
+  for (const image of images) {
     await withCorpus(image, async (path) => {
       const table = await outcome(volumesOf(path));
       if (table instanceof DiskError) {

@@ -1,4 +1,4 @@
-/** FAT and exFAT images that nobody here made, where they are at hand: ../shared/corpora, which is no part of the project. */
+/** FAT and exFAT images of the corpora, against what other programs read in them. */
 import t from "tap";
 import { DiskError } from "../../../src/errors.js";
 import type { FileSystem } from "../../../src/filesystem/filesystem.js";
@@ -53,7 +53,9 @@ for (const image of images) {
   );
 }
 
-t.test("the corpora are read where they are", (t) => {
+t.test("there are images to read, sound ones and damaged ones", (t) => {
   t.comment(`${images.length} images`);
+  t.ok(images.some(({ isGood }) => isGood));
+  t.ok(images.some(({ isGood }) => !isGood));
   t.end();
 });

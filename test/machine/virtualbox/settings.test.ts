@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import t from "tap";
 import { CorruptError, DiskError, UnsupportedError } from "../../../src/errors.js";
 import { flatten } from "../../../src/machine/flatten.js";
 import { parseSettings } from "../../../src/machine/virtualbox/settings.js";
+import { realSettings } from "../../image/image.js";
 
 const machine = (disks: string, more = ""): string =>
   `<VirtualBox xmlns="http://www.virtualbox.org/"><Machine uuid="{M}" name="m"><MediaRegistry><HardDisks>${disks}` +
@@ -44,27 +46,41 @@ t.test("what is no machine is a DiskError, whatever it is", (t) => {
   t.end();
 });
 
-t.test("a real machine file is read; cut anywhere, it is a DiskError", (t) => {
-  const path = new URL("../../../../shared/corpora/vbox/GOAD-DC01.vbox", import.meta.url);
-  if (!existsSync(path)) {
-    t.end();
-    return;
-  }
-  const text = readFileSync(path, "utf8");
-  const { media, snapshot } = parseSettings(text, "GOAD-DC01.vbox");
-  t.equal(flatten(media).length, 5);
-  t.match(flatten([snapshot!])[1], {
-    name: "push_1766170151_8843",
-    taken: { seconds: Date.parse("2025-12-19T18:49:11Z") / 1000 },
-    attachments: [{ slot: "IDE Controller 0:0", uuid: "3c72ec80-dc73-4448-a63e-97970cdd87e5" }],
-  });
-  for (let length = 0; length < text.trimEnd().length; length += 7) {
-    try {
-      parseSettings(text.slice(0, length), "cut.vbox");
-      t.fail(`cut at ${length}, it is read`);
-    } catch (error) {
-      if (!(error instanceof DiskError)) t.fail(`${length}: ${String(error)}`);
+/** What is in the real settings, by their file's name. */
+const REAL: Readonly<Record<string, { images: number; snapshot: object }>> = {
+  "tree.vbox": {
+    images: 8,
+    snapshot: {
+      name: "state 2",
+      taken: { seconds: Date.parse("2026-11-28T02:12:01Z") / 1000 },
+      attachments: [{ slot: "SATA 0:0", uuid: "841920d7-00f1-4f16-bc0e-d55788ecd328" }],
+    },
+  },
+  "GOAD-DC01.vbox": {
+    images: 5,
+    snapshot: {
+      name: "push_1766170151_8843",
+      taken: { seconds: Date.parse("2025-12-19T18:49:11Z") / 1000 },
+      attachments: [{ slot: "IDE Controller 0:0", uuid: "3c72ec80-dc73-4448-a63e-97970cdd87e5" }],
+    },
+  },
+};
+
+for (const path of realSettings) {
+  t.test(`${basename(path)}, a real machine's file, is read; cut anywhere, it is a DiskError`, (t) => {
+    const text = readFileSync(path, "utf8");
+    const expected = REAL[basename(path)]!;
+    const { media, snapshot } = parseSettings(text, path);
+    t.equal(flatten(media).length, expected.images);
+    t.match(flatten([snapshot!])[1], expected.snapshot);
+    for (let length = 0; length < text.trimEnd().length; length += 7) {
+      try {
+        parseSettings(text.slice(0, length), "cut.vbox");
+        t.fail(`cut at ${length}, it is read`);
+      } catch (error) {
+        if (!(error instanceof DiskError)) t.fail(`${length}: ${String(error)}`);
+      }
     }
-  }
-  t.end();
-});
+    t.end();
+  });
+}
