@@ -44,9 +44,10 @@ export function difference(before: Digest, after: Digest): string | undefined {
 }
 
 function hasErrorAbove(digest: Digest, path: string): boolean {
-  for (let at = path.lastIndexOf("/"); at >= 0; at = path.lastIndexOf("/", at - 1))
-    if (digest.get(path.slice(0, at)) === ERROR || digest.get(`${path.slice(0, at)}/`) === ERROR) return true;
-  return false;
+  for (let above = path.slice(0, path.lastIndexOf("/")); ; above = above.slice(0, above.lastIndexOf("/"))) {
+    if (digest.get(above) === ERROR || digest.get(`${above}/`) === ERROR) return true;
+    if (above === "") return false;
+  }
 }
 
 async function addTree(
