@@ -72,6 +72,11 @@ function explain(mountPoint: string, complaint: string): Error {
   if (/permission|permitted|no write access|not owned/i.test(complaint)) {
     return new DeniedError({ file: mountPoint, thing, hint: "choose an empty directory of your own" });
   }
+  if (complaint.includes("could not determine username")) {
+    const hint =
+      "fusermount3 mounts only for users who have an entry in the password file; vdisk ls, cat and info work without";
+    return new HostError({ file: mountPoint, thing, hint }, "EIO");
+  }
   return new HostError(
     { file: mountPoint, thing },
     /not found in|not mounted/.test(complaint) ? "EINVAL" : "EIO",

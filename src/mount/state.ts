@@ -1,9 +1,22 @@
 /** What is kept of a mount outside its process: a record while it is served, and its log, also afterwards. */
-import { createHash } from "node:crypto";
-import { access, constants, lstat, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { homedir, platform, tmpdir } from "node:os";
+import { createHash, randomUUID } from "node:crypto";
+import {
+  access,
+  constants,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
+import { platform, tmpdir } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
-import { DeniedError, fromHost, MissingError } from "../errors.js";
+import { DeniedError, fromHost, isErrnoException } from "../errors.js";
+import { undefinedIfHost } from "../storage/gate.js";
+import { homeFolder } from "../storage/home.js";
 import { isRunning } from "./process.js";
 
 /** A mount that is being served. */
@@ -46,17 +59,26 @@ export async function newLog(): Promise<string> {
     const [pid, began] = (/(\d+)-(\d+)/.exec(name) ?? []).slice(1).map(Number);
     const file = join(folder, name);
     // Who was killed between making it and beginning the process has left it empty.
-    const isEmpty = (await stat(file).catch(() => undefined))?.size === 0;
+    const isEmpty = (await stat(file).catch(undefinedIfHost))?.size === 0;
     if ((isEmpty && !isRunning(pid!)) || now - began! > STARTING_KEPT) await rm(file, { force: true });
   }
   return join(folder, `${STARTING}${process.pid}-${now}.log`);
 }
 
-/** @throws {DiskError} as the host says. */
+/**
+ * Writes `record` to a new file that then takes the name `path`: a reader sees the old record or the new one, and a
+ * symbolic link in that place is replaced, not followed.
+ * @throws {DiskError} as the host says.
+ */
 export async function writeRecord(path: string, record: MountRecord): Promise<void> {
-  await writeFile(path, `${JSON.stringify(record)}\n`, { mode: 0o600 }).catch((error: unknown) => {
+  const written = `${path}.${process.pid}-${randomUUID()}`;
+  try {
+    await writeFile(written, `${JSON.stringify(record)}\n`, { mode: 0o600, flag: "wx" });
+    await rename(written, path);
+  } catch (error) {
+    await rm(written, { force: true }).catch(undefinedIfHost);
     throw fromHost(error, path);
-  });
+  }
 }
 
 /** The record at `path`; `undefined` where there is none, or none that can be read. */
@@ -65,8 +87,10 @@ export async function readRecord(path: string): Promise<MountRecord | undefined>
     const record = JSON.parse(await readFile(path, "utf8")) as Partial<MountRecord> | null;
     const isWhole = typeof record?.mountPoint === "string" && Number.isInteger(record.pid);
     return isWhole ? (record as MountRecord) : undefined;
-  } catch {
-    return undefined; // a record only helps; the mount table is what counts
+  } catch (error) {
+    // A record only helps; the mount table is what counts.
+    if (isErrnoException(error) || error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 
@@ -82,41 +106,58 @@ export async function removeRecord(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** `$XDG_STATE_HOME/vdisk` or its like; a folder of one's own below the temporary one where home is no home. */
+/**
+ * `$XDG_STATE_HOME/vdisk` or its like. Where there is no home, or it is not writable: the user's own folder for running
+ * programs, `$XDG_RUNTIME_DIR/vdisk`, or else one in the folder for temporary files.
+ */
 async function stateFolder(): Promise<string> {
-  try {
-    const folder = join(stateHome(), "vdisk");
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await access(folder, constants.W_OK);
-    return folder;
-  } catch {
-    return temporaryFolder();
+  for (const parent of [stateHome(), await runtimeFolder()]) {
+    if (parent === undefined) continue;
+    const folder = join(parent, "vdisk");
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await access(folder, constants.W_OK);
+      return folder;
+    } catch (error) {
+      if (!isErrnoException(error)) throw error; // the next place
+    }
   }
+  return temporaryFolder();
 }
 
-/** An empty or relative path is no folder to keep anything in (XDG Base Directory Specification 0.8, "Basics"). */
-function stateHome(): string {
+function stateHome(): string | undefined {
+  const home = homeFolder();
+  if (platform() === "darwin") return home === undefined ? undefined : join(home, "Library", "Logs");
+  // An empty or relative path is no folder to keep anything in (XDG Base Directory Specification 0.8, "Basics").
   const told = process.env["XDG_STATE_HOME"] ?? "";
-  if (isAbsolute(told) && platform() !== "darwin") return told;
-  const home = homedir();
-  if (!isAbsolute(home)) throw new MissingError("there is no home directory");
-  return platform() === "darwin" ? join(home, "Library", "Logs") : join(home, ".local", "state");
+  if (isAbsolute(told)) return told;
+  return home === undefined ? undefined : join(home, ".local", "state");
+}
+
+/** Another user's, as sudo may hand it on, is not used. */
+async function runtimeFolder(): Promise<string | undefined> {
+  const told = process.env["XDG_RUNTIME_DIR"] ?? "";
+  return isAbsolute(told) && (await isOwn(told).catch(undefinedIfHost)) === true ? told : undefined;
 }
 
 async function temporaryFolder(): Promise<string> {
-  const uid = process.geteuid!();
-  const folder = join(tmpdir(), `vdisk-${uid}`);
-  const stats = await mkdir(folder, { recursive: true, mode: 0o700 })
-    .then(() => lstat(folder)) // a link may be anybody's
-    .catch((error: unknown) => {
-      throw fromHost(error, folder);
-    });
-  if (!stats.isDirectory() || stats.uid !== uid || (stats.mode & 0o022) !== 0) {
-    throw new DeniedError({
-      file: folder,
-      thing: "this folder for logs belongs to somebody else",
-      hint: "set XDG_STATE_HOME",
-    });
-  }
-  return folder;
+  const folder = join(tmpdir(), `vdisk-${process.geteuid!()}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw fromHost(error, folder);
+  });
+  const isUsable = await isOwn(folder).catch((error: unknown) => {
+    throw fromHost(error, folder);
+  });
+  if (isUsable) return folder;
+  throw new DeniedError({
+    file: folder,
+    thing: "this folder for logs belongs to somebody else",
+    hint: "set XDG_STATE_HOME",
+  });
+}
+
+/** Whether `path` is a folder, not a link to one, that only this user can write to. */
+async function isOwn(path: string): Promise<boolean> {
+  const stats = await lstat(path);
+  return stats.isDirectory() && stats.uid === process.geteuid!() && (stats.mode & 0o022) === 0;
 }

@@ -324,11 +324,16 @@ for (const backend of backends) {
 t.test("the log has a place wherever home is, and a mount goes on without it", async (t) => {
   const [folder, home] = [place(t), place(t)];
   const mount = (environment: Record<string, string>): Promise<Result> =>
-    run(process.execPath, [VDISK, "mount", NEWEST, folder], { XDG_STATE_HOME: "", ...environment });
+    run(process.execPath, [VDISK, "mount", NEWEST, folder], {
+      XDG_STATE_HOME: "",
+      XDG_RUNTIME_DIR: "",
+      ...environment,
+    });
   const cases: [RegExp, Record<string, string>][] = [
     [new RegExp(`^${home}/\\.local/state/vdisk/`), { HOME: home }],
     [new RegExp(`^${home}/\\.local/state/vdisk/`), { HOME: home, XDG_STATE_HOME: "relative" }],
     [new RegExp(`^${tmpdir()}/vdisk-0/`), { HOME: "" }],
+    [new RegExp(`^${home}/vdisk/`), { HOME: "", XDG_RUNTIME_DIR: home }],
     [new RegExp(`^${tmpdir()}/vdisk-0/`), { XDG_STATE_HOME: "/dev/null" }],
   ];
   for (const [expected, environment] of cases) {

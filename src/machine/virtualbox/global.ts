@@ -4,9 +4,10 @@
  * GetVBoxUserHomeDirectory, for the places.
  */
 import { existsSync } from "node:fs";
-import { homedir, platform } from "node:os";
+import { platform } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { DiskError, UnsupportedError } from "../../errors.js";
+import { homeFolder } from "../../storage/home.js";
 import type { Medium } from "../machine.js";
 import { loadXml, PREVIOUS } from "./load.js";
 import { locateMedia } from "./locate.js";
@@ -17,8 +18,8 @@ export interface GlobalSettings {
   /** The settings files of the machines that are registered. Absolute. */
   readonly machines: readonly { readonly file: string; readonly uuid: string }[];
   readonly media: readonly Medium[];
-  /** Where VirtualBox puts new machines; absolute. */
-  readonly machineFolder: string;
+  /** Where VirtualBox puts new machines; absolute. Undefined where that is not told, and the user has no home. */
+  readonly machineFolder: string | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -32,8 +33,10 @@ const FILE = "VirtualBox.xml";
  * that is the default place of machines.
  */
 export function loadGlobalSettings(): GlobalSettings {
-  const nothing = { machines: [], media: [], machineFolder: join(homedir(), MACHINE_FOLDER), warnings: [] };
-  const folder = userFolder();
+  const home = homeFolder();
+  const usualFolder = home === undefined ? undefined : join(home, MACHINE_FOLDER);
+  const nothing = { machines: [], media: [], machineFolder: usualFolder, warnings: [] };
+  const folder = userFolder(home);
   if (folder === undefined) return nothing;
   try {
     const { value, warnings } = loadXml(join(folder, FILE), parse);
@@ -41,36 +44,36 @@ export function loadGlobalSettings(): GlobalSettings {
     return {
       machines: entries.map(({ src, uuid }) => ({ file: resolve(folder, src), uuid })),
       media: locateMedia(media, folder),
-      machineFolder:
-        defaultMachineFolder === undefined ? nothing.machineFolder : resolve(folder, defaultMachineFolder),
+      machineFolder: defaultMachineFolder === undefined ? usualFolder : resolve(folder, defaultMachineFolder),
       warnings,
     };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
+    const known = usualFolder === undefined ? "no machines" : `only machines in ${usualFolder}`;
     return {
       ...nothing,
-      warnings: [`${error.message}; only machines in ${nothing.machineFolder} are known`],
+      warnings: [`${error.message}; ${known} are known`],
     };
   }
 }
 
 /** The first of the default places that has the file; undefined where none has. */
-function userFolder(): string | undefined {
+function userFolder(home: string | undefined): string | undefined {
   const told = process.env["VBOX_USER_HOME"] ?? "";
-  const places = told === "" ? defaultPlaces() : [resolve(told)];
+  const places = told === "" ? defaultPlaces(home) : [resolve(told)];
   const has = (name: string) => places.find((place) => existsSync(join(place, name)));
   return has(FILE) ?? has(FILE + PREVIOUS);
 }
 
-function defaultPlaces(): string[] {
-  const home = homedir();
-  if (platform() === "win32") return [join(home, ".VirtualBox")];
+function defaultPlaces(home: string | undefined): string[] {
+  const inHome = (...names: string[]): string[] => (home === undefined ? [] : [join(home, ...names)]);
+  if (platform() === "win32") return inHome(".VirtualBox");
   const config = process.env["XDG_CONFIG_HOME"] ?? "";
   return [
-    join(home, ".VirtualBox"), // as it was until version 4.3: VirtualBox itself looks there first
+    ...inHome(".VirtualBox"), // as it was until version 4.3: VirtualBox itself looks there first
     ...(isAbsolute(config) ? [join(config, "VirtualBox")] : []),
-    join(home, ".config", "VirtualBox"),
-    join(home, "Library", "VirtualBox"),
+    ...inHome(".config", "VirtualBox"),
+    ...inHome("Library", "VirtualBox"),
   ];
 }
 

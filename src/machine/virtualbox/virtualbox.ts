@@ -87,7 +87,8 @@ interface All {
 async function loadAll(): Promise<All> {
   const global = loadGlobalSettings();
   const registered = new Map(global.machines.map(({ file, uuid }) => [realOf(file), { file, uuid }]));
-  for (const file of await filesBelow(global.machineFolder)) {
+  const others = global.machineFolder === undefined ? [] : await filesBelow(global.machineFolder);
+  for (const file of others) {
     const real = realOf(file);
     if (!registered.has(real)) registered.set(real, { file, uuid: "" });
   }
