@@ -1,156 +1,211 @@
 /**
- * Which clusters a file has, in order. A chain is followed once from end to end, which tells where it goes wrong;
- * every so many clusters a mark is kept, from which any place in it is near. So a file takes little memory however
- * many pieces it is in.
+ * Which clusters a file has, in order. A chain is followed as far as a read needs it, and never twice: every so many clusters
+ * a mark is kept, from which any place before the end of the walk is near. So a file takes little memory however many
+ * pieces it is in, and the first read of a long file costs little.
  */
+import { MAP_LIMIT } from "../../extent/extent.js";
 import { CorruptError, DiskError, HostError } from "../../errors.js";
+import { follow, type ChainEnd } from "./follow.js";
 import { FIRST_CLUSTER, holds, type ClusterRun, type Heap } from "./heap.js";
-import { LOOP_FACTOR, LoopDetector, tailOfLoop } from "./loop.js";
-import { Link, PAGE_CLUSTERS, type LinkPage } from "./table.js";
+import { clustersToProve, LoopDetector, provenClusters, tailOfLoop } from "./loop.js";
+import { Link } from "./table.js";
 
-/** How much of an allocation can be had, in clusters; `problem` says why there is no more. */
+/** How much of an allocation can be read. */
 export interface Reach {
+  /** Clusters: as many as the caller needs, or more, or all that there are. */
   readonly count: number;
+  /** Why there are no more, where the allocation should be longer. */
   readonly problem?: DiskError;
-  /** Whether it is as long as was wanted, no more and no less; of what has no length of its own, whether it ends. */
+}
+
+/** How much of an allocation can be read in all. */
+export interface WholeReach extends Reach {
+  /** True if the chain is exactly as long as its owner says; for an owner that states no length, if the chain has an end. */
   readonly isExact: boolean;
 }
 
 export interface Allocation {
-  reach(): Promise<Reach>;
-  /** Where clusters `[index, index + count)` are, all within `reach`. */
+  /** How many clusters can be read; follows the chain no further than it takes to know about the first `needed`. */
+  reach(needed: number): Promise<Reach>;
+  /** How many clusters can be read, all of them considered. */
+  whole(): Promise<WholeReach>;
+  /** Where the clusters from `index` on are: `count` of them or fewer, but at least one, in MAP_LIMIT runs at most. All lie within `reach`. */
   runs(index: number, count: number): Promise<readonly ClusterRun[]>;
+}
+
+/** The first cluster of a chain and how many clusters belong to it. */
+export interface ChainStart {
+  readonly first: number;
+  /** Clusters that belong to the owner; what follows them in the chain has no meaning. */
+  readonly wanted: number;
+  /** True if the owner states no length: the chain's own end is its end, and `wanted` is the most that is read. */
+  readonly isOpenEnded?: boolean;
+  /** What error messages call the owner: "directory at 0x4a20". */
+  readonly of: string;
 }
 
 /** Marks a chain keeps at most; where there would be more, every other one is dropped. */
 const MARK_LIMIT = 2 ** 15;
 const FIRST_STRIDE = 64;
 
-/**
- * The chain that begins at cluster `first`, as far as `wanted` clusters; what follows them is nobody's concern.
- * @param of what complaints call its owner: "directory at 0x4a20".
- */
-export function chain(heap: Heap, first: number, wanted: number, of: string): Allocation {
-  let marks: number[] = [];
-  let stride = FIRST_STRIDE;
-  let isOneRun = true;
-  let measured: Promise<Reach> | undefined;
+/** Clusters that one walk follows at least: pages of the table are read anyway. */
+const LEAST_WALK = 2 ** 12;
 
-  async function measure(): Promise<Reach> {
-    marks = [];
-    stride = FIRST_STRIDE;
-    isOneRun = true;
-    if (wanted === 0) return { count: 0, isExact: true };
-    if (!holds(heap, first)) return { count: 0, problem: startError(heap, first, of), isExact: false };
-    let index = 0;
-    const loop = new LoopDetector();
-    // A loop shows itself only after it has been gone round; what follows `wanted` clusters is looked at for that.
-    const end = await follow(heap, first, wanted * LOOP_FACTOR, (cluster) => {
-      if (index < wanted) {
-        if (cluster !== first + index) isOneRun = false;
-        if (index % stride === 0) marks.push(cluster);
-        if (marks.length > MARK_LIMIT) {
-          marks = marks.filter((_, place) => place % 2 === 0);
-          stride *= 2;
-        }
-      }
-      index++;
-      return loop.closes(cluster);
-    }).catch((error: unknown) => {
-      if (error instanceof DiskError) return error;
-      throw error;
-    });
-    if (end instanceof DiskError) {
-      if (index < wanted) return { count: index, problem: end, isExact: false };
-    } else if (end.stopped) {
-      const tail = await tailOfLoop(heap, first, loop.length);
-      if (tail.index < wanted) {
-        const problem = linkError(heap, tail.cluster, "a cluster before it", of);
-        return { count: tail.index, problem, isExact: false };
-      }
-    } else if (index <= wanted && (end.link === Link.free || end.link === Link.bad)) {
-      // The chain should not have come here: what lies in this cluster is no file's.
-      return { count: index - 1, problem: markError(heap, end.cluster, end.link, of), isExact: false };
-    } else if (index < wanted && end.link !== Link.end) {
-      return { count: index, problem: linkError(heap, end.cluster, end.link, of), isExact: false };
-    }
-    const hasEnd = !(end instanceof DiskError) && end.link === Link.end;
-    const isExact = hasEnd && (index === wanted || wanted >= heap.clusterCount);
-    return { count: Math.min(index, wanted), isExact };
+/** The clusters of the chain that begins at `start`. */
+export function chain(heap: Heap, start: ChainStart): Allocation {
+  return new Chain(heap, start);
+}
+
+class Chain implements Allocation {
+  readonly #heap: Heap;
+  readonly #start: ChainStart;
+  #marks: number[] = [];
+  #stride = FIRST_STRIDE;
+  /** Clusters at the beginning of the chain that lie one behind the other. */
+  #rowLength = 0;
+  /** Clusters that were visited, and the last of them. */
+  #walked = 0;
+  #last: number;
+  readonly #loop = new LoopDetector();
+  #whole: WholeReach | undefined;
+  /** The walk that is under way. */
+  #walking: Promise<WholeReach | undefined> | undefined;
+
+  constructor(heap: Heap, start: ChainStart) {
+    this.#heap = heap;
+    this.#start = start;
+    this.#last = start.first;
+    if (start.wanted === 0) this.#whole = { count: 0, isExact: true };
+    else if (!holds(heap, start.first))
+      this.#whole = { count: 0, problem: startError(heap, start.first, start.of), isExact: false };
   }
 
-  return {
-    reach() {
-      measured ??= measure().then((reach) => {
-        if (reach.problem instanceof HostError) measured = undefined; // it may have failed only for once
-        return reach;
+  async reach(needed: number): Promise<Reach> {
+    const count = Math.min(needed, this.#start.wanted);
+    while (this.#whole === undefined && provenClusters(this.#walked) < count) {
+      const failed = await this.#walk(count);
+      if (failed !== undefined) return failed;
+    }
+    return this.#whole ?? { count: provenClusters(this.#walked) };
+  }
+
+  async whole(): Promise<WholeReach> {
+    while (this.#whole === undefined) {
+      const failed = await this.#walk(this.#start.wanted);
+      if (failed !== undefined) return failed;
+    }
+    return this.#whole;
+  }
+
+  async runs(index: number, count: number): Promise<readonly ClusterRun[]> {
+    const { first } = this.#start;
+    const inRow = Math.max(0, Math.min(count, this.#rowLength - index));
+    const runs: { cluster: number; count: number }[] =
+      inRow > 0 ? [{ cluster: first + index, count: inRow }] : [];
+    if (inRow === count) return runs;
+    const from = index + inRow;
+    const mark = Math.floor(from / this.#stride);
+    let at = mark * this.#stride;
+    await follow(this.#heap, this.#marks[mark]!, index + count - at, (cluster) => {
+      if (at++ < from) return false;
+      const last = runs.at(-1);
+      if (last !== undefined && last.cluster + last.count === cluster) last.count++;
+      else if (runs.length === MAP_LIMIT) return true;
+      else runs.push({ cluster, count: 1 });
+      return false;
+    });
+    return runs;
+  }
+
+  /**
+   * Walks on until the first `needed` clusters are known to be right, or for a good while. Returns what can be read for
+   * now where the host has failed: the next attempt may succeed.
+   */
+  #walk(needed: number): Promise<WholeReach | undefined> {
+    this.#walking ??= this.#walkOn(needed).finally(() => {
+      this.#walking = undefined;
+    });
+    return this.#walking;
+  }
+
+  async #walkOn(needed: number): Promise<WholeReach | undefined> {
+    const target = Math.max(clustersToProve(needed), this.#walked + LEAST_WALK);
+    let isVisited = this.#walked > 0; // the walk goes on from the last cluster
+    const limit = target - this.#walked + Number(isVisited);
+    try {
+      const end = await follow(this.#heap, this.#last, limit, (cluster) => {
+        if (isVisited) return (isVisited = false);
+        this.#last = cluster;
+        return this.#visit(cluster);
       });
-      return measured;
-    },
-    async runs(index, count) {
-      if (count === 0) return [];
-      if (isOneRun) return [{ cluster: first + index, count }];
-      const runs: { cluster: number; count: number }[] = [];
-      const mark = Math.floor(index / stride);
-      let at = mark * stride;
-      await follow(heap, marks[mark]!, index + count - at, (cluster) => {
-        if (at++ < index) return false;
-        const last = runs.at(-1);
-        if (last !== undefined && last.cluster + last.count === cluster) last.count++;
-        else runs.push({ cluster, count: 1 });
-        return false;
-      });
-      return runs;
-    },
-  };
+      if (end.kind !== "limit") this.#whole = await this.#ended(end);
+      else if (this.#walked >= clustersToProve(this.#start.wanted)) this.#whole = this.#tooLong();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      const count = Math.min(this.#walked, this.#start.wanted);
+      const cut = { count, problem: error, isExact: false };
+      if (error instanceof HostError) return cut;
+      this.#whole = this.#walked < this.#start.wanted ? cut : this.#tooLong();
+    }
+    return undefined;
+  }
+
+  /** Returns true to stop the walk: the chain is a loop. */
+  #visit(cluster: number): boolean {
+    const index = this.#walked++;
+    if (index < this.#start.wanted) {
+      if (this.#rowLength === index && cluster === this.#start.first + index) this.#rowLength++;
+      if (index % this.#stride === 0) this.#marks.push(cluster);
+      if (this.#marks.length > MARK_LIMIT) {
+        this.#marks = this.#marks.filter((_, place) => place % 2 === 0);
+        this.#stride *= 2;
+      }
+    }
+    return this.#loop.closes(cluster);
+  }
+
+  /** What there is of a chain that ended in `end`: a damaged chain is good up to where it goes wrong. */
+  async #ended(end: ChainEnd): Promise<WholeReach> {
+    const { wanted, isOpenEnded, of, first } = this.#start;
+    const walked = this.#walked;
+    const cut = (count: number, problem: DiskError): WholeReach => ({ count, problem, isExact: false });
+    if (end.kind === "stopped") {
+      const tail = await tailOfLoop(this.#heap, first, this.#loop.length);
+      if (tail.index >= wanted) return this.#tooLong();
+      return cut(tail.index, linkError(this.#heap, tail.cluster, "a cluster before it", of));
+    }
+    const { link, cluster } = end;
+    if (walked <= wanted && (link === Link.free || link === Link.bad)) {
+      // The chain should not have come here: what lies in this cluster belongs to no file.
+      return cut(walked - 1, markError(this.#heap, cluster, link, of));
+    }
+    if (walked < wanted && link !== Link.end) return cut(walked, linkError(this.#heap, cluster, link, of));
+    const isExact = link === Link.end && (walked === wanted || (isOpenEnded === true && walked < wanted));
+    return isOpenEnded === true && walked > wanted
+      ? this.#tooLong()
+      : { count: Math.min(walked, wanted), isExact };
+  }
+
+  /** What there is of a chain that goes on behind what belongs to its owner. */
+  #tooLong(): WholeReach {
+    const { wanted, isOpenEnded, first, of } = this.#start;
+    const problem = isOpenEnded === true ? lengthError(this.#heap, first, wanted, of) : undefined;
+    return { count: wanted, isExact: false, ...(problem && { problem }) };
+  }
 }
 
 /** `wanted` clusters from `first` on, without a chain: exFAT's NoFatChain. */
-export function contiguous(heap: Heap, first: number, wanted: number, of: string): Allocation {
+export function contiguous(heap: Heap, { first, wanted, of }: ChainStart): Allocation {
   const there = holds(heap, first) ? Math.min(wanted, FIRST_CLUSTER + heap.clusterCount - first) : 0;
-  const reach: Reach =
+  const whole: WholeReach =
     there === wanted
       ? { count: wanted, isExact: true }
       : { count: there, problem: startError(heap, first + there, of), isExact: false };
   return {
-    reach: async () => reach,
-    runs: async (index, count) => (count === 0 ? [] : [{ cluster: first + index, count }]),
+    reach: async () => whole,
+    whole: async () => whole,
+    runs: async (index, count) => [{ cluster: first + index, count }],
   };
-}
-
-/** Where following a chain ended: at the cluster whose link is no cluster's number, or where it was enough. */
-export interface ChainEnd {
-  readonly cluster: number;
-  /** Of `cluster`; undefined where it was not needed. */
-  readonly link?: number;
-  /** Whether `visit` had it stopped. */
-  readonly stopped: boolean;
-}
-
-/** Calls `visit` for the clusters of a chain, `limit` at most, until it answers true. `first` must be a cluster. */
-export async function follow(
-  heap: Heap,
-  first: number,
-  limit: number,
-  visit: (cluster: number) => boolean,
-): Promise<ChainEnd> {
-  const { table, clusterCount } = heap;
-  const end = FIRST_CLUSTER + clusterCount;
-  let links: LinkPage | undefined;
-  let start = 0; // the cluster of links[0]
-  for (let cluster = first, left = limit; ;) {
-    if (visit(cluster)) return { cluster, stopped: true };
-    if (--left === 0) return { cluster, stopped: false };
-    if (links === undefined || cluster < start || cluster >= start + links.length) {
-      const index = Math.floor(cluster / PAGE_CLUSTERS);
-      const page = table.page(index);
-      links = page instanceof Promise ? await page : page;
-      start = index * PAGE_CLUSTERS;
-    }
-    const link = links[cluster - start]!;
-    if (link < FIRST_CLUSTER || link >= end) return { cluster, link, stopped: false };
-    cluster = link;
-  }
 }
 
 function startError({ volume, clusterCount }: Heap, cluster: number, of: string): CorruptError {
@@ -179,5 +234,15 @@ function linkError(heap: Heap, cluster: number, link: number | string | undefine
     thing: `the FAT's link from cluster ${cluster} of the ${of}`,
     ...(link !== undefined && { found: link }),
     expected: `the chain's end or another cluster up to ${FIRST_CLUSTER + heap.clusterCount - 1}`,
+  });
+}
+
+function lengthError(heap: Heap, first: number, limit: number, of: string): CorruptError {
+  return new CorruptError({
+    file: heap.volume.name,
+    offset: heap.table.offsetOf(first),
+    thing: `the number of clusters of the ${of}`,
+    found: `more than ${limit}`,
+    expected: `at most ${limit}`,
   });
 }

@@ -22,20 +22,22 @@ export function contentsOf(heap: Heap, allocation: Allocation, facts: ContentsFa
   const { volume, clusterSize } = heap;
   const name = `${volume.name} ${of}`;
   return runSource(volume, name, size, async (offset, length) => {
-    if (length === 0) return [];
-    const { count, problem } = await allocation.reach();
-    const before = (limit: number): number => Math.max(0, Math.min(length, limit - offset));
-    const stored = before(Math.min(validSize, count * clusterSize));
-    const missing = before(validSize) - stored;
-    const runs = await rangeOf(heap, allocation, offset, stored);
-    if (missing > 0) {
+    const valid = Math.max(0, Math.min(length, validSize - offset));
+    const { count, problem } = await allocation.reach(Math.ceil((offset + valid) / clusterSize));
+    const stored = Math.max(0, Math.min(valid, count * clusterSize - offset));
+    const runs = stored > 0 ? await rangeOf(heap, allocation, offset, stored) : [];
+    if (lengthOf(runs) < stored) return runs;
+    if (stored < valid) {
       const error = problem ?? tooFewClusters(heap, facts, count);
-      runs.push({ kind: "damaged", length: missing, error });
+      runs.push({ kind: "damaged", length: valid - stored, error });
     }
-    const zeros = length - stored - missing;
-    if (zeros > 0) runs.push({ kind: "zero", length: zeros });
+    if (valid < length) runs.push({ kind: "zero", length: length - valid });
     return runs;
   });
+}
+
+function lengthOf(runs: readonly Run[]): number {
+  return runs.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The complaint that `count` clusters are fewer than it takes. */
@@ -53,14 +55,16 @@ export function tooFewClusters(
   });
 }
 
-/** Where `[offset, offset + length)` of an allocation lies on the volume; all of it within reach. */
+/**
+ * Where the bytes of an allocation from `offset` on lie on the volume: `length` bytes or fewer, but at least one. All of them lie
+ * within its reach.
+ */
 export async function rangeOf(
   heap: Heap,
   allocation: Allocation,
   offset: number,
   length: number,
 ): Promise<Run[]> {
-  if (length === 0) return [];
   const { clusterSize } = heap;
   const first = Math.floor(offset / clusterSize);
   const count = Math.ceil((offset + length) / clusterSize) - first;

@@ -53,17 +53,21 @@ export function clusterOffset({ offset, clusterSize }: Heap, cluster: number): n
 
 /** A run in bytes of the volume; where the volume is cut short, it is damaged from there on. */
 export function onVolume(heap: Heap, { cluster, count }: ClusterRun): Run[] {
-  const offset = clusterOffset(heap, cluster);
-  const length = count * heap.clusterSize;
-  const there = Math.max(0, Math.min(length, heap.volume.size - offset));
+  const thing = `clusters ${cluster} to ${cluster + count - 1}`;
+  return withinVolume(heap.volume, clusterOffset(heap, cluster), count * heap.clusterSize, thing);
+}
+
+/** Bytes of the volume; damaged from where the volume is cut short. `thing` is what error messages call them. */
+export function withinVolume(volume: BlockSource, offset: number, length: number, thing: string): Run[] {
+  const there = Math.max(0, Math.min(length, volume.size - offset));
   const at: Run = { kind: "at", offset, length: there };
   if (there === length) return [at];
   const error = new CorruptError({
-    file: heap.volume.name,
+    file: volume.name,
     offset: offset + there,
-    thing: `the end of clusters ${cluster} to ${cluster + count - 1}`,
+    thing: `the end of ${thing}`,
     found: `byte ${offset + length}`,
-    expected: `within the ${heap.volume.size} bytes that there are; the volume is cut short`,
+    expected: `within the ${volume.size} bytes that there are; the volume is cut short`,
   });
   const damaged: Run = { kind: "damaged", length: length - there, error };
   return there === 0 ? [damaged] : [at, damaged];

@@ -1,26 +1,24 @@
-/** Listing a directory batch by batch, and finding a name in it whatever its case. */
+/** Listing a directory page by page, and finding a name in it whatever its case. */
 import { LRUCache } from "lru-cache";
 import { utf16FromName } from "../../bytes/utf16.js";
-import { HostError, type DiskError } from "../../errors.js";
-import { loadingCache } from "../../extent/loading.js";
+import type { DiskError } from "../../errors.js";
+import { damagedEntryPosition } from "../damaged-entry.js";
 import type { DirectoryEntry, NodeId } from "../filesystem.js";
-import { hashOf, INDEX_LIMIT, PositionIndex } from "../positions.js";
-import { entriesOf, entryAt, type Directory, type Entry, type EntryParser } from "./directory.js";
+import { hashOf, INDEX_LIMIT } from "../positions.js";
+import { entriesOf, entryAt, SLOT_SIZE, type Directory, type Entry, type EntryParser } from "./directory.js";
 import type { Heap } from "./heap.js";
+import { NameIndex } from "./name-index.js";
 
-/** Entries that make a batch: listing stops after the part that reaches them. */
-const BATCH_SIZE = 256;
+/** Entries that make a page: listing stops after the part that reaches them. */
+const PAGE_ENTRIES = 256;
 
-/** Bytes that are read at once for a few entries: some forty. */
-const FEW_SIZE = 4096;
+/** Bytes that are read at first for a few entries: some forty. */
+const FEW_BYTES = 4096;
 
 /** Directories whose damage is remembered while they are being listed. */
 const DAMAGED_COUNT = 1000;
 
-/** What an index takes in memory besides its places, about. */
-const INDEX_OVERHEAD = 256;
-
-/** Names are the same that differ only in case: upper case of UTF-16 units, in place. */
+/** Puts UTF-16 units into upper case, in place: names that differ only in case are the same name. */
 export type Fold = (units: Buffer) => Buffer;
 
 export interface Listing {
@@ -30,69 +28,93 @@ export interface Listing {
   find(directory: Directory, name: Buffer): Promise<NodeId | undefined>;
 }
 
-interface Index {
-  readonly positions: PositionIndex;
-  /** What kept some names from being read. */
-  readonly problem: DiskError | undefined;
-}
+/** How well an entry matches a name; 0 is best. */
+const Rank = { exact: 0, otherCase: 1, alias: 2, none: 3 } as const;
 
 export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): Listing {
   const damaged = new LRUCache<NodeId, DiskError>({ max: DAMAGED_COUNT });
-  const indexes = loadingCache<NodeId, Index, Directory>(
-    INDEX_LIMIT,
-    ({ positions }) => positions.size + INDEX_OVERHEAD,
-    (_id, directory) => buildIndex(directory),
-  );
+  const indexes = new LRUCache<NodeId, NameIndex>({
+    maxSize: INDEX_LIMIT,
+    sizeCalculation: ({ size }) => size,
+  });
   const keyOf = (name: Buffer): Buffer => {
     const units = utf16FromName(name);
     return units === undefined ? name : fold(units);
   };
   const from = (directory: Directory, slot: number, areFew = false): ReturnType<typeof entriesOf> =>
-    entriesOf(heap, directory, newParser(), slot, areFew ? FEW_SIZE : undefined);
+    entriesOf(heap, directory, newParser(), slot, areFew ? FEW_BYTES : undefined);
 
-  async function buildIndex(directory: Directory): Promise<Index> {
-    const positions = new PositionIndex();
-    let damage: DiskError | undefined;
-    for await (const { entries, problem } of from(directory, 0)) {
-      damage = problem;
-      for (const { name, alias, slot } of entries) {
-        positions.add(hashOf(keyOf(name)), slot);
-        if (alias !== undefined) positions.add(hashOf(keyOf(alias)), slot);
-      }
+  function indexOf(directory: Directory): NameIndex {
+    let index = indexes.get(directory.id);
+    if (index === undefined) {
+      index = new NameIndex(from(directory, 0), (name) => hashOf(keyOf(name)));
+      indexes.set(directory.id, index);
     }
-    return { positions, problem: damage };
+    return index;
   }
 
-  /** How well an entry answers to a name; 0 is best. */
-  const rankOf = ({ name, alias }: Entry, wanted: Buffer, key: Buffer): number => {
-    if (name.equals(wanted)) return 0;
-    if (keyOf(name).equals(key)) return 1;
-    return alias !== undefined && keyOf(alias).equals(key) ? 2 : NOT_IT;
+  const rankOf = ({ name, alias, problem }: Entry, wanted: Buffer, key: Buffer): number => {
+    if (problem !== undefined) return Rank.none;
+    if (name.equals(wanted)) return Rank.exact;
+    if (keyOf(name).equals(key)) return Rank.otherCase;
+    return alias !== undefined && keyOf(alias).equals(key) ? Rank.alias : Rank.none;
   };
 
-  async function* candidates(
+  /** Calls `visit` for entries that may match, until it returns true or there are no more; returns what is wrong with the directory. */
+  async function search(
     directory: Directory,
-    index: Index,
     key: Buffer,
-  ): AsyncGenerator<Entry, void, void> {
-    if (index.positions.isUsable) {
-      for (const slot of index.positions.find(hashOf(key))) {
+    visit: (entry: Entry) => boolean,
+  ): Promise<DiskError | undefined> {
+    const index = indexOf(directory);
+    const hash = hashOf(key);
+    const visited = new Set<number>();
+    while (index.isUsable) {
+      const { indexedSlots } = index;
+      for (const slot of index.find(hash)) {
+        if (visited.has(slot)) continue;
+        visited.add(slot);
         const entry = await entryAt(heap, directory, newParser(), slot);
-        if (entry !== undefined) yield entry;
+        if (entry !== undefined && visit(entry)) return undefined;
       }
-    } else {
-      for await (const { entries } of from(directory, 0)) yield* entries;
+      if (index.indexedSlots !== indexedSlots) continue; // another look-up has read on
+      if (index.isWhole) return index.problem;
+      try {
+        await index.readOn();
+      } catch (error) {
+        if (indexes.peek(directory.id) === index) indexes.delete(directory.id);
+        throw error;
+      }
+      // Its size has changed; where the host has failed, the next look-up begins anew.
+      if (index.isRetryable) indexes.delete(directory.id);
+      else if (indexes.peek(directory.id) === index) indexes.set(directory.id, index);
     }
+    let damage: DiskError | undefined;
+    for await (const { entries, problem } of from(directory, 0)) {
+      damage = problem ?? damage;
+      for (const entry of entries) {
+        damage ??= entry.problem;
+        if (visit(entry)) return undefined;
+      }
+    }
+    return damage;
+  }
+
+  /** The damaged entry that `name` stands for. */
+  async function damagedAt(directory: Directory, name: Buffer): Promise<DiskError | undefined> {
+    const position = damagedEntryPosition(name);
+    if (position === undefined || position % SLOT_SIZE !== 0) return undefined;
+    return (await entryAt(heap, directory, newParser(), position / SLOT_SIZE))?.problem;
   }
 
   return {
-    async list(directory, cookie, limit = BATCH_SIZE) {
+    async list(directory, cookie, limit = PAGE_ENTRIES) {
       if (cookie === 0) damaged.delete(directory.id);
       const found: DirectoryEntry[] = [];
-      for await (const { entries, problem } of from(directory, cookie, limit < BATCH_SIZE)) {
+      for await (const { entries, problem } of from(directory, cookie, limit < PAGE_ENTRIES)) {
         if (problem !== undefined) damaged.set(directory.id, problem);
-        for (const { name, id, type, nextSlot } of entries)
-          found.push({ name, id, ...(type && { type }), cookie: nextSlot });
+        for (const { name, id, type, problem, nextSlot: cookie } of entries)
+          found.push(problem === undefined ? { name, id, type, cookie } : { name, id, problem, cookie });
         if (found.length >= limit) break;
       }
       // The names behind the damage come first: only the end says that some are missing.
@@ -101,20 +123,18 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
       return found;
     },
     async find(directory, name) {
-      const index = await indexes.get(directory.id, directory);
-      if (index.problem instanceof HostError) indexes.forget(directory.id); // the next look-up may have more luck
       const key = keyOf(name);
       let best: Entry | undefined;
-      let bestRank = NOT_IT;
-      for await (const entry of candidates(directory, index, key)) {
+      let bestRank: number = Rank.none;
+      const damage = await search(directory, key, (entry) => {
         const rank = rankOf(entry, name, key);
         if (rank < bestRank) [best, bestRank] = [entry, rank];
-        if (rank === 0) break;
-      }
-      if (best === undefined && index.problem !== undefined) throw index.problem;
-      return best?.id;
+        return rank === Rank.exact;
+      });
+      if (best !== undefined) return best.id;
+      const problem = (await damagedAt(directory, name)) ?? damage;
+      if (problem !== undefined) throw problem;
+      return undefined;
     },
   };
 }
-
-const NOT_IT = 3;

@@ -33,8 +33,13 @@ export interface ClusterNode {
   readonly dosAttributes?: number;
 }
 
+/** Bytes of a directory that are read at most. Source: exFAT specification, section 7.4; a FAT's has 2 MiB at most. */
+const LARGEST_DIRECTORY = 2 ** 28;
+
 /** The clusters of `node`, whoever else may have them. */
 export function clustersOf(heap: Heap, { firstCluster, size, of, isContiguous }: ClusterNode): Allocation {
-  const wanted = size === undefined ? heap.clusterCount : Math.ceil(size / heap.clusterSize);
-  return (isContiguous ? contiguous : chain)(heap, firstCluster, wanted, of);
+  const isOpenEnded = size === undefined;
+  const wanted = Math.ceil((size ?? LARGEST_DIRECTORY) / heap.clusterSize);
+  const start = { first: firstCluster, wanted, isOpenEnded, of };
+  return isContiguous ? contiguous(heap, start) : chain(heap, start);
 }

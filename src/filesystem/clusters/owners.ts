@@ -4,31 +4,23 @@
  * clusters fits their size exactly. One owner keeps it, and for the others it is damaged; of several, each may be
  * the wrong one, and it is damaged for all.
  */
-import { setImmediate } from "node:timers/promises";
-import { CorruptError, DiskError, HostError } from "../../errors.js";
-import type { NodeId } from "../filesystem.js";
-import type { Allocation, Reach } from "./chain.js";
-import { entriesOf, type Directory, type EntryParser } from "./directory.js";
-import { clusterOffset, type ClusterRun, type Heap } from "./heap.js";
-import { clustersOf, ROOT_ID, type ClusterNode } from "./node.js";
+import { CorruptError } from "../../errors.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
+import type { Allocation, WholeReach } from "./chain.js";
+import { claimsOf, type Claimants } from "./claims.js";
+import type { ClusterSet } from "./cluster-set.js";
+import { coverageOf } from "./coverage.js";
+import { clusterOffset, type Heap } from "./heap.js";
+import { areApart, rowsOf } from "./rows.js";
+import { Segments } from "./segments.js";
 
 /**
- * Clusters up to which it is done: going through the links of so many takes about a second. A larger volume's
+ * Clusters up to which it is done: to go through the links of so many takes about a second. A larger volume's
  * cross-links are not seen.
  */
 const CLUSTER_LIMIT = 2 ** 24;
 
-/** How the tree is gone through. */
-export interface Surveyed {
-  readonly heap: Heap;
-  readonly newParser: () => EntryParser;
-  readonly readNode: (id: NodeId) => Promise<ClusterNode>;
-  readonly directory: (id: NodeId) => Promise<Directory>;
-  /** The file system's own, which are in no directory. */
-  readonly reserved: readonly Allocation[];
-}
-
-/** The clusters that cannot be had: by those whose length is exact, and by the others. */
+/** The clusters that cannot be read: by the files whose length is exact, and by the others. */
 interface Disputed {
   readonly exact: ClusterSet;
   readonly doubtful: ClusterSet;
@@ -39,36 +31,51 @@ export interface Owners {
   restrict(allocation: Allocation, of: string): Allocation;
 }
 
-export function owners(surveyed: Surveyed): Owners {
-  const { heap } = surveyed;
+/** Claims that are worked on between two looks at the clock. */
+const STEPS = 2 ** 10;
+
+export function owners(claimants: Claimants): Owners {
+  const { heap } = claimants;
   let disputed: Promise<Disputed | undefined> | undefined;
 
-  async function restricted(allocation: Allocation, of: string): Promise<Reach> {
-    const reach = await allocation.reach();
-    if (heap.clusterCount > CLUSTER_LIMIT || reach.count === 0) return reach;
-    const sets = await (disputed ??= survey(surveyed));
-    const set = reach.isExact ? sets?.exact : sets?.doubtful;
-    if (set === undefined || set.isEmpty) return reach;
-    let count = 0;
-    for (const run of await allocation.runs(0, reach.count)) {
-      const own = set.firstIn(run) - run.cluster;
-      count += own;
-      if (own < run.count) {
-        return { count, problem: crossError(heap, run.cluster + own, of), isExact: false };
+  async function restricted(
+    allocation: Allocation,
+    { exact, doubtful }: Disputed,
+    of: string,
+  ): Promise<WholeReach> {
+    const whole = await allocation.whole();
+    const set = whole.isExact ? exact : doubtful;
+    for (let index = 0; index < whole.count;) {
+      const turn = yieldIfDue();
+      if (turn !== undefined) await turn;
+      for (const run of await allocation.runs(index, whole.count - index)) {
+        const own = set.firstIn(run) - run.cluster;
+        index += own;
+        if (own < run.count) {
+          return { count: index, problem: crossError(heap, run.cluster + own, of), isExact: false };
+        }
       }
     }
-    return reach;
+    return whole;
   }
 
   return {
     restrict(allocation, of) {
-      let reach: Promise<Reach> | undefined;
+      if (heap.clusterCount > CLUSTER_LIMIT) return allocation;
+      let own: Promise<WholeReach> | undefined;
+      /** Undefined where nothing is in dispute. */
+      const ownReach = async (): Promise<WholeReach | undefined> => {
+        const sets = await (disputed ??= survey(claimants));
+        if (sets === undefined) return undefined;
+        own ??= restricted(allocation, sets, of).catch((error: unknown) => {
+          own = undefined; // the host may have failed only for once
+          throw error;
+        });
+        return own;
+      };
       return {
-        reach: () =>
-          (reach ??= restricted(allocation, of).then((found) => {
-            if (found.problem instanceof HostError) reach = undefined; // it may have failed only for once
-            return found;
-          })),
+        reach: async (needed) => (await ownReach()) ?? allocation.reach(needed),
+        whole: async () => (await ownReach()) ?? allocation.whole(),
         runs: (index, count) => allocation.runs(index, count),
       };
     },
@@ -85,84 +92,21 @@ function crossError(heap: Heap, cluster: number, of: string): CorruptError {
   });
 }
 
-/** Undefined where nothing is in dispute. */
-async function survey(surveyed: Surveyed): Promise<Disputed | undefined> {
-  const { heap, readNode } = surveyed;
-  const newSet = (): ClusterSet => new ClusterSet(heap.clusterCount);
-  const [exact, exactShared, doubtful, doubtfulShared] = [newSet(), newSet(), newSet(), newSet()];
-  const claim = async (allocation: Allocation): Promise<void> => {
-    const { count, isExact } = await allocation.reach();
-    const [once, twice] = isExact ? [exact, exactShared] : [doubtful, doubtfulShared];
-    for (const run of await allocation.runs(0, count)) once.add(run, twice);
-  };
-  for (const allocation of surveyed.reserved) await unlessDamaged(() => claim(allocation));
-  // A directory is where its clusters begin, whatever names it: one that lies within itself is seen once.
-  const seen = new Set<number>();
-  const pending: NodeId[] = [ROOT_ID];
-  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    await setImmediate(); // what is cached is there at once: others must have their turn even so
-    await unlessDamaged(async () => {
-      const node = await readNode(id);
-      if (seen.has(node.firstCluster)) return;
-      seen.add(node.firstCluster);
-      if (node.firstCluster > 0) await claim(clustersOf(heap, node));
-      const directory = await surveyed.directory(id);
-      for await (const { entries } of entriesOf(heap, directory, surveyed.newParser(), 0)) {
-        for (const entry of entries) {
-          await unlessDamaged(async () => {
-            if (entry.type === "directory") pending.push(entry.id);
-            else await claim(clustersOf(heap, await readNode(entry.id)));
-          });
-        }
-      }
-    });
+/** Undefined where no cluster has two claims, or that cannot be found out. */
+async function survey(claimants: Claimants): Promise<Disputed | undefined> {
+  const heap = { ...claimants.heap, table: claimants.heap.table.keeping() };
+  const claims = await claimsOf({ ...claimants, heap });
+  if (claims === undefined) return undefined;
+  const segments = new Segments(heap);
+  for (const [index, first] of claims.chained.firsts.entries()) {
+    if (index % STEPS === 0) await yieldIfDue();
+    await segments.add(first);
   }
-  if (exactShared.isEmpty && doubtful.isEmpty) return undefined;
-  doubtfulShared.join(exact);
-  return { exact: exactShared, doubtful: doubtfulShared };
-}
-
-/** What cannot be read has nothing to claim, and says so itself when it is asked for. */
-async function unlessDamaged(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-  }
-}
-
-/** A bit for each cluster. */
-class ClusterSet {
-  readonly #bits: Uint8Array;
-  isEmpty = true;
-
-  constructor(clusterCount: number) {
-    this.#bits = new Uint8Array((clusterCount >>> 3) + 1 + 1);
-  }
-
-  /** Adds the clusters of `run`; those that were there already are added to `again`. */
-  add({ cluster, count }: ClusterRun, again: ClusterSet): void {
-    this.isEmpty = false;
-    for (let at = cluster; at < cluster + count; at++) {
-      const bit = 1 << (at & 7);
-      if ((this.#bits[at >>> 3]! & bit) === 0) {
-        this.#bits[at >>> 3]! |= bit;
-      } else {
-        again.#bits[at >>> 3]! |= bit;
-        again.isEmpty = false;
-      }
-    }
-  }
-
-  join(other: ClusterSet): void {
-    this.isEmpty &&= other.isEmpty;
-    for (let at = 0; at < this.#bits.length; at++) this.#bits[at]! |= other.#bits[at]!;
-  }
-
-  /** The first cluster of `run` that is in the set; the one after the run where none is. */
-  firstIn({ cluster, count }: ClusterRun): number {
-    let at = cluster;
-    while (at < cluster + count && (this.#bits[at >>> 3]! & (1 << (at & 7))) === 0) at++;
-    return at;
-  }
+  const rows = rowsOf(heap, claims.contiguous);
+  if (!segments.haveMet && areApart(rows, segments.clusters, heap)) return undefined;
+  const { exact, doubtful } = await coverageOf(heap, segments, claims.chained);
+  for (const run of rows.exact) exact.addRun(run);
+  for (const run of rows.doubtful) doubtful.addRun(run);
+  doubtful.twice.join(exact.once);
+  return { exact: exact.twice, doubtful: doubtful.twice };
 }

@@ -30,6 +30,8 @@ export interface LinkTable {
   page(index: number): LinkPage | Promise<LinkPage>;
   /** Byte of the volume where the link of `cluster` lies. */
   offsetOf(cluster: number): number;
+  /** The same table, with a memory of its own in which every page stays: for work on all chains of a volume of bounded size. */
+  keeping(): LinkTable;
 }
 
 /**
@@ -64,10 +66,14 @@ export function linkTable(
     throw failure;
   }
 
-  return {
-    page: (index) => pages.get(index, undefined),
-    offsetOf: (cluster) => offsets[0]! + Math.floor((cluster * bits) / 8),
+  const offsetOf = (cluster: number): number => offsets[0]! + Math.floor((cluster * bits) / 8);
+  const keeping = (): LinkTable => {
+    const kept: LinkPage[] = [];
+    const page = (index: number): LinkPage | Promise<LinkPage> =>
+      kept[index] ?? load(index).then((links) => (kept[index] = links));
+    return { page, offsetOf, keeping };
   };
+  return { page: (index) => pages.get(index, undefined), offsetOf, keeping };
 }
 
 /**

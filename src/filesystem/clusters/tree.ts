@@ -4,6 +4,7 @@ import { CorruptError } from "../../errors.js";
 import type { NodeId, NodeTree, Usage } from "../filesystem.js";
 import { attributesOf, type Times } from "./attributes.js";
 import type { Allocation } from "./chain.js";
+import type { Claim, ClaimParser } from "./claims.js";
 import { contentsOf } from "./contents.js";
 import { clusterDirectory, type Directory, type EntryParser } from "./directory.js";
 import type { Heap } from "./heap.js";
@@ -19,10 +20,12 @@ export interface ClusterFormat<Node extends ClusterNode> {
   readonly readNode: (id: NodeId) => Promise<Node>;
   /** Absent of the root. */
   timesOf(node: Node): Times | undefined;
-  /** Of a root that is not in clusters. */
+  /** The root directory, if it is not in clusters; else `rootCluster` is its first. */
   readonly fixedRoot?: Directory;
-  /** Clusters of the file system's own, which are in no directory. */
-  readonly reserved?: readonly Allocation[];
+  readonly rootCluster: number;
+  readonly newClaimParser: () => ClaimParser;
+  /** The clusters of the file system's own tables, which are in no directory. */
+  readonly reserved?: readonly Claim[];
   usage(): Promise<Usage>;
 }
 
@@ -36,8 +39,12 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
   const { heap, fixedRoot } = format;
   const names = listing(heap, format.newParser, format.fold);
   const allocations = new LRUCache<NodeId, Allocation>({ max: ALLOCATIONS_KEPT });
-  const { newParser, readNode, reserved = [] } = format;
-  const own = owners({ heap, directory, newParser, readNode, reserved });
+  const own = owners({
+    heap,
+    newParser: format.newClaimParser,
+    root: fixedRoot ?? rootClaim(format.rootCluster),
+    reserved: format.reserved ?? [],
+  });
   let usage: Promise<Usage> | undefined;
 
   /** The clusters of `node`; of a file, as far as no other has them, too. */
@@ -70,7 +77,7 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
     root: ROOT_ID,
     async attributes(id) {
       const node = await format.readNode(id);
-      const size = node.size ?? (await directoryOf(node).reach()).size;
+      const size = node.size ?? (await directoryOf(node).reach(Infinity)).size;
       return attributesOf(heap, node, size, format.timesOf(node));
     },
     lookup: async (id, name) => names.find(await directory(id), name),
@@ -94,6 +101,10 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
       return usage;
     },
   };
+}
+
+function rootClaim(first: number): Claim {
+  return { first, wanted: Infinity, isContiguous: false, isDirectory: true };
 }
 
 function kindError({ volume }: Heap, { entryOffset, of }: ClusterNode, expected: string): CorruptError {

@@ -2,6 +2,7 @@
 import { nameFromUtf16 } from "../../bytes/utf16.js";
 import { CorruptError } from "../../errors.js";
 import { SLOT_SIZE, type Entry, type EntryParser } from "../clusters/directory.js";
+import { damagedEntryName, NO_NODE } from "../damaged-entry.js";
 import { checksum16 } from "./boot.js";
 import {
   Attribute,
@@ -30,16 +31,25 @@ export function slotCount(bytes: Buffer, at: number): number {
   return 1 + FileRecord.view(bytes, at).secondaryCount;
 }
 
-/** The file that these slots are; or what is wrong with them. */
-export function entrySet(
-  bytes: Buffer,
-): EntrySet | { readonly thing: string; readonly found: number; readonly expected: string } {
-  const file = FileRecord.view(bytes);
+/** What is wrong with an entry set. */
+export interface Complaint {
+  readonly thing: string;
+  readonly found: number;
+  readonly expected: string;
+}
+
+function countComplaint(secondaryCount: number): Complaint | undefined {
   const { least, most } = SECONDARIES;
-  if (file.secondaryCount < least || file.secondaryCount > most) {
-    const thing = "the number of a directory entry's further slots";
-    return { thing, found: file.secondaryCount, expected: `${least} to ${most}` };
-  }
+  if (secondaryCount >= least && secondaryCount <= most) return undefined;
+  const thing = "the number of a directory entry's further slots";
+  return { thing, found: secondaryCount, expected: `${least} to ${most}` };
+}
+
+/** The file that these slots are; or what is wrong with them. */
+export function entrySet(bytes: Buffer): EntrySet | Complaint {
+  const file = FileRecord.view(bytes);
+  const count = countComplaint(file.secondaryCount);
+  if (count !== undefined) return count;
   const sum = checksum16(bytes.subarray(0, slotCount(bytes, 0) * SLOT_SIZE), UNCHECKED);
   if (sum !== file.checksum) {
     return { thing: "the checksum of a directory entry", found: file.checksum, expected: `${sum}` };
@@ -65,34 +75,41 @@ export function entrySet(
   return { file, stream, name: nameFromUtf16(Buffer.concat(parts).subarray(0, nameLength * 2)) };
 }
 
-/** A parser of a directory's slots. `name` is what complaints call the volume. */
+/**
+ * A parser of a directory's slots. A set that is not right is one damaged entry; slots that belong to no set are passed over,
+ * as Linux does it (fs/exfat/dir.c, exfat_readdir). `name` is what error messages call the volume.
+ */
 export function entryParser(name: string): EntryParser {
+  /** The slots of the set that is being read; `wanted` of them make it whole. */
   let slots: Buffer[] = [];
   let wanted = 0;
   let first = { slot: 0, offset: 0 };
   let isEnd = false;
-  let problem: CorruptError | undefined;
 
-  const lost = (): void => {
+  const damaged = (nextSlot: number, complaint: Complaint): Entry => {
+    const problem = new CorruptError({ file: name, offset: first.offset, ...complaint });
+    return {
+      name: damagedEntryName(first.slot * SLOT_SIZE),
+      id: NO_NODE,
+      problem,
+      slot: first.slot,
+      nextSlot,
+    };
+  };
+
+  const skip = (entries: Entry[]): void => {
     if (slots.length > 0) {
-      problem ??= new CorruptError({
-        file: name,
-        offset: first.offset,
-        thing: "the number of a directory entry's slots",
-        found: slots.length,
-        expected: `${wanted}`,
-      });
+      const thing = "the number of a directory entry's slots";
+      const complaint = { thing, found: slots.length, expected: `${wanted}` };
+      entries.push(damaged(first.slot + slots.length, complaint));
     }
     slots = [];
   };
 
-  const complete = (nextSlot: number): Entry | undefined => {
+  const complete = (nextSlot: number): Entry => {
     const set = entrySet(Buffer.concat(slots));
     slots = [];
-    if ("thing" in set) {
-      problem ??= new CorruptError({ file: name, offset: first.offset, ...set });
-      return undefined;
-    }
+    if ("thing" in set) return damaged(nextSlot, set);
     const isDirectory = (set.file.attributes & Attribute.directory) !== 0;
     return {
       id: first.offset / SLOT_SIZE,
@@ -107,22 +124,24 @@ export function entryParser(name: string): EntryParser {
     get isEnd() {
       return isEnd;
     },
-    get problem() {
-      return problem;
-    },
-    skip: lost,
-    take(bytes, at, slot, offset) {
+    skip,
+    take(bytes, at, slot, offset, entries) {
       const type = bytes[at]!;
       const isPart = slots.length > 0 && isInUse(type) && isSecondary(type);
       if (!isPart) {
-        lost();
+        skip(entries);
         isEnd ||= type === EntryType.end;
-        if (type !== EntryType.file) return undefined;
-        wanted = slotCount(bytes, at);
+        if (type !== EntryType.file) return;
         first = { slot, offset };
+        wanted = slotCount(bytes, at);
+        const complaint = countComplaint(wanted - 1);
+        if (complaint !== undefined) {
+          entries.push(damaged(slot + 1, complaint));
+          return;
+        }
       }
       slots.push(Buffer.from(bytes.subarray(at, at + SLOT_SIZE)));
-      return slots.length === wanted ? complete(slot + 1) : undefined;
+      if (slots.length === wanted) entries.push(complete(slot + 1));
     },
   };
 }

@@ -17,11 +17,12 @@ import { clusterDirectory } from "../clusters/directory.js";
 import { clustersOf, nodeLimitOf, ROOT_ID } from "../clusters/node.js";
 import { clusterTree } from "../clusters/tree.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
+import { claimParser } from "./claims.js";
 import { entryParser } from "./entryset.js";
 import { factsOf } from "./facts.js";
 import { openMedium } from "./medium.js";
 import { readNode, timesOf } from "./node.js";
-import { findTables, reservedClusters, upCaseOf } from "./tables.js";
+import { findTables, reservedClaims, upCaseOf } from "./tables.js";
 import { usageOf } from "./usage.js";
 
 export const exfatDriver: FileSystemDriver = { name: "exfat", open };
@@ -29,7 +30,7 @@ export const exfatDriver: FileSystemDriver = { name: "exfat", open };
 async function open(volume: BlockSource, options: FileSystemOptions = {}): Promise<FileSystem | undefined> {
   const medium = await openMedium(volume, options);
   if (medium === undefined) return undefined;
-  const { heap } = medium;
+  const { heap, boot } = medium;
   const root = await readNode(medium, ROOT_ID);
   const tables = await findTables(medium, clusterDirectory(heap, root, clustersOf(heap, root)));
   const { upCase, warning } = await upCaseOf(medium, tables);
@@ -37,10 +38,12 @@ async function open(volume: BlockSource, options: FileSystemOptions = {}): Promi
     heap,
     fold: foldBy(upCase),
     newParser: () => entryParser(volume.name),
+    newClaimParser: () => claimParser(heap),
+    rootCluster: boot.rootCluster,
     readNode: (id) => readNode(medium, id),
     timesOf: (node) => timesOf(medium, node),
     usage: () => usageOf(medium, tables),
-    reserved: reservedClusters(medium, tables),
+    reserved: reservedClaims(medium, tables),
   });
   return { ...tree, nodeLimit: nodeLimitOf(volume), facts: factsOf(medium, tables, warning) };
 }

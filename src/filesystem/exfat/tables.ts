@@ -7,6 +7,7 @@ import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
 import { unicodeUpCase, type UpCase } from "../clusters/case.js";
 import { chain, type Allocation } from "../clusters/chain.js";
+import type { Claim } from "../clusters/claims.js";
 import { contentsOf } from "../clusters/contents.js";
 import { entriesOf, SLOT_SIZE, type Directory, type EntryParser } from "../clusters/directory.js";
 import type { Heap } from "../clusters/heap.js";
@@ -27,6 +28,11 @@ export interface Tables {
   readonly guid?: string;
 }
 
+const COLLECTED: readonly number[] = [EntryType.bitmap, EntryType.upCase, EntryType.guid, EntryType.label];
+
+/** Slots of the root directory in which the tables are looked for: format tools make them the first. */
+const TABLES_REACH = 2 ** 20;
+
 /** What is found up to the slots of both tables, and just behind them: format tools make these the first. */
 export async function findTables({ heap, isSecond }: Medium, root: Directory): Promise<Tables> {
   const found: { -readonly [K in keyof Tables]: Tables[K] } = {};
@@ -35,23 +41,23 @@ export async function findTables({ heap, isSecond }: Medium, root: Directory): P
     get isEnd() {
       return isEnd;
     },
-    problem: undefined,
     skip: () => undefined,
     take(bytes, at, _slot, offset) {
+      const type = bytes[at]!;
+      if (type === EntryType.end) isEnd = true;
+      if (!COLLECTED.includes(type)) return;
       const slot = Buffer.from(bytes.subarray(at, at + SLOT_SIZE));
       const record = TableRecord.view(slot);
-      if (record.type === EntryType.end) isEnd = true;
       if (record.type === EntryType.bitmap && ((record.flags & 1) !== 0) === isSecond)
         found.bitmap ??= { record, offset };
       if (record.type === EntryType.upCase) found.upCase ??= { record, offset };
       if (record.type === EntryType.guid) found.guid ??= GuidRecord.view(slot).guid;
       if (record.type === EntryType.label) found.label ??= labelOf(slot);
-      return undefined;
     },
   };
   try {
-    const parts = entriesOf(heap, root, collector, 0);
-    while ((found.bitmap === undefined || found.upCase === undefined) && !(await parts.next()).done);
+    for await (const { nextSlot } of entriesOf(heap, root, collector, 0))
+      if ((found.bitmap && found.upCase) !== undefined || nextSlot > TABLES_REACH) break;
   } catch (error) {
     if (!(error instanceof DiskError)) throw error; // whoever lists the directory hears of it
   }
@@ -75,15 +81,17 @@ export function tableSource({ heap }: Medium, table: Table, of: string): BlockSo
 }
 
 function tableClusters(heap: Heap, { record }: Table, of: string): Allocation {
-  return chain(heap, record.firstCluster, Math.ceil(record.size / heap.clusterSize), of);
+  return chain(heap, { first: record.firstCluster, wanted: Math.ceil(record.size / heap.clusterSize), of });
 }
 
-/** The clusters of both tables, which are no file's. */
-export function reservedClusters({ heap }: Medium, { bitmap, upCase }: Tables): Allocation[] {
-  return [
-    ...(bitmap ? [tableClusters(heap, bitmap, "allocation bitmap")] : []),
-    ...(upCase ? [tableClusters(heap, upCase, "up-case table")] : []),
-  ];
+/** The clusters of both tables, which belong to no file. */
+export function reservedClaims({ heap }: Medium, { bitmap, upCase }: Tables): Claim[] {
+  return [bitmap, upCase].flatMap((table) => {
+    if (table === undefined) return [];
+    const { firstCluster, size } = table.record;
+    const wanted = Math.ceil(size / heap.clusterSize);
+    return [{ first: firstCluster, wanted, isContiguous: false, isDirectory: false }];
+  });
 }
 
 /** Bytes: two for each unit of the basic plane. */

@@ -44,7 +44,8 @@ const LABEL_REACH = 2 ** 16;
 /** The label among the first entries of the root directory, where there is one. */
 export async function findLabel(medium: Medium, root: Directory): Promise<string | undefined> {
   try {
-    const { size } = await root.reach();
+    const { size } = await root.reach(LABEL_REACH);
+    if (size === 0) return undefined;
     for (const run of await root.runs(0, Math.min(size, LABEL_REACH))) {
       if (run.kind !== "at") return undefined;
       const bytes = await read(medium.heap.volume, run.offset, run.length);

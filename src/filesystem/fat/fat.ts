@@ -13,11 +13,12 @@
  */
 import type { BlockSource } from "../../extent/extent.js";
 import { unicodeFold } from "../clusters/case.js";
-import { chain } from "../clusters/chain.js";
 import { clusterDirectory, type Directory } from "../clusters/directory.js";
-import { nodeLimitOf, ROOT_ID } from "../clusters/node.js";
+import { withinVolume } from "../clusters/heap.js";
+import { clustersOf, nodeLimitOf, ROOT_ID } from "../clusters/node.js";
 import { clusterTree } from "../clusters/tree.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
+import { claimParser } from "./claims.js";
 import { factsOf, findLabel } from "./facts.js";
 import { openMedium, stateWarnings, type Medium } from "./medium.js";
 import { entryParser } from "./names.js";
@@ -29,22 +30,24 @@ export const fatDriver: FileSystemDriver = { name: "fat", open };
 async function open(volume: BlockSource, options: FileSystemOptions = {}): Promise<FileSystem | undefined> {
   const medium = await openMedium(volume, options);
   if (medium === undefined) return undefined;
-  const { heap, page } = medium;
-  const root = await rootOf(medium);
+  const { heap, boot, page } = medium;
+  const { root } = boot.geometry;
+  const directory = await rootOf(medium);
   const tree = clusterTree({
     heap,
     fold: unicodeFold,
-    newParser: () => entryParser(volume.name, page),
+    newParser: () => entryParser(page),
+    newClaimParser: () => claimParser(medium),
     readNode: (id) => readNode(medium, id),
     timesOf: (node) => timesOf(medium, node),
     usage: () => usageOf(medium),
-    ...("offset" in medium.boot.geometry.root && { fixedRoot: root }),
+    ...("cluster" in root ? { rootCluster: root.cluster } : { rootCluster: 0, fixedRoot: directory }),
   });
   const warnings = await stateWarnings(medium);
   return {
     ...tree,
     nodeLimit: nodeLimitOf(volume),
-    facts: factsOf(medium, await findLabel(medium, root), warnings),
+    facts: factsOf(medium, await findLabel(medium, directory), warnings),
   };
 }
 
@@ -53,12 +56,12 @@ async function rootOf(medium: Medium): Promise<Directory> {
   const { root } = boot.geometry;
   if ("cluster" in root) {
     const node = await readNode(medium, ROOT_ID);
-    return clusterDirectory(heap, node, chain(heap, root.cluster, heap.clusterCount, node.of));
+    return clusterDirectory(heap, node, clustersOf(heap, node));
   }
-  const size = Math.max(0, Math.min(root.size, heap.volume.size - root.offset));
   return {
     id: ROOT_ID,
-    reach: async () => ({ size }),
-    runs: async (offset, length) => [{ kind: "at", offset: root.offset + offset, length }],
+    reach: async () => ({ size: root.size }),
+    runs: async (offset, length) =>
+      withinVolume(heap.volume, root.offset + offset, length, "the root directory"),
   };
 }

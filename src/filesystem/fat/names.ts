@@ -1,7 +1,6 @@
 /** Long names out of their parts, short names out of a code page, and entries out of both. */
 import { nameFromUtf16 } from "../../bytes/utf16.js";
-import { CorruptError } from "../../errors.js";
-import { SLOT_SIZE, type Entry, type EntryParser } from "../clusters/directory.js";
+import { SLOT_SIZE, type EntryParser } from "../clusters/directory.js";
 import type { CodePage } from "./codepage.js";
 import { Attribute, Case, First, LongNameRecord, EntryRecord, NAME_SIZE, slotKind } from "./entry.js";
 
@@ -10,51 +9,52 @@ const LAST_PART = 0x40;
 const PART_UNITS = 13;
 const LONGEST_NAME = 255;
 
-/** A parser of a directory's slots. `file` is what complaints call the volume. */
-export function entryParser(file: string, page: CodePage): EntryParser {
+/**
+ * A parser of a directory's slots, which passes over what Linux passes over without a word: parts of long names that belong to no
+ * entry, and entries without any name (fs/fat/dir.c, __fat_readdir). Control characters are shown, as there.
+ */
+export function entryParser(page: CodePage): EntryParser {
   let long: LongName | undefined;
   let isEnd = false;
-  let problem: CorruptError | undefined;
 
   return {
     get isEnd() {
       return isEnd;
     },
-    get problem() {
-      return problem;
-    },
     skip() {
       long = undefined;
     },
-    take(bytes, at, slot, offset): Entry | undefined {
+    take(bytes, at, slot, offset, entries) {
       const kind = slotKind(bytes, at);
       if (kind === "name") {
         long = nextPart(long, bytes, at, slot);
-        return undefined;
+        return;
       }
       const complete = long?.left === 0 ? long : undefined;
       long = undefined; // whatever else this slot is: parts that do not lead up to their file are orphans
       isEnd ||= kind === "end";
-      if (kind !== "file") return undefined;
+      if (kind !== "file") return;
       const raw = bytes.subarray(at, at + NAME_SIZE);
       const short = shortName(page, raw, bytes[at + EntryRecord.fields.caseFlags.offset]!);
-      if (short === undefined) {
-        problem ??= nameError(file, offset, raw);
-        return undefined;
-      }
       const name = complete?.checksum === checksumOf(raw) ? longName(complete) : undefined;
+      if (name === undefined && short === undefined) return;
       const isDirectory = (bytes[at + EntryRecord.fields.attributes.offset]! & Attribute.directory) !== 0;
-      return {
+      entries.push({
         id: offset / SLOT_SIZE,
+        name: (name ?? short)!,
+        alias: name === undefined ? undefined : short,
         type: isDirectory ? "directory" : "file",
-        ...(name === undefined ? { name: short, slot } : { name, alias: short, slot: complete!.slot }),
+        slot: name === undefined ? slot : complete!.slot,
         nextSlot: slot + 1,
-      };
+      });
     },
   };
 }
 
 const SPACE = 0x20;
+
+/** Bytes of a short name without its extension. */
+const BASE_SIZE = 8;
 
 /** Parts of a long name, which are stored from the last to the first. */
 interface LongName {
@@ -96,12 +96,13 @@ export function checksumOf(name: Uint8Array): number {
   return sum;
 }
 
-/** "README.TXT" out of "README  TXT"; undefined where there is nothing, or a control character. */
+/** "README.TXT" out of "README  TXT"; undefined where there is nothing. */
 function shortName(page: CodePage, raw: Buffer, caseFlags: number): Buffer | undefined {
-  const base = trimmed(raw.subarray(0, 8));
+  if (isPlain(raw)) return plainName(raw, caseFlags);
+  const base = trimmed(raw.subarray(0, BASE_SIZE));
   if (base[0] === First.e5) base[0] = 0xe5;
-  const extension = trimmed(raw.subarray(8));
-  if (base.length + extension.length === 0 || hasControl(base) || hasControl(extension)) return undefined;
+  const extension = trimmed(raw.subarray(BASE_SIZE));
+  if (base.length + extension.length === 0) return undefined;
   const lowerBase = (caseFlags & Case.lowerBase) !== 0;
   const lowerExtension = (caseFlags & Case.lowerExtension) !== 0;
   if (extension.length === 0) return page.name(base, lowerBase);
@@ -109,8 +110,42 @@ function shortName(page: CodePage, raw: Buffer, caseFlags: number): Buffer | und
   return Buffer.concat(parts);
 }
 
-function hasControl(bytes: Buffer): boolean {
-  return bytes.some((byte) => byte < SPACE);
+/** Whether the name has letters, digits and a few signs only, which mean the same in every code page: most names have. */
+function isPlain(raw: Buffer): boolean {
+  for (let at = 0; at < NAME_SIZE; at++) {
+    const byte = raw[at]!;
+    const isOneOf = (byte >= DIGIT_0 && byte <= DIGIT_9) || (byte >= LETTER_A && byte <= LETTER_Z);
+    if (!isOneOf && byte !== SPACE && byte !== TILDE && byte !== UNDERSCORE && byte !== HYPHEN) return false;
+  }
+  return true;
+}
+
+const [HYPHEN, DIGIT_0, DIGIT_9, LETTER_A, LETTER_Z] = [0x2d, 0x30, 0x39, 0x41, 0x5a];
+const [UNDERSCORE, TILDE, DOT, LOWER_CASE] = [0x5f, 0x7e, 0x2e, 0x20];
+
+/** The same as `shortName` where the name is plain, without the objects in between. */
+function plainName(raw: Buffer, caseFlags: number): Buffer | undefined {
+  let baseLength = BASE_SIZE;
+  while (baseLength > 0 && raw[baseLength - 1] === SPACE) baseLength--;
+  let length = NAME_SIZE;
+  while (length > BASE_SIZE && raw[length - 1] === SPACE) length--;
+  const extensionLength = length - BASE_SIZE;
+  if (baseLength + extensionLength === 0) return undefined;
+  const name = Buffer.allocUnsafe(baseLength + (extensionLength > 0 ? 1 + extensionLength : 0));
+  copyCased(raw, 0, baseLength, name, 0, (caseFlags & Case.lowerBase) !== 0);
+  if (extensionLength > 0) {
+    name[baseLength] = DOT;
+    copyCased(raw, BASE_SIZE, length, name, baseLength + 1, (caseFlags & Case.lowerExtension) !== 0);
+  }
+  return name;
+}
+
+function copyCased(raw: Buffer, from: number, to: number, name: Buffer, at: number, isLower: boolean): void {
+  for (let next = from; next < to; next++) {
+    const byte = raw[next]!;
+    const isLetter = byte >= LETTER_A && byte <= LETTER_Z;
+    name[at + next - from] = isLower && isLetter ? byte | LOWER_CASE : byte;
+  }
 }
 
 /** A copy without the spaces at its end; mtools fills up with NULs, too, which end it for Linux as well. */
@@ -119,15 +154,4 @@ export function trimmed(bytes: Buffer): Buffer {
   let length = end < 0 ? bytes.length : end;
   while (length > 0 && bytes[length - 1] === SPACE) length--;
   return Buffer.from(bytes.subarray(0, length));
-}
-
-function nameError(file: string, offset: number, raw: Buffer): CorruptError {
-  const found = raw.toString("hex");
-  return new CorruptError({
-    file,
-    offset,
-    thing: "the name of a directory entry",
-    found,
-    expected: "characters",
-  });
 }

@@ -5,6 +5,7 @@ import { SLOT_SIZE } from "../clusters/directory.js";
 import { dosTime } from "../clusters/time.js";
 import { ROOT_ID, type ClusterNode } from "../clusters/node.js";
 import type { NodeId } from "../filesystem.js";
+import type { Geometry } from "./boot.js";
 import { Attribute, EntryRecord, slotKind } from "./entry.js";
 import type { Medium } from "./medium.js";
 
@@ -33,13 +34,11 @@ export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
   }
   const record = EntryRecord.view(bytes);
   const isDirectory = (record.attributes & Attribute.directory) !== 0;
-  // Elsewhere the upper half is not a cluster's: OS/2 kept a number of its own there.
-  const high = boot.geometry.width === 32 ? record.firstClusterHigh & 0x0fff : 0;
   return {
     id,
     of: `${isDirectory ? "directory" : "file"} at 0x${entryOffset.toString(16)}`,
     isDirectory,
-    firstCluster: high * 2 ** 16 + record.firstClusterLow,
+    firstCluster: firstClusterOf(boot.geometry, record),
     isContiguous: false,
     size: isDirectory ? undefined : record.size,
     validSize: record.size,
@@ -47,6 +46,13 @@ export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
     dosAttributes: record.attributes,
     record,
   };
+}
+
+/** The first cluster in `record`: 0 where the file has none. */
+export function firstClusterOf({ width }: Geometry, record: EntryRecord): number {
+  // Elsewhere the upper half is not a cluster's: OS/2 kept a number of its own there.
+  const high = width === 32 ? record.firstClusterHigh & 0x0fff : 0;
+  return high * 2 ** 16 + record.firstClusterLow;
 }
 
 /** Absent of the root. */

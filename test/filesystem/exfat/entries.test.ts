@@ -46,35 +46,63 @@ t.test("an entry set that crosses from one cluster to another is found by its nu
   }
 });
 
-t.test(
-  "sets whose checksum, number or order of slots is wrong are skipped, and the listing's end says so",
-  async (t) => {
-    const good = fileSet("good");
-    const changes: [change: (set: Buffer) => Buffer, RegExp][] = [
-      [(set) => (set.writeUInt8(set[40]! ^ 1, 40), set), /the checksum of a directory entry is/],
-      [(set) => ((set[1] = 1), resum(set)), /number of a directory entry's further slots is 1/],
-      [(set) => set.subarray(0, 64), /number of a directory entry's slots is 2, but must be 3/],
-      [(set) => ((set[64] = 0x41), set), /number of a directory entry's slots is 2, but must be 3/],
-      [(set) => ((set[32] = 0xc1), resum(set)), /type of a file's second slot is 193/],
-      [(set) => ((set[35] = 16), resum(set)), /length of a name is 16/],
-      [(set) => ((set[35] = 0), resum(set)), /length of a name is 0/],
-    ];
-    for (const [change, complaint] of changes) {
-      const image = new ExfatBuilder({ clusterCount: 100 });
-      image.growRoot(50, 40);
-      image.root(Buffer.concat([good, change(fileSet("bad")), fileSet("last")]));
-      const fs = await open(image);
-      const entries = await fs.list(fs.root, 0);
-      t.same(
-        entries.map(({ name }) => name.toString()),
-        ["good", "last"],
-      );
-      await t.rejects(fs.list(fs.root, entries.at(-1)!.cookie), complaint);
-      t.equal(await fs.lookup(fs.root, Buffer.from("LAST")), entries[1]!.id);
-      await t.rejects(fs.lookup(fs.root, Buffer.from("bad")), CorruptError);
-    }
-  },
-);
+t.test("a set whose checksum, number or order of slots is wrong is one damaged entry", async (t) => {
+  const good = fileSet("good");
+  const changes: [change: (set: Buffer) => Buffer, RegExp][] = [
+    [(set) => (set.writeUInt8(set[40]! ^ 1, 40), set), /the checksum of a directory entry is/],
+    [(set) => ((set[1] = 1), resum(set)), /number of a directory entry's further slots is 1/],
+    [(set) => set.subarray(0, 64), /number of a directory entry's slots is 2, but must be 3/],
+    [(set) => ((set[64] = 0x41), set), /number of a directory entry's slots is 2, but must be 3/],
+    [(set) => ((set[32] = 0xc1), resum(set)), /type of a file's second slot is 193/],
+    [(set) => ((set[35] = 16), resum(set)), /length of a name is 16/],
+    [(set) => ((set[35] = 0), resum(set)), /length of a name is 0/],
+  ];
+  for (const [change, complaint] of changes) {
+    const image = new ExfatBuilder({ clusterCount: 100 });
+    image.growRoot(50, 40);
+    image.root(Buffer.concat([good, change(fileSet("bad")), fileSet("last")]));
+    const fs = await open(image);
+    const entries = await listAll(fs, fs.root);
+    const [, damaged, last] = entries;
+    t.same(
+      entries.map(({ name, id }) => [name.toString(), id !== 0]),
+      [
+        ["good", true],
+        ["damaged-directory-entry-0xa0", false],
+        ["last", true],
+      ],
+    );
+    t.match(damaged!.problem!.message, complaint);
+    await t.rejects(fs.lookup(fs.root, damaged!.name), complaint);
+    t.equal(await fs.lookup(fs.root, Buffer.from("LAST")), last!.id);
+    await t.rejects(
+      fs.lookup(fs.root, Buffer.from("bad")),
+      CorruptError,
+      "the damaged one may have this name",
+    );
+    await t.rejects(fs.lookup(fs.root, Buffer.from("damaged-directory-entry-0xc0")), complaint);
+    t.same(
+      (await fs.list(fs.root, damaged!.cookie)).map(({ name }) => name.toString()),
+      ["last"],
+    );
+  }
+});
+
+t.test("a set that is cut off by the end of its directory is one damaged entry", async (t) => {
+  const image = new ExfatBuilder({ clusterCount: 100 });
+  const slots = Buffer.concat([...range(0, 5).map((i) => fileSet(`f${i}`)), fileSet("cut")]).subarray(0, 512);
+  image.put(slots, [60]);
+  image.root(fileSet("dir", { attributes: 0x10, firstCluster: 60, size: 512 }));
+  const fs = await open(image);
+  const dir = (await find(fs, "dir"))!;
+  const entries = await listAll(fs, dir);
+  t.same(
+    entries.map(({ name }) => name.toString()),
+    ["f0", "f1", "f2", "f3", "f4", "damaged-directory-entry-0x1e0"],
+  );
+  t.match(entries.at(-1)!.problem!.message, /number of a directory entry's slots is 1, but must be 3/);
+  await t.rejects(fs.lookup(dir, entries.at(-1)!.name), /number of a directory entry's slots is 1/);
+});
 
 t.test("deleted sets, vendors' slots and what follows the end are passed over", async (t) => {
   const image = new ExfatBuilder({ clusterCount: 100 });
