@@ -31,7 +31,7 @@ import { parseEntries } from "../../../src/volume/gpt/entries.js";
 import { parseHeader } from "../../../src/volume/gpt/header.js";
 import { parseMbr } from "../../../src/volume/mbr/sector.js";
 import { Warnings } from "../../../src/volume/warnings.js";
-import type { EntryParser } from "../../../src/filesystem/clusters/directory.js";
+import type { Entry, EntryParser } from "../../../src/filesystem/clusters/directory.js";
 
 export type Decode = (data: Buffer) => unknown;
 
@@ -71,7 +71,7 @@ export const decoders: Readonly<Record<string, Decode>> = {
     return fatBoot.implausible(bytes) ?? fatBoot.geometryOf(bytes, FILE, 0);
   },
   fatEntries: (data) => {
-    takeAll(fatNames.entryParser(FILE, codePage("437")!), data);
+    takeAll(fatNames.entryParser(codePage("437")!), data);
   },
   gptHeader: (data) => parseHeader(padded(data, 512), FILE, 512, 512),
   gptEntries: (data) =>
@@ -151,6 +151,8 @@ function ntfsIndex(data: Buffer): void {
 }
 
 function takeAll(parser: EntryParser, data: Buffer): void {
+  const entries: Entry[] = [];
   for (let at = 0; at + SLOT <= data.length && !parser.isEnd; at += SLOT)
-    parser.take(data, at, at / SLOT, at);
+    parser.take(data, at, at / SLOT, at, entries);
+  parser.skip(entries);
 }
