@@ -74,6 +74,16 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
         return take(entry);
       });
     },
+    parentInode(id) {
+      const { branch, inner } = at(id);
+      const tree = branch.tree();
+      // The root of a tree lies in another one.
+      if (tree instanceof Promise || inner === tree.root) return undefined;
+      const shift = (inode: number | undefined): number | undefined =>
+        inode === undefined ? undefined : inode + branch.inodeShift;
+      const inode = tree.parentInode?.(inner);
+      return inode instanceof Promise ? inode.then(shift) : shift(inode);
+    },
     async readLink(id) {
       const { branch, inner } = at(id);
       return (await branch.tree()).readLink(inner);

@@ -7,7 +7,14 @@ import { read } from "../../extent/read.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { Incompatible } from "./features.js";
 import { runsOf } from "./contents.js";
-import { blockChecksumFits, readEntries, type Chunk, type Entry, type EntryRules } from "./entry.js";
+import {
+  EntryRecord,
+  blockChecksumFits,
+  readEntries,
+  type Chunk,
+  type Entry,
+  type EntryRules,
+} from "./entry.js";
 import { INLINE_HEAD_SIZE, inlineData } from "./inline.js";
 import { InodeFlag, InodeRecord, type Inode } from "./inode.js";
 import { checksumError, DIRECTORY_BLOCK, type Medium } from "./medium.js";
@@ -86,6 +93,18 @@ export async function partWith(medium: Medium, inode: Inode, position: number): 
   medium.checked.set(offset, { inode: inode.number, first, depth: DIRECTORY_BLOCK, bytes: part.bytes });
   return part;
 }
+
+/** The inode number in the ".." entry of `part`; undefined if it is not the first part of a directory. */
+export function parentIn(part: Part): number | undefined {
+  if ("error" in part || part.position !== 0 || part.bytes.length < PARENT_END) return undefined;
+  const isParent = part.bytes.toString("latin1", PARENT_NAME, PARENT_END) === "..";
+  return isParent ? part.bytes.readUInt32LE(PARENT_ENTRY) : undefined;
+}
+
+/** Behind the entry for ".", which takes 12 bytes in every directory (fs/ext4/namei.c, ext4_init_dot_dotdot). */
+const PARENT_ENTRY = 12;
+const PARENT_NAME = PARENT_ENTRY + EntryRecord.size;
+const PARENT_END = PARENT_NAME + 2;
 
 /**
  * Calls `visit` for the entries of `part`, under the names that people see.

@@ -27,7 +27,7 @@ import type {
   Usage,
 } from "../filesystem.js";
 import { contentsOf } from "./contents.js";
-import { entriesOf, partsOf, type Part } from "./directory.js";
+import { entriesOf, parentIn, partsOf, type Part } from "./directory.js";
 import type { Entry } from "./entry.js";
 import { encryptedError } from "./encrypted.js";
 import { factsOf } from "./facts.js";
@@ -42,6 +42,7 @@ import {
   type Inode,
   type SoundInode,
 } from "./inode.js";
+import { inlineData } from "./inline.js";
 import type { Medium } from "./medium.js";
 import { namesOf } from "./names.js";
 import { openMedium } from "./open.js";
@@ -61,6 +62,9 @@ const INODE_CACHE_BYTES = 8 * 2 ** 20;
 
 /** Group descriptors that it keeps. */
 const GROUP_CACHE_COUNT = 2 ** 12;
+
+/** Directories whose parents are remembered while they are being listed. */
+const PARENTS_COUNT = 1000;
 
 /** Directories whose damage is remembered while they are being listed. */
 const DAMAGED_COUNT = 1000;
@@ -83,6 +87,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
   const inodes = new LRUCache<number, Inode>({
     max: Math.ceil(INODE_CACHE_BYTES / (medium.geometry.inodeSize + INODE_OVERHEAD)),
   });
+  const parents = new LRUCache<number, number>({ max: PARENTS_COUNT });
   const damaged = new LRUCache<number, DiskError>({ max: DAMAGED_COUNT });
   const own = ownInodes(medium);
   let usage: Promise<Usage> | undefined;
@@ -190,6 +195,8 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
           const damage = entriesOf(medium, inode, part, (entry) => {
             if (entry.position >= cookie) entries.push(listed(entry));
           });
+          const parent = parentIn(part);
+          if (parent !== undefined) parents.set(id, parent);
           if (damage !== undefined) damaged.set(id, damage);
           else passRest(entries, part);
         }
@@ -202,6 +209,11 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       const last = entries.at(-1);
       if (isEnd && damage === undefined && last !== undefined) entries[entries.length - 1] = asLast(last);
       return entries;
+    },
+    parentInode(id) {
+      const inode = inodes.get(id);
+      if (inode === undefined || (inode.flags & InodeFlag.inlineData) === 0) return parents.get(id);
+      return inlineData(medium, inode).readUInt32LE(0); // source: fs/ext4/inline.c, ext4_read_inline_dir
     },
     async readLink(id) {
       const inode = await inodeOfType(id, "symlink");

@@ -191,8 +191,13 @@ export function attributesOf(medium: Medium, inode: SoundInode): Attributes {
       largeFields.created.offset + 4 <= present
         ? timestamp(bytes, largeFields.created.offset, largeFields.createdExtra.offset, present)
         : undefined,
+    flags: flags & (type === "file" ? FLAGS_SHOWN_OF_FILES : FLAGS_SHOWN),
   };
 }
+
+/** Source: fs/ext4/ext4.h, EXT4_FL_USER_VISIBLE; fs/ext4/ioctl.c, ext4_fileattr_get, on FS_PROJINHERIT_FL. */
+const FLAGS_SHOWN = 0x725bdfff;
+const FLAGS_SHOWN_OF_FILES = FLAGS_SHOWN & ~0x20000000;
 
 /**
  * How many bytes of an inode are fields. One from before the extra fields has zeros there; ext4_iget then takes all

@@ -19,12 +19,13 @@ import { CorruptError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { damagedEntryPosition } from "../damaged-entry.js";
 import type { Attributes, FileSystem, FileSystemDriver, NodeId, Usage } from "../filesystem.js";
+import { residentValue, Type } from "./attribute.js";
 import { contentsOf } from "./contents.js";
 import { dataOf } from "./data.js";
 import { directoriesOf, ROOT_NUMBER, type Reference } from "./directory.js";
 import { factsOf } from "./facts.js";
 import { fileAt, type Attribute } from "./file.js";
-import { compareNames } from "./filename.js";
+import { compareNames, FileName } from "./filename.js";
 import { nodeIds } from "./ids.js";
 import { listingOf, NOWHERE } from "./listing.js";
 import { linksOf } from "./links.js";
@@ -162,6 +163,10 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
       const { file } = await nodeAt(id);
       return listing.list(file.record.number, cookie, limit);
     },
+    parentInode(id) {
+      const place = ids.placeOf(id);
+      return place.kind === "file" ? parentOf(medium, place.number) : undefined;
+    },
     async lend(id, cookie, take) {
       const { file } = await nodeAt(id);
       return listing.lend(file.record.number, cookie, take);
@@ -192,6 +197,15 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
       return usage;
     },
   };
+}
+
+/** The directory of file `number` by its own name, as far as that is in memory. */
+function parentOf({ files, volume }: Medium, number: number): number | undefined {
+  const record = files.get(number)?.record;
+  const name = record?.attributes.find(({ type, isResident }) => type === Type.fileName && isResident);
+  if (name === undefined) return undefined;
+  const { parentLow, parentHigh } = FileName.view(residentValue(name, volume.name));
+  return parentLow + parentHigh * 2 ** 32;
 }
 
 function nowhereError({ volume, mft }: Medium): CorruptError {

@@ -31,6 +31,8 @@ export interface TreeOperations extends Operations {
 
 export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
   const complain = complainer(log);
+  // The package does not say which user asks. A mount of an ordinary user is, as a rule, for that user alone.
+  const isRoot = process.geteuid?.() === 0;
   const open = new Map<number, BlockSource>();
   let lastHandle = 0;
 
@@ -71,7 +73,8 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
   const list = async (path: string): Promise<{ names: string[]; stats: Stat[] }> => {
     const id = await resolve(path);
     const names = [".", ".."];
-    const stats = [statOf(await tree.attributes(id)), UNKNOWN];
+    const parent = await resolve(path.slice(0, path.lastIndexOf("/")) || "/");
+    const stats = [statOf(await tree.attributes(id)), statOf(await tree.attributes(parent))];
     for (let cookie = 0; ;) {
       const entries = await tree.list(id, cookie);
       if (entries.length === 0) return { names, stats };
@@ -147,7 +150,8 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     },
     attributeNames(path, into, done) {
       answerCount(done, async () => {
-        const names = [...(await tree.extendedAttributes(await resolve(path))).keys()];
+        const all = [...(await tree.extendedAttributes(await resolve(path))).keys()];
+        const names = isRoot ? all : all.filter((name) => !name.startsWith("trusted."));
         return put(Buffer.from(names.map((name) => `${shownAttribute(name)}\0`).join("")), into);
       });
     },

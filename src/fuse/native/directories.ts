@@ -18,6 +18,7 @@ import { Opcode, ReadIn } from "../protocol/request.js";
 import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
 import { entryLender } from "./listing.js";
+import type { Parents } from "./parents.js";
 import type { Threads } from "./threads.js";
 
 /** FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR: the kernel keeps the entries, and what it has of them stays valid. */
@@ -63,6 +64,7 @@ export function serveDirectories(
   stateless: () => boolean,
   threads: Threads,
   ahead: Ahead,
+  parents: Parents,
 ): Directories {
   const lend = entryLender(tree);
 
@@ -150,7 +152,7 @@ export function serveDirectories(
     if (waiting.length > 0) await Promise.all(waiting);
     if (isFull && used === 0) return undefined;
     if (parentAt >= 0) {
-      const parent = await tree.parentInode?.(id);
+      const parent = await parents.inodeOf(id).catch(ignoreDiskError);
       if (parent !== undefined) writeDirentInode(page, parentAt, parent, plus);
     }
     if (used > 0) {
@@ -179,11 +181,13 @@ export function serveDirectories(
     const directories: NodeId[] = [];
     const files: NodeId[] = [];
     for (let index = 0; index < ids.length; index++) {
-      const id = ids[index]!;
-      if (id === NOT_AHEAD) continue;
-      if (types[index] === "file") files.push(id);
-      else if (types[index] === "directory") directories.push(id);
-      else if (types[index] === "symlink") links.push(id);
+      const child = ids[index]!;
+      if (child === NOT_AHEAD) continue;
+      if (types[index] === "file") files.push(child);
+      else if (types[index] === "directory") {
+        directories.push(child);
+        parents.set(child, id);
+      } else if (types[index] === "symlink") links.push(child);
     }
     ahead.learn(id, directories, files, isFirst);
   };

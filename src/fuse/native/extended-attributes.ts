@@ -1,9 +1,16 @@
-/** Extended attributes: GETXATTR, LISTXATTR. Both are asked with size 0 first, for the size alone. */
+/** Extended attributes: GETXATTR, LISTXATTR. A request with size 0 is for the size of the reply alone. */
 import { extendedAttribute, type NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
 import { GetxattrIn, nameAt, Opcode } from "../protocol/request.js";
 import type { Handlers, Outcome } from "./handler.js";
+
+/**
+ * Only CAP_SYS_ADMIN sees these, and the kernel refuses to read them to all others by itself (fs/xattr.c,
+ * xattr_permission). A request tells the user alone, who stands for the capability.
+ */
+const TRUSTED = "trusted.";
+const ROOT = 0;
 
 export function extendedAttributeHandlers(tree: NodeTree): Handlers {
   return {
@@ -13,9 +20,10 @@ export function extendedAttributeHandlers(tree: NodeTree): Handlers {
       const value = await extendedAttribute(tree, nodeId, name);
       return value === undefined ? Errno.ENODATA : sized(value, size);
     },
-    [Opcode.listxattr]: async (nodeId, request) => {
+    [Opcode.listxattr]: async (nodeId, request, _signal, uid) => {
       const { size } = GetxattrIn.view(request);
-      const names = [...(await tree.extendedAttributes(nodeId)).keys()];
+      const all = [...(await tree.extendedAttributes(nodeId)).keys()];
+      const names = uid === ROOT ? all : all.filter((name) => !name.startsWith(TRUSTED));
       return sized(Buffer.from(names.map((name) => `${name}\0`).join(""), "latin1"), size);
     },
   };

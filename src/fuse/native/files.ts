@@ -110,8 +110,6 @@ export function serveFiles(
       writeI64le(body(out), found, 0);
       return out;
     },
-
-    [Opcode.ioctl]: () => Errno.ENOTTY,
   };
   return {
     handlers,

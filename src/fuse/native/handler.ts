@@ -1,4 +1,4 @@
-/** One kind of request, answered. */
+/** The handler of one kind of request. */
 import type { StopSignal } from "../../extent/time-slice.js";
 import type { NodeId } from "../../filesystem/filesystem.js";
 
@@ -6,11 +6,16 @@ import type { NodeId } from "../../filesystem/filesystem.js";
 export type Outcome = Buffer | number;
 
 /**
- * `body` is what follows the header: borrowed, and gone at the handler's first `await`. `signal` is aborted when the request
- * has been interrupted, and its outcome is then dropped: a handler that loops gives up. Work that other requests
- * share does not look at it.
+ * `body` is what follows the header. It is borrowed, and invalid after the handler's first `await`. `signal` is aborted
+ * if the request is interrupted, and its outcome is then dropped: a handler that loops gives up. Work that other
+ * requests share does not look at it. `uid` is the user whose process makes the request.
  */
-export type Handler = (nodeId: NodeId, body: Buffer, signal: StopSignal) => Promise<Outcome> | Outcome;
+export type Handler = (
+  nodeId: NodeId,
+  body: Buffer,
+  signal: StopSignal,
+  uid: number,
+) => Promise<Outcome> | Outcome;
 
 /** By opcode. */
 export type Handlers = Readonly<Record<number, Handler>>;

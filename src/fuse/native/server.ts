@@ -15,9 +15,11 @@ import { InitIn, InterruptIn, nameAt, Opcode, ReadIn, RequestHeader } from "../p
 import { lookAhead } from "./ahead.js";
 import { serveDirectories } from "./directories.js";
 import { extendedAttributeHandlers } from "./extended-attributes.js";
+import { flagHandlers } from "./file-flags.js";
 import { serveFiles } from "./files.js";
 import type { Handlers, Outcome } from "./handler.js";
 import { interruptions } from "./interruptions.js";
+import { parentsIn, type Parents } from "./parents.js";
 import type { Threads } from "./threads.js";
 
 export interface Server {
@@ -66,16 +68,18 @@ export function serve(
     (id, isMilestone) => files.prepare(id, isMilestone),
     complain,
   );
+  const parents = parentsIn(tree);
   // Whoever may not come in is turned away at OPEN and OPENDIR.
   const can = (flag: number) => (): boolean => onlyFor === undefined && (flags & flag) !== 0;
   const files = serveFiles(tree, complain, buffers, can(InitFlag.noOpen), open, ahead);
-  const directories = serveDirectories(tree, complain, can(InitFlag.noOpendir), open, ahead);
+  const directories = serveDirectories(tree, complain, can(InitFlag.noOpendir), open, ahead, parents);
   const handlers: Handlers = {
     ...readOnlyHandlers,
-    ...nodeHandlers(tree),
+    ...nodeHandlers(tree, parents),
     ...files.handlers,
     ...directories.handlers,
     ...extendedAttributeHandlers(tree),
+    ...flagHandlers(tree),
     [Opcode.init]: (_, body) => {
       const request = InitIn.view(body);
       const greeting = greet(request);
@@ -98,7 +102,7 @@ export function serve(
   ): Promise<Outcome> => {
     if (onlyFor !== undefined && uid !== onlyFor && uid !== 0 && !ANYONE.has(opcode)) return Errno.EACCES;
     try {
-      return await (handlers[opcode]?.(nodeId, body, signal) ?? Errno.ENOSYS);
+      return await (handlers[opcode]?.(nodeId, body, signal, uid) ?? Errno.ENOSYS);
     } catch (error) {
       return complain(error);
     }
@@ -150,11 +154,14 @@ const ANYONE = new Set<number>([
   Opcode.readdirplus,
 ]);
 
-function nodeHandlers(tree: NodeTree): Handlers {
+function nodeHandlers(tree: NodeTree, parents: Parents): Handlers {
   return {
     [Opcode.lookup]: async (nodeId, body) => {
       const id = await tree.lookup(nodeId, nameAt(body, 0));
-      return id === undefined ? absentReply() : entryReply(id, await tree.attributes(id));
+      if (id === undefined) return absentReply();
+      const attributes = await tree.attributes(id);
+      if (attributes.type === "directory") parents.set(id, nodeId);
+      return entryReply(id, attributes);
     },
     [Opcode.getattr]: async (nodeId) => attributesReply(await tree.attributes(nodeId)),
     [Opcode.statx]: async (nodeId) => statxReply(await tree.attributes(nodeId)),

@@ -76,6 +76,8 @@ export function statxReply(attributes: Attributes): Buffer {
   const stat = new DataView(out.buffer, body(out).byteOffset + 32);
   writeU32le(stat, STATX_BASIC_STATS | (created === undefined ? 0 : STATX_BTIME), 0);
   writeU32le(stat, attributes.blockSize, 4);
+  writeU32le(stat, (attributes.flags ?? 0) & STATX_FLAGS, 8);
+  writeU32le(stat, attributes.flags === undefined ? 0 : STATX_FLAGS, 56);
   writeU32le(stat, attributes.linkCount, 16);
   writeU32le(stat, attributes.uid, 20);
   writeU32le(stat, attributes.gid, 24);
@@ -93,6 +95,12 @@ export function statxReply(attributes: Attributes): Buffer {
   writeU32le(stat, attributes.device?.minor ?? 0, 132);
   return out;
 }
+
+/**
+ * The flags that statx(2) knows, each the same bit as in FileFlags: compressed, immutable, append-only, no-dump,
+ * encrypted, verity. Linux 6.18 does not pass them on to programs (fs/fuse/dir.c, fuse_do_statx).
+ */
+const STATX_FLAGS = 0x100874;
 
 /** include/uapi/linux/stat.h */
 const STATX_BASIC_STATS = 0x7ff;

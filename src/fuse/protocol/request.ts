@@ -66,6 +66,9 @@ export const OpenIn = struct("fuse_open_in", 8, { flags: u32le(0) });
 /** `fuse_read_in`, for READ, READDIR and READDIRPLUS. */
 export const ReadIn = struct("fuse_read_in", 40, { handle: u64le(0), offset: u64le(8), size: u32le(16) });
 
+/** `fuse_ioctl_in`. */
+export const IoctlIn = struct("fuse_ioctl_in", 32, { command: u32le(12) });
+
 /** `fuse_lseek_in`: `whence` is SEEK_DATA (3) or SEEK_HOLE (4), the kernel does the others. */
 export const LseekIn = struct("fuse_lseek_in", 24, { offset: u64le(8), whence: u32le(16) });
 

@@ -47,6 +47,8 @@ export interface Kernel {
   readonly ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<Reply>;
   /** Interrupts the last request that was asked, or with `isNext` the one that will be asked next. */
   readonly interrupt: (isNext?: boolean) => void;
+  /** The same, as user `uid` asks. */
+  readonly askAs: (uid: number, opcode: number, node: number, ...body: Buffer[]) => Promise<Reply>;
 }
 
 /** The number of the first request. */
@@ -72,16 +74,16 @@ export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: numb
   };
   const server = serve(tree, log, () => undefined, threads, onlyFor);
   let unique = UNIQUE;
-  const headerOf = (opcode: number, node: number, length: number): Buffer =>
-    Buffer.concat([words32(40 + length, opcode), words64(unique, node), words32(1000, 1000, 4242, 0)]);
+  const headerOf = (opcode: number, node: number, length: number, uid = 1000): Buffer =>
+    Buffer.concat([words32(40 + length, opcode), words64(unique, node), words32(uid, uid, 4242, 0)]);
   const interrupt: Kernel["interrupt"] = (isNext = false) => {
     server.answered(Buffer.concat([headerOf(36, 0, 8), words64(isNext ? unique + 2n : unique)]));
   };
-  const ask: Kernel["ask"] = async (opcode, node, ...parts) => {
+  const askAs: Kernel["askAs"] = async (uid, opcode, node, ...parts) => {
     const body = Buffer.concat(parts);
     const own = (unique += 2n);
     // The request lies in a larger buffer, as a device's reader has it, and is gone when `answer` returns.
-    const request = Buffer.concat([headerOf(opcode, node, body.length), body, Buffer.alloc(100, 0x55)]);
+    const request = Buffer.concat([headerOf(opcode, node, body.length, uid), body, Buffer.alloc(100, 0x55)]);
     const answered = server.answer(request);
     request.fill(0xaa);
     const reply = await answered;
@@ -89,8 +91,9 @@ export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: numb
     if (reply.readBigUInt64LE(8) !== own) throw new Error("the reply is to another request");
     return { errno: -reply.readInt32LE(4), body: reply.subarray(16) };
   };
+  const ask: Kernel["ask"] = (opcode, node, ...parts) => askAs(1000, opcode, node, ...parts);
   await ask(26, 0, words32(7, 39, 131_072, flags), Buffer.alloc(48));
-  return { server, said, windows, offers, ask, interrupt };
+  return { server, said, windows, offers, ask, askAs, interrupt };
 }
 
 /** `fuse_attr` at `at`. */

@@ -1,0 +1,31 @@
+/** Which directory a directory lies in: what ".." shows. */
+import { LRUCache } from "lru-cache";
+import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
+
+/** Directories whose parents are remembered. */
+const PARENTS_KEPT = 2 ** 13;
+
+export interface Parents {
+  /** Records that directory `id` was listed or looked up in directory `parent`. */
+  set(id: NodeId, parent: NodeId): void;
+  /**
+   * The inode number that ".." of directory `id` shows: what the file system has on disk, or else that of the directory
+   * in which `id` was found. Undefined if neither is known any more.
+   */
+  inodeOf(id: NodeId): Promise<number | undefined>;
+}
+
+export function parentsIn(tree: NodeTree): Parents {
+  const parents = new LRUCache<NodeId, NodeId>({ max: PARENTS_KEPT });
+  return {
+    set(id, parent) {
+      parents.set(id, parent);
+    },
+    async inodeOf(id) {
+      const stored = await tree.parentInode?.(id);
+      if (stored !== undefined) return stored;
+      const parent = id === tree.root ? id : parents.get(id);
+      return parent === undefined ? undefined : (await tree.attributes(parent)).inode;
+    },
+  };
+}
