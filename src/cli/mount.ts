@@ -21,6 +21,7 @@ import { write } from "./output.js";
 interface Arguments extends DiskArguments {
   mountPoint: string;
   foreground: boolean;
+  quiet: boolean;
   allowOther: boolean;
   allowRoot: boolean;
   options: string[];
@@ -44,6 +45,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
         default: false,
         describe: "Serve until interrupted",
       })
+      .option("quiet", { type: "boolean", default: false, describe: "Print nothing once it is mounted" })
       .option("allow-other", { type: "boolean", default: false, describe: "Let all users see the mount" })
       .option("allow-root", { type: "boolean", default: false, describe: "Let root see the mount" })
       .option("options", {
@@ -89,6 +91,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
     } else {
       const { mountPoint, log, warnings } = await startMount(argv.mountPoint, prepare);
       for (const warning of warnings) await warn(warning);
+      if (argv.quiet) return;
       const sentence = `${argv.image} is mounted on ${mountPoint}; its log is ${log}`;
       await write(`${printSentence(sentence)}\n`);
     }

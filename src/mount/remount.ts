@@ -1,0 +1,44 @@
+/** `mount -o remount`: changing the flags that the kernel keeps for a mount, while it is served. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { DeniedError, HostError, MissingError } from "../errors.js";
+import { resolvePlace } from "./place.js";
+import { MOUNT_TYPE, readMountTable } from "./table.js";
+
+/** Options that can change: they are the kernel's own, and take back nothing of what a mount promises. */
+const CHANGEABLE =
+  /^(ro|nosuid|nodev|(no)?exec|(no)?(dir)?atime|(no)?relatime|(no)?strictatime|(no)?symfollow)$/;
+
+/** What mount(8) passes along of the mount as it is, and what has no meaning for a mount that is there. */
+const UNCHANGED =
+  /^(remount|(user|group)_id=.*|allow_other|default_permissions|max_read=.*|blksize=.*|dev|suid|defaults|(no)?auto|nofail|_netdev|x-.*|X-.*|users?|user=.*|comment=.*)$/;
+
+/**
+ * Changes the mount on `path` by `options`, those of mount(8) after `-o`.
+ * @throws {MissingError} if no vdisk is mounted there.
+ * @throws {DeniedError} for an option that cannot be changed.
+ */
+export async function remount(path: string, options: readonly string[]): Promise<void> {
+  const place = await resolvePlace(path);
+  const mounted = (await readMountTable()).findLast((entry) => entry.mountPoint === place);
+  if (mounted?.type !== MOUNT_TYPE) throw new MissingError({ file: path, thing: "no vdisk is mounted here" });
+  const changes = options.filter((option) => !UNCHANGED.test(option));
+  const refused = changes.find((option) => !CHANGEABLE.test(option));
+  if (refused !== undefined) {
+    throw new DeniedError({
+      file: path,
+      thing: `-o remount,${refused}: ${refused === "rw" ? "a mount of vdisk is read-only" : "this cannot be changed while it is mounted"}`,
+      hint: refused === "rw" ? "copy what you want to change" : "unmount it, and mount it with this option",
+    });
+  }
+  // -i: by mount(8) itself; it would run us again.
+  const list = ["remount", ...changes, "ro", "nosuid", "nodev"].join(",");
+  await promisify(execFile)("mount", ["-i", "-o", list, "--", place], {
+    env: { ...process.env, LC_ALL: "C" },
+  }).catch((error: unknown) => {
+    const complaint = String((error as { stderr?: string }).stderr ?? error).trim();
+    throw /only root|permi/i.test(complaint)
+      ? new DeniedError({ file: path, thing: "only root may change a mount" })
+      : new HostError({ file: path, thing: `cannot be remounted: ${complaint}` }, "EIO");
+  });
+}
