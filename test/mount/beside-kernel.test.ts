@@ -26,7 +26,7 @@ mkdir directory-i; for i in {1..300}; do mkdir many/directory-$i; done
 echo text > values; ln -s values link; cp /bin/true program
 setfattr -n user.one -v 1 values; setfattr -n trusted.two -v 2 values; setfattr -n security.three -v 3 values
 setfattr -n trusted.overlay.opaque -v y a; setfattr -h -n trusted.four -v 4 link
-setcap cap_net_raw+ep program; setfacl -m u:daemon:r values; setfacl -d -m u:daemon:r a
+setfattr -n security.capability -v 0sAQAAAgAgAAAAAAAAAAAAAAAAAAA= program; setfacl -m u:daemon:r values; setfacl -d -m u:daemon:r a
 for flag in i a d A S c; do chattr +$flag file-$flag; done; chattr +i directory-i; chattr +D a`;
 
 /** What `script` prints in each of the two mounts, sorted by line: the order of directories is their own affair. */
