@@ -5,6 +5,9 @@ import { CorruptError } from "../../errors.js";
 import type { Allocation } from "./chain.js";
 import { onVolume, trim, type Heap } from "./heap.js";
 
+/** Bytes that one call maps at most, so that it follows a bounded number of links. */
+const LONGEST_MAP = 2 ** 28;
+
 export interface ContentsFacts {
   /** What complaints call it: "file at 0x4a20", by its entry. */
   readonly of: string;
@@ -21,8 +24,10 @@ export function contentsOf(heap: Heap, allocation: Allocation, facts: ContentsFa
   const { of, size, validSize } = facts;
   const { volume, clusterSize } = heap;
   const name = `${volume.name} ${of}`;
-  return runSource(volume, name, size, async (offset, length) => {
-    const valid = Math.max(0, Math.min(length, validSize - offset));
+  return runSource(volume, name, size, async (offset, asked) => {
+    if (offset >= validSize) return asked > 0 ? [{ kind: "zero", length: asked }] : [];
+    const length = Math.min(asked, LONGEST_MAP);
+    const valid = Math.min(length, validSize - offset);
     const { count, problem } = await allocation.reach(Math.ceil((offset + valid) / clusterSize));
     const stored = Math.max(0, Math.min(valid, count * clusterSize - offset));
     const runs = stored > 0 ? await rangeOf(heap, allocation, offset, stored) : [];

@@ -2,6 +2,7 @@
  * The file allocation table: for each cluster the next one of its chain. It is read in pages, of which the last
  * used are kept, so that the table of a large volume is never in memory as a whole.
  */
+import { endianness } from "node:os";
 import { loadingCache } from "../../extent/loading.js";
 import { read } from "../../extent/read.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -96,22 +97,27 @@ const MARKS = { 12: 0xff7, 16: 0xfff7, 32: 0x0fff_fff7 } as const;
 
 /** `count` links out of the table's bytes. */
 export function decode(bytes: Buffer, width: LinkWidth, count: number): LinkPage {
-  const links = new Uint32Array(count);
-  if (width === "exfat") {
-    for (let i = 0; i < count; i++) links[i] = bytes.readUInt32LE(i * 4);
-    return links;
-  }
+  if (width === "exfat") return words(bytes, count);
   const bad = MARKS[width];
+  const links = width === 32 ? words(bytes, count) : new Uint32Array(count);
   for (let i = 0; i < count; i++) {
     const link =
       width === 12
         ? twelveBits(bytes, i)
         : width === 16
           ? bytes.readUInt16LE(i * 2)
-          : bytes.readUInt32LE(i * 4) & 0x0fff_ffff; // the upper four bits are reserved
+          : links[i]! & 0x0fff_ffff; // the upper four bits are reserved
     links[i] = link > bad ? Link.end : link === bad ? Link.bad : link;
   }
   return links;
+}
+
+/** The first `count` little-endian words of 32 bits. */
+function words(bytes: Buffer, count: number): Uint32Array {
+  const copy = Buffer.from(new ArrayBuffer(count * 4));
+  bytes.copy(copy);
+  if (endianness() === "BE") copy.swap32();
+  return new Uint32Array(copy.buffer);
 }
 
 /** Entry `index`: two of them share three bytes. The last one's second byte may be the table's last. */

@@ -1,6 +1,7 @@
 /** What statfs(2) would say; clusters in use are counted in the allocation bitmap. */
 import { CorruptError } from "../../errors.js";
 import { read } from "../../extent/read.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import type { Usage } from "../filesystem.js";
 import type { Medium } from "./medium.js";
 import { tableSource, type Tables } from "./tables.js";
@@ -9,7 +10,7 @@ import { tableSource, type Tables } from "./tables.js";
 const LONGEST_NAME = 255 * 3;
 
 /** Bytes of the bitmap that are read at a time. */
-const STEP = 2 ** 20;
+const STEP = 2 ** 18;
 
 /** @throws {DiskError} where the bitmap is missing, too short or cannot be read. */
 export async function usageOf(medium: Medium, { bitmap }: Tables): Promise<Usage> {
@@ -26,12 +27,19 @@ export async function usageOf(medium: Medium, { bitmap }: Tables): Promise<Usage
   }
   const source = tableSource(medium, bitmap, "allocation bitmap");
   let used = 0;
-  for (let at = 0; at < length; at += STEP) {
+  for (let at = 0; at < length;) {
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
+    const [extent] = await source.map(at, length - at);
+    if (extent?.kind === "zero") {
+      at += extent.length; // stored nowhere: nothing to read
+      continue;
+    }
     const bytes = await read(source, at, Math.min(STEP, length - at));
-    const isLast = at + bytes.length === length;
+    at += bytes.length;
     // The last byte may have bits behind the last cluster.
-    if (isLast && clusterCount % 8 > 0) bytes[bytes.length - 1]! &= (1 << (clusterCount % 8)) - 1;
-    for (const byte of bytes) used += BITS[byte]!;
+    if (at === length && clusterCount % 8 > 0) bytes[bytes.length - 1]! &= (1 << (clusterCount % 8)) - 1;
+    used += onesIn(bytes);
   }
   const free = clusterCount - used;
   return {
@@ -43,6 +51,12 @@ export async function usageOf(medium: Medium, { bitmap }: Tables): Promise<Usage
     freeFiles: 0,
     maximumNameLength: LONGEST_NAME,
   };
+}
+
+function onesIn(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; at < bytes.length; at++) count += BITS[bytes[at]!]!;
+  return count;
 }
 
 /** Ones in each byte. */

@@ -2,6 +2,7 @@
 import type { Zone } from "../../bytes/zone.js";
 import { DiskError, UnsupportedError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import { heapOn, type Heap } from "../clusters/heap.js";
 import { decode, linkTable, readTable } from "../clusters/table.js";
 import { zoneOf } from "../clusters/time.js";
@@ -89,15 +90,18 @@ export async function stateWarnings({ heap: { volume }, boot }: Medium): Promise
 async function differences(volume: BlockSource, { geometry }: Boot): Promise<string[]> {
   const { width, fatOffsets, clusterCount } = geometry;
   const count = clusterCount + 2;
-  const links = await Promise.all(
-    fatOffsets.map(async (offset) =>
-      decode(await readTable(volume, offset, Math.ceil((count * width) / 8)), width, count),
-    ),
-  );
-  const [first, ...others] = links;
-  const differing = new Set(
-    others.flatMap((other) => [...first!.keys()].filter((at) => first![at] !== other[at])),
-  );
+  const length = Math.ceil((count * width) / 8);
+  const first = await readTable(volume, fatOffsets[0]!, length);
+  const links = decode(first, width, count);
+  const differing = new Set<number>();
+  for (const offset of fatOffsets.slice(1)) {
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
+    const bytes = await readTable(volume, offset, length);
+    if (bytes.equals(first)) continue; // as a rule
+    const others = decode(bytes, width, count);
+    for (let at = 0; at < count; at++) if (links[at] !== others[at]) differing.add(at);
+  }
   return differing.size === 0
     ? []
     : [`the copies of the FAT differ in ${differing.size} of ${count} entries; the first is used`];
