@@ -1,7 +1,7 @@
 /** The clusters that the slots of a directory claim. */
-import type { Claim, ClaimParser } from "../clusters/claims.js";
-import { SLOT_SIZE } from "../clusters/directory.js";
-import type { Heap } from "../clusters/heap.js";
+import type { Claim, ClaimParser } from "../fat-common/claims.js";
+import { SLOT_SIZE } from "../fat-common/directory.js";
+import type { Heap } from "../fat-common/heap.js";
 import { Attribute, EntryType, isInUse, isSecondary, NO_FAT_CHAIN, SECONDARIES } from "./entry.js";
 import { entrySet, slotCount } from "./entryset.js";
 

@@ -1,6 +1,6 @@
 /** The slots of a directory, of which several make a file. Source: Microsoft exFAT specification (2019), sections 6, 7. */
 import { guid, span, struct, u16le, u32le, u64le, u8, type ViewOf } from "../../bytes/struct.js";
-import { SLOT_SIZE } from "../clusters/directory.js";
+import { SLOT_SIZE } from "../fat-common/directory.js";
 
 /** EntryType; without the bit InUse, the slot is a deleted one's. */
 export const EntryType = {

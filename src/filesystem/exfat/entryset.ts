@@ -1,7 +1,7 @@
 /** Entry sets: the slots of one file, which a checksum holds together. */
 import { nameFromUtf16 } from "../../bytes/utf16.js";
 import { CorruptError } from "../../errors.js";
-import { SLOT_SIZE, type Entry, type EntryParser } from "../clusters/directory.js";
+import { SLOT_SIZE, type Entry, type EntryParser } from "../fat-common/directory.js";
 import { damagedEntryName, NO_NODE } from "../damaged-entry.js";
 import { checksum16 } from "./boot.js";
 import {

@@ -3,19 +3,19 @@
  *
  * The boot region (boot.ts, medium.ts) gives the geometry. Directories are files of slots (entry.ts), of which several
  * make an entry set (entryset.ts); a node's number is its set's place (node.ts). The root directory has the bitmap
- * and the up-case table as well (tables.ts, usage.ts). Clusters, chains and directories as in FAT: ../clusters/.
+ * and the up-case table as well (tables.ts, usage.ts). Clusters, chains and directories as in FAT: ../fat-common/.
  *
  * Specification: Microsoft exFAT specification (2019).
  *
  * Not done: deleted entries are not shown; access control lists of Windows CE and vendors' own entries are passed
  * over; of TexFAT, the FAT that is in use is read; volumes of more than 32 TiB are refused. Clusters that several
- * files have are found on volumes of up to 2^24 of them only.
+ * files have are found on volumes with at most 2^24 of them, 2^20 directory slots and 2^15 directories.
  */
 import type { BlockSource } from "../../extent/extent.js";
-import { foldBy } from "../clusters/case.js";
-import { clusterDirectory } from "../clusters/directory.js";
-import { clustersOf, nodeLimitOf, ROOT_ID } from "../clusters/node.js";
-import { clusterTree } from "../clusters/tree.js";
+import { foldBy } from "../fat-common/case.js";
+import { clusterDirectory } from "../fat-common/directory.js";
+import { clustersOf, nodeLimitOf, ROOT_ID } from "../fat-common/node.js";
+import { clusterTree } from "../fat-common/tree.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
 import { claimParser } from "./claims.js";
 import { entryParser } from "./entryset.js";

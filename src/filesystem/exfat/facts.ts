@@ -1,5 +1,5 @@
 /** What `info` prints of a file system. */
-import { serialText } from "../clusters/serial.js";
+import { serialText } from "../fat-common/serial.js";
 import type { FileSystemFacts } from "../filesystem.js";
 import type { Medium } from "./medium.js";
 import type { Tables } from "./tables.js";

@@ -3,11 +3,11 @@ import type { Zone } from "../../bytes/zone.js";
 import { DiskError, UnsupportedError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
-import { SLOT_SIZE } from "../clusters/directory.js";
-import { heapOn, type Heap } from "../clusters/heap.js";
-import { isRemainder } from "../clusters/remains.js";
-import { linkTable } from "../clusters/table.js";
-import { zoneOf } from "../clusters/time.js";
+import { SLOT_SIZE } from "../fat-common/directory.js";
+import { heapOn, type Heap } from "../fat-common/heap.js";
+import { isRemainder } from "../fat-common/remains.js";
+import { linkTable } from "../fat-common/table.js";
+import { zoneOf } from "../fat-common/time.js";
 import { NODE_ID_LIMIT, type FileSystemOptions } from "../filesystem.js";
 import { BootSector, checkedBoot, isBootSector, REGION_SECTORS, regionFits, VolumeFlag } from "./boot.js";
 

@@ -1,12 +1,12 @@
 /** Files and directories by number: the place of a node's first slot in the volume, in slots. */
 import type { Timestamp } from "../../bytes/time.js";
 import { CorruptError } from "../../errors.js";
-import type { Times } from "../clusters/attributes.js";
-import { SLOT_SIZE } from "../clusters/directory.js";
-import { clusterOffset, FIRST_CLUSTER, holds } from "../clusters/heap.js";
-import { PAGE_CLUSTERS } from "../clusters/table.js";
-import { dosTime } from "../clusters/time.js";
-import { ROOT_ID, type ClusterNode } from "../clusters/node.js";
+import type { Times } from "../fat-common/attributes.js";
+import { SLOT_SIZE } from "../fat-common/directory.js";
+import { clusterOffset, FIRST_CLUSTER, holds } from "../fat-common/heap.js";
+import { PAGE_CLUSTERS } from "../fat-common/table.js";
+import { dosTime } from "../fat-common/time.js";
+import { ROOT_ID, type ClusterNode } from "../fat-common/node.js";
 import type { NodeId } from "../filesystem.js";
 import { Attribute, EntryType, NO_FAT_CHAIN, StreamRecord, type FileRecord } from "./entry.js";
 import { entrySet, slotCount, type EntrySet } from "./entryset.js";

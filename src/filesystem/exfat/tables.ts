@@ -5,12 +5,12 @@
 import { DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
-import { unicodeUpCase, type UpCase } from "../clusters/case.js";
-import { chain, type Allocation } from "../clusters/chain.js";
-import type { Claim } from "../clusters/claims.js";
-import { contentsOf } from "../clusters/contents.js";
-import { entriesOf, SLOT_SIZE, type Directory, type EntryParser } from "../clusters/directory.js";
-import type { Heap } from "../clusters/heap.js";
+import { unicodeUpCase, type UpCase } from "../fat-common/case.js";
+import { chain, type Allocation } from "../fat-common/chain.js";
+import type { Claim } from "../fat-common/claims.js";
+import { contentsOf } from "../fat-common/contents.js";
+import { entriesOf, SLOT_SIZE, type Directory, type EntryParser } from "../fat-common/directory.js";
+import type { Heap } from "../fat-common/heap.js";
 import { checksum32 } from "./boot.js";
 import { EntryType, GuidRecord, LabelRecord, TableRecord } from "./entry.js";
 import type { Medium } from "./medium.js";

@@ -1,6 +1,6 @@
 /** The clusters that the slots of a directory claim. */
 import { Attribute, EntryRecord, slotKind } from "./entry.js";
-import type { ClaimParser } from "../clusters/claims.js";
+import type { ClaimParser } from "../fat-common/claims.js";
 import type { Medium } from "./medium.js";
 import { firstClusterOf } from "./node.js";
 

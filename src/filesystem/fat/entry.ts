@@ -1,6 +1,6 @@
 /** A directory's slots: a file, a part of a long name, a label. Source: Microsoft FAT specification (2005), section 6. */
 import { span, struct, u16le, u32le, u8, type ViewOf } from "../../bytes/struct.js";
-import { SLOT_SIZE } from "../clusters/directory.js";
+import { SLOT_SIZE } from "../fat-common/directory.js";
 
 export const EntryRecord = struct("FAT directory entry", SLOT_SIZE, {
   name: span(0x00, 11),

@@ -1,8 +1,8 @@
 /** What `info` prints of a file system: its label is the root directory's, as Windows shows it. */
 import { DiskError } from "../../errors.js";
 import { read } from "../../extent/read.js";
-import { SLOT_SIZE, type Directory } from "../clusters/directory.js";
-import { serialText } from "../clusters/serial.js";
+import { SLOT_SIZE, type Directory } from "../fat-common/directory.js";
+import { serialText } from "../fat-common/serial.js";
 import type { FileSystemFacts } from "../filesystem.js";
 import { BootSector32 } from "./boot.js";
 import { First, NAME_SIZE, slotKind } from "./entry.js";

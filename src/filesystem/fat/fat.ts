@@ -3,20 +3,20 @@
  *
  * The boot sector (probe.ts, boot.ts, floppy.ts) gives the geometry and is checked against the rest (medium.ts).
  * Directories are files of slots (entry.ts), of which several make a name (names.ts, codepage.ts); a node's number is
- * its entry's place (node.ts). Clusters, chains and directories as exFAT has them, too: ../clusters/.
+ * its entry's place (node.ts). Clusters, chains and directories as exFAT has them, too: ../fat-common/.
  *
  * Specification: Microsoft FAT specification (2005), Microsoft Extensible Firmware Initiative FAT32 specification
  * (fatgen103, 2000); Linux's fs/fat/ of 6.12 where those are silent.
  *
  * Not done: deleted entries are not shown; extended attributes of OS/2 (EA DATA. SF), FAT+ and volumes compressed by
- * DoubleSpace are not read. Clusters that several files have are found on volumes of up to 2^24 of them only.
+ * DoubleSpace are not read. Clusters that several files have are found on volumes with at most 2^24 of them, 2^20 directory slots and 2^15 directories.
  */
 import type { BlockSource } from "../../extent/extent.js";
-import { unicodeFold } from "../clusters/case.js";
-import { clusterDirectory, type Directory } from "../clusters/directory.js";
-import { withinVolume } from "../clusters/heap.js";
-import { clustersOf, nodeLimitOf, ROOT_ID } from "../clusters/node.js";
-import { clusterTree } from "../clusters/tree.js";
+import { unicodeFold } from "../fat-common/case.js";
+import { clusterDirectory, type Directory } from "../fat-common/directory.js";
+import { withinVolume } from "../fat-common/heap.js";
+import { clustersOf, nodeLimitOf, ROOT_ID } from "../fat-common/node.js";
+import { clusterTree } from "../fat-common/tree.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
 import { claimParser } from "./claims.js";
 import { factsOf, findLabel } from "./facts.js";

@@ -1,6 +1,6 @@
 /** Long names out of their parts, short names out of a code page, and entries out of both. */
 import { nameFromUtf16 } from "../../bytes/utf16.js";
-import { SLOT_SIZE, type EntryParser } from "../clusters/directory.js";
+import { SLOT_SIZE, type EntryParser } from "../fat-common/directory.js";
 import type { CodePage } from "./codepage.js";
 import { Attribute, Case, First, LongNameRecord, EntryRecord, NAME_SIZE, slotKind } from "./entry.js";
 

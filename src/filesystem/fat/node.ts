@@ -1,9 +1,9 @@
 /** Files and directories by number: the place of a node's entry in the volume, in slots. */
 import { CorruptError } from "../../errors.js";
-import type { Times } from "../clusters/attributes.js";
-import { SLOT_SIZE } from "../clusters/directory.js";
-import { dosTime } from "../clusters/time.js";
-import { ROOT_ID, type ClusterNode } from "../clusters/node.js";
+import type { Times } from "../fat-common/attributes.js";
+import { SLOT_SIZE } from "../fat-common/directory.js";
+import { dosTime } from "../fat-common/time.js";
+import { ROOT_ID, type ClusterNode } from "../fat-common/node.js";
 import type { NodeId } from "../filesystem.js";
 import type { Geometry } from "./boot.js";
 import { Attribute, EntryRecord, slotKind } from "./entry.js";

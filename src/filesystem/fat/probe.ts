@@ -13,7 +13,7 @@ import {
   implausible,
   type Geometry,
 } from "./boot.js";
-import { isRemainder } from "../clusters/remains.js";
+import { isRemainder } from "../fat-common/remains.js";
 import { floppyBlock } from "./floppy.js";
 
 export interface Boot {

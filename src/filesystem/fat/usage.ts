@@ -1,7 +1,7 @@
 /** What statfs(2) would say; free clusters are counted in the FAT, since FSInfo's figure is often out of date. */
 import { yieldIfDue } from "../../extent/time-slice.js";
-import { PAGE_CLUSTERS, linkTable, Link } from "../clusters/table.js";
-import { FIRST_CLUSTER } from "../clusters/heap.js";
+import { PAGE_CLUSTERS, linkTable, Link } from "../fat-common/table.js";
+import { FIRST_CLUSTER } from "../fat-common/heap.js";
 import type { Usage } from "../filesystem.js";
 import type { Medium } from "./medium.js";
 

@@ -31,7 +31,7 @@ import { parseEntries } from "../../../src/volume/gpt/entries.js";
 import { parseHeader } from "../../../src/volume/gpt/header.js";
 import { parseMbr } from "../../../src/volume/mbr/sector.js";
 import { Warnings } from "../../../src/volume/warnings.js";
-import type { Entry, EntryParser } from "../../../src/filesystem/clusters/directory.js";
+import type { Entry, EntryParser } from "../../../src/filesystem/fat-common/directory.js";
 
 export type Decode = (data: Buffer) => unknown;
 
