@@ -1,15 +1,15 @@
 /** What is mounted now: the host's mount table, together with what the mounts' processes have written down. */
 import { platform } from "node:os";
-import { isRunning, startOf } from "./process.js";
-import { readRecords, type MountRecord } from "./state.js";
+import { isServing, probe } from "./serving.js";
+import { readRecords } from "./state.js";
 import { MOUNT_TYPE, readMountTable } from "./table.js";
 
 export interface Mount {
   readonly mountPoint: string;
   readonly image: string;
   /**
-   * "served"; "dead" where its process has ended and whoever touches it gets an error; "detached" where it is mounted
-   * no more, but files of it are still open; "unknown" where it is another user's, and nothing more is to be seen.
+   * "served"; "dead" if its process has ended, and every access to it is an error; "detached" if it is no longer mounted,
+   * but files of it are still open; "unknown" if it is another user's, or its process cannot be seen from here.
    */
   readonly state: "served" | "dead" | "detached" | "unknown";
   /** Who mounted it. */
@@ -33,22 +33,16 @@ export async function listMounts(): Promise<Mount[]> {
     records.delete(mountPoint);
     const owner = uid === undefined ? {} : { uid };
     if (record === undefined) mounts.push({ mountPoint, image: source, state: "unknown", ...owner });
-    else mounts.push({ ...record, state: isServing(record) ? "served" : "dead", ...owner });
+    else {
+      const serving = isServing(record) ?? (await probe(mountPoint));
+      const state = serving === undefined ? "unknown" : serving ? "served" : "dead";
+      mounts.push({ ...record, state, ...owner });
+    }
   }
   for (const record of records.values()) {
     // Where the mount table does not tell which mounts are ours, the records do.
     const state = platform() === "linux" ? "detached" : "served";
-    if (isServing(record)) mounts.push({ ...record, state, uid: process.getuid!() });
+    if (isServing(record) === true) mounts.push({ ...record, state, uid: process.getuid!() });
   }
   return mounts.sort((a, b) => (a.mountPoint < b.mountPoint ? -1 : 1));
-}
-
-/** Seconds by which the clock may have been set back since. */
-const CLOCK_SLACK = 60;
-
-/** Whether the process that wrote `record` is still there; another may have its number by now. */
-function isServing({ pid, since }: MountRecord): boolean {
-  if (!isRunning(pid)) return false;
-  const started = startOf(pid);
-  return started === undefined || since === undefined || started <= Date.parse(since) / 1000 + CLOCK_SLACK;
 }

@@ -1,5 +1,5 @@
 /** Other processes of the host. */
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 
 /** Whether the process `pid` is there and has not ended. */
 export function isRunning(pid: number): boolean {
@@ -9,6 +9,15 @@ export function isRunning(pid: number): boolean {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   return statOf(pid)?.[0] !== "Z"; // ended, but nobody has waited for it
+}
+
+/** The PID namespace of this process, in which alone its number means it; undefined if the host has none. */
+export function pidNamespace(): string | undefined {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    return undefined;
+  }
 }
 
 /** Ticks of the kernel's clock for user space (USER_HZ), the same on all that Node runs on. */

@@ -8,6 +8,7 @@ import type { Admission } from "../machine/admission.js";
 import type { DiskState } from "../machine/machine.js";
 import { openDisk } from "../tree/disk.js";
 import { checkMountPoint } from "./place.js";
+import { pidNamespace } from "./process.js";
 import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } from "./state.js";
 
 export interface MountRequest {
@@ -80,7 +81,15 @@ export async function serveMount(
     }
     const { path: image } = disk;
     const since = new Date().toISOString();
-    const record = { pid: process.pid, image, mountPoint, backend: backend.name, log: files.log, since };
+    const record = {
+      pid: process.pid,
+      pidNamespace: pidNamespace(),
+      image,
+      mountPoint,
+      backend: backend.name,
+      log: files.log,
+      since,
+    };
     // Until here there is nothing to undo: a signal just ends the process.
     const interruption = catchSignals();
     try {

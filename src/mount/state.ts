@@ -22,6 +22,8 @@ import { isRunning } from "./process.js";
 /** A mount that is being served. */
 export interface MountRecord {
   readonly pid: number;
+  /** The PID namespace that `pid` belongs to. */
+  readonly pidNamespace?: string | undefined;
   readonly image: string;
   readonly mountPoint: string;
   readonly backend: string;

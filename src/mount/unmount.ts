@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DeniedError, HostError, isErrnoException, MissingError } from "../errors.js";
 import { resolvePlace } from "./place.js";
-import { isRunning } from "./process.js";
-import { readRecord, removeRecord, stateFiles } from "./state.js";
+import { isServing } from "./serving.js";
+import { readRecord, removeRecord, stateFiles, type MountRecord } from "./state.js";
 import { MOUNT_TYPE, readMountTable } from "./table.js";
 
 /** How long the serving process may take to close its image once it is unmounted, in milliseconds. */
@@ -27,8 +27,10 @@ export async function unmount(path: string, lazy: boolean): Promise<void> {
   await detach(path, place, lazy);
   const files = await stateFiles(place);
   const record = await readRecord(files.record);
-  if (record?.mountPoint === place && !lazy) await waitForEnd(record.pid);
-  if (record?.mountPoint === place && !isRunning(record.pid)) await removeRecord(files.record);
+  if (record?.mountPoint !== place) return;
+  if (!lazy) await waitForEnd(record);
+  // A process that cannot be seen may still serve open files of a mount that was detached lazily, and no other.
+  if ((isServing(record) ?? lazy) === false) await removeRecord(files.record);
 }
 
 async function detach(path: string, place: string, lazy: boolean): Promise<void> {
@@ -70,6 +72,6 @@ function unmountCommands(place: string, lazy: boolean): string[][] {
   return ["fusermount3", "fusermount"].map((program) => [program, ...options, "--", place]);
 }
 
-async function waitForEnd(pid: number): Promise<void> {
-  for (let waited = 0; waited < PATIENCE && isRunning(pid); waited += 10) await sleep(10);
+async function waitForEnd(record: MountRecord): Promise<void> {
+  for (let waited = 0; waited < PATIENCE && isServing(record) === true; waited += 10) await sleep(10);
 }

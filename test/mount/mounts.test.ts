@@ -1,4 +1,5 @@
 /** What `vdisk list --mounts` tells, against what really is mounted. */
+import { spawn } from "node:child_process";
 import { copyFileSync, openSync, closeSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -53,6 +54,45 @@ t.test(
     }
   },
 );
+
+t.test("a mount of another PID namespace is served as long as it answers, and dead afterwards", async (t) => {
+  const { home, vdisk, mounts } = host(t);
+  const [outer, inner] = [place(t), place(t)];
+  t.equal((await vdisk("mount", BASE, outer)).code, 0);
+  // All processes of a PID namespace end with its first.
+  const script = `${process.execPath} ${VDISK} mount ${BASE} ${inner} && exec sleep 600`;
+  const container = spawn("unshare", ["-pf", "--kill-child", "sh", "-c", script], {
+    env: { ...process.env, XDG_STATE_HOME: home, NODE_OPTIONS: "" },
+    stdio: "ignore",
+  });
+  t.teardown(() => container.kill("SIGKILL"));
+  for (let waited = 0; waited < 20_000 && (await mounts(inner)).length === 0; waited += 100) await sleep(100);
+  const list = `import { listMounts } from "${new URL("../../dist/mount/mounts.js", import.meta.url).href}";
+    console.log(JSON.stringify(await listMounts()))`;
+  const inside = async (): Promise<[string, string][]> => {
+    const node = [process.execPath, "--input-type=module", "-e", list];
+    const { stdout } = await run("unshare", ["-pf", "--mount-proc", ...node], { XDG_STATE_HOME: home });
+    return (JSON.parse(stdout) as Mount[])
+      .filter(({ mountPoint }) => [inner, outer].includes(mountPoint))
+      .map(({ mountPoint, state }) => [mountPoint, state]);
+  };
+  const sorted = (...states: [string, string][]): [string, string][] =>
+    states.sort(([a], [b]) => (a < b ? -1 : 1));
+  t.same(
+    (await mounts(inner, outer)).map(({ state }) => state),
+    ["served", "served"],
+  );
+  t.same(await inside(), sorted([outer, "served"], [inner, "served"]));
+  container.kill("SIGKILL");
+  process.kill((await mounts(outer))[0]!.pid!, "SIGKILL");
+  await sleep(500);
+  t.same(
+    (await mounts(inner, outer)).map(({ state }) => state),
+    ["dead", "dead"],
+  );
+  t.same(await inside(), sorted([outer, "dead"], [inner, "dead"]));
+  for (const folder of [outer, inner]) t.equal((await vdisk("unmount", folder)).code, 0);
+});
 
 t.test("a mount whose process was killed is dead, one whose files are still open is detached", async (t) => {
   const { vdisk, mounts, text } = host(t);
