@@ -1,5 +1,5 @@
 /**
- * The boot region: a boot sector, eight more, and a sector of checksums; and the same again behind it. Source:
+ * The boot region: a boot sector, further sectors, and a sector of checksums. A backup follows it. Source:
  * Microsoft exFAT specification (2019), section 3.
  */
 import { span, struct, text, u16le, u32le, u64le, u8, type ViewOf } from "../../bytes/struct.js";
@@ -36,7 +36,7 @@ const SIGNATURE = 0xaa55;
 
 /** Sectors of one boot region; its checksum covers all but the last. */
 export const REGION_SECTORS = 12;
-/** Bytes of the boot sector that change in use, and are not in the checksum. Source: section 3.4. */
+/** Bytes of the boot sector that change in use, and are left out of the checksum. Source: section 3.4. */
 const UNCHECKED = [106, 107, 112];
 
 /** Source: sections 3.1.14, 3.1.15. */
@@ -48,13 +48,13 @@ const CLUSTER_COUNT_LIMIT = 0xffff_fff5;
 /** Whether `bytes` begin an exFAT boot sector. */
 export function isBootSector(bytes: Buffer): boolean {
   const { name, zero } = BootSector.view(bytes);
-  // A FAT has its parameter block where exFAT has zeros: no driver of the one takes the other for its own.
+  // A FAT has its parameter block where exFAT has zeros, so neither driver accepts the other's volumes.
   return name === FILE_SYSTEM_NAME && zero.every((byte) => byte === 0);
 }
 
 /**
- * The boot sector at `offset`, whose figures are sane.
- * @throws {CorruptError} where they are not.
+ * The boot sector in `bytes`, all of whose fields are checked.
+ * @throws {CorruptError} if a field is invalid.
  */
 export function checkedBoot(bytes: Buffer, file: string, offset: number): BootSector {
   const boot = BootSector.view(bytes);
@@ -88,7 +88,7 @@ export function checkedBoot(bytes: Buffer, file: string, offset: number): BootSe
 }
 
 /**
- * Whether the checksum of the boot region at `offset` fits. False, too, where it cannot be read.
+ * Returns true if the checksum of the boot region at `offset` is right; false also if the region cannot be read.
  */
 export async function regionFits(volume: BlockSource, offset: number, sectorSize: number): Promise<boolean> {
   if (offset + REGION_SECTORS * sectorSize > volume.size) return false;
@@ -102,7 +102,7 @@ export async function regionFits(volume: BlockSource, offset: number, sectorSize
   }
 }
 
-/** A sum that turns right at each byte. Source: section 3.4, BootChecksum; section 7.2.2, TableChecksum. */
+/** A sum that is rotated right by one bit for each byte. Source: section 3.4, BootChecksum; section 7.2.2, TableChecksum. */
 export function checksum32(bytes: Uint8Array, skipped: readonly number[] = []): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at++) {

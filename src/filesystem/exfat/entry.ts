@@ -2,7 +2,7 @@
 import { guid, span, struct, u16le, u32le, u64le, u8, type ViewOf } from "../../bytes/struct.js";
 import { SLOT_SIZE } from "../fat-common/directory.js";
 
-/** EntryType; without the bit InUse, the slot is a deleted one's. */
+/** EntryType. Slots without the bit InUse are deleted. */
 export const EntryType = {
   end: 0x00,
   bitmap: 0x81,
@@ -20,7 +20,7 @@ const SECONDARY = 0x40;
 export const isInUse = (type: number): boolean => (type & IN_USE) !== 0;
 export const isSecondary = (type: number): boolean => (type & SECONDARY) !== 0;
 
-/** Section 7.4: of a file or a directory, the first slot. */
+/** Section 7.4: the first slot of a file or a directory. */
 export const FileRecord = struct("exFAT file entry", SLOT_SIZE, {
   type: u8(0),
   secondaryCount: u8(1),
@@ -40,7 +40,7 @@ export const FileRecord = struct("exFAT file entry", SLOT_SIZE, {
 });
 export type FileRecord = ViewOf<typeof FileRecord>;
 
-/** Section 7.6: the second slot, where the contents are. */
+/** Section 7.6: the second slot, which tells where the contents are. */
 export const StreamRecord = struct("exFAT stream extension", SLOT_SIZE, {
   type: u8(0),
   flags: u8(1), // GeneralSecondaryFlags
@@ -57,7 +57,7 @@ export const NameRecord = struct("exFAT file name", SLOT_SIZE, {
   units: span(2, 30),
 });
 
-/** Sections 7.1, 7.2: of the allocation bitmap and the up-case table, where they are. */
+/** Sections 7.1, 7.2: where the allocation bitmap and the up-case table are. */
 export const TableRecord = struct("exFAT bitmap or up-case table", SLOT_SIZE, {
   type: u8(0),
   flags: u8(1), // BitmapFlags: bit 0 is set for the second FAT's bitmap
@@ -80,12 +80,12 @@ export const GuidRecord = struct("exFAT volume GUID", SLOT_SIZE, {
   guid: guid(6),
 });
 
-/** Section 6.4.2: the clusters follow each other, and have no links. */
+/** Section 6.4.2: the clusters are consecutive, and have no links. */
 export const NO_FAT_CHAIN = 0x02;
 
-/** Section 7.4.4: the same as FAT's. */
+/** Section 7.4.4: the same values as in FAT. */
 export const Attribute = { readOnly: 0x01, directory: 0x10 } as const;
 
-/** Section 7.4.2: a stream extension and 1 to 17 names; section 7.6.4: of so many units together. */
+/** Section 7.4.2: a stream extension and 1 to 17 parts of the name; section 7.7: units of a part. */
 export const SECONDARIES = { least: 2, most: 18 } as const;
 export const NAME_UNITS = 15;

@@ -1,4 +1,4 @@
-/** Entry sets: the slots of one file, which a checksum holds together. */
+/** Entry sets: the slots of one file, which share a checksum. */
 import { nameFromUtf16 } from "../../bytes/utf16.js";
 import { CorruptError } from "../../errors.js";
 import { SLOT_SIZE, type Entry, type EntryParser } from "../fat-common/directory.js";
@@ -16,17 +16,17 @@ import {
   StreamRecord,
 } from "./entry.js";
 
-/** The slots of a file, one behind the other, whose checksum fits. */
+/** An entry set whose checksum is right. */
 export interface EntrySet {
   readonly file: FileRecord;
   readonly stream: StreamRecord;
   readonly name: Buffer;
 }
 
-/** SetChecksum itself. Source: Microsoft exFAT specification (2019), section 6.3.3. */
+/** The bytes of SetChecksum, which are left out of the sum. Source: Microsoft exFAT specification (2019), section 6.3.3. */
 const UNCHECKED = [2, 3];
 
-/** How many slots the set has that begins with this one. */
+/** The number of slots of the set that begins at `at`. */
 export function slotCount(bytes: Buffer, at: number): number {
   return 1 + FileRecord.view(bytes, at).secondaryCount;
 }
@@ -45,7 +45,7 @@ function countComplaint(secondaryCount: number): Complaint | undefined {
   return { thing, found: secondaryCount, expected: `${least} to ${most}` };
 }
 
-/** The file that these slots are; or what is wrong with them. */
+/** Parses an entry set; returns what is wrong if it is damaged. */
 export function entrySet(bytes: Buffer): EntrySet | Complaint {
   const file = FileRecord.view(bytes);
   const count = countComplaint(file.secondaryCount);
@@ -62,7 +62,7 @@ export function entrySet(bytes: Buffer): EntrySet | Complaint {
   const parts: Buffer[] = [];
   for (let slot = 2; slot <= file.secondaryCount; slot++) {
     const part = NameRecord.view(bytes, slot * SLOT_SIZE);
-    if (part.type !== EntryType.name) break; // a vendor's own, which may be passed over
+    if (part.type !== EntryType.name) break; // a vendor's slot, which may be ignored
     parts.push(part.units);
   }
   if (nameLength === 0 || nameLength > parts.length * NAME_UNITS) {

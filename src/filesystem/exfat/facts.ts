@@ -1,4 +1,4 @@
-/** What `info` prints of a file system. */
+/** The facts that `info` prints. */
 import { serialText } from "../fat-common/serial.js";
 import type { FileSystemFacts } from "../filesystem.js";
 import type { Medium } from "./medium.js";

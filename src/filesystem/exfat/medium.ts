@@ -1,4 +1,4 @@
-/** From a volume to what every part of the reader needs: the boot sector, or the backup of it. */
+/** Opens a volume: finds the boot sector, or its backup, and collects what all parts of the reader need. */
 import type { Zone } from "../../bytes/zone.js";
 import { DiskError, UnsupportedError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -15,7 +15,7 @@ export interface Medium {
   readonly heap: Heap;
   readonly boot: BootSector;
   readonly zone: Zone;
-  /** Whether the second FAT and the second bitmap are those in use. */
+  /** True if the second FAT and the second bitmap are in use. */
   readonly isSecond: boolean;
   readonly warnings: readonly string[];
 }
@@ -23,9 +23,9 @@ export interface Medium {
 const SECTOR_SIZES = [512, 1024, 2048, 4096];
 
 /**
- * The exFAT on `volume`, or undefined where there is none.
- * @throws {CorruptError} where neither boot sector is usable.
- * @throws {UnsupportedError} where it is larger than nodes can be numbered, or for a time zone that is not known.
+ * The exFAT on `volume`, or undefined if there is none.
+ * @throws {CorruptError} if neither boot sector is usable.
+ * @throws {UnsupportedError} if the volume is too large for node numbers, or the time zone is unknown.
  */
 export async function openMedium(
   volume: BlockSource,
@@ -48,7 +48,7 @@ export async function openMedium(
   }
   if ((boot.flags & VolumeFlag.dirty) !== 0) warnings.push("the file system was not unmounted cleanly");
   if ((boot.flags & VolumeFlag.mediaFailure) !== 0) {
-    warnings.push("the guest met with errors when it read or wrote here");
+    warnings.push("the guest had read or write errors on this volume");
   }
   const isSecond = boot.fatCount === 2 && (boot.flags & VolumeFlag.secondFat) !== 0;
   const fatOffset = (boot.fatSector + (isSecond ? boot.fatSectors : 0)) * sectorSize;
@@ -66,7 +66,7 @@ interface Found {
   readonly warnings: string[];
 }
 
-/** The first boot sector where its region's checksum fits; else the second; else the first, if it is sane. */
+/** The first boot sector if its region's checksum is right; else the second; else the first, if its fields are valid. */
 async function findBoot(volume: BlockSource): Promise<Found | undefined> {
   const main = await sectorAt(volume, 0);
   let first: BootSector | undefined;
@@ -84,10 +84,10 @@ async function findBoot(volume: BlockSource): Promise<Found | undefined> {
   if (backup !== undefined)
     return { boot: backup, warnings: ["the boot region is damaged, its backup is used"] };
   if (damage !== undefined) throw damage;
-  return first && { boot: first, warnings: ["the checksums of both boot regions do not fit"] };
+  return first && { boot: first, warnings: ["the checksums of both boot regions are wrong"] };
 }
 
-/** The sector's bytes; undefined where they cannot be had. */
+/** The sector's bytes; undefined if they cannot be read. */
 async function sectorAt(volume: BlockSource, offset: number): Promise<Buffer | undefined> {
   if (offset + BootSector.size > volume.size) return undefined;
   try {

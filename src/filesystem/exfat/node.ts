@@ -1,4 +1,4 @@
-/** Files and directories by number: the place of a node's first slot in the volume, in slots. */
+/** Files and directories by number: the position of the entry set on the volume, in slots. */
 import type { Timestamp } from "../../bytes/time.js";
 import { CorruptError } from "../../errors.js";
 import type { Times } from "../fat-common/attributes.js";
@@ -13,13 +13,13 @@ import { entrySet, slotCount, type EntrySet } from "./entryset.js";
 import type { Medium } from "./medium.js";
 
 export interface Node extends ClusterNode {
-  /** Absent of the root. */
+  /** Undefined for the root. */
   readonly file?: FileRecord;
 }
 
 /**
  * Node `id`.
- * @throws {CorruptError} where its slots are not a file's: damaged, or the number is not from this volume.
+ * @throws {CorruptError} if there is no sound entry set: it is damaged, or the number is not from this volume.
  */
 export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
   const { boot } = medium;
@@ -64,8 +64,8 @@ function checkSizes({ heap }: Medium, { size, validSize }: StreamRecord, offset:
 }
 
 /**
- * The entry set that begins at byte `offset` of the volume. Where it goes over the end of its cluster, nothing but
- * the directory itself knows which cluster is next: the set's checksum tells the linked one from the following one.
+ * The entry set that begins at byte `offset` of the volume. If it crosses the end of its cluster, only the
+ * directory knows whether the rest is in the linked cluster or in the next one: the set's checksum decides.
  */
 async function setAt({ heap }: Medium, offset: number): Promise<EntrySet> {
   const { clusterSize, metadata, volume } = heap;
@@ -100,7 +100,7 @@ async function setAt({ heap }: Medium, offset: number): Promise<EntrySet> {
   throw fail(complaint);
 }
 
-/** Absent of the root. */
+/** Undefined for the root. */
 export function timesOf({ zone }: Medium, { file }: Node): Times | undefined {
   if (file === undefined) return undefined;
   const time = (date: number, ofDay: number, tens: number, offset: number): Timestamp =>
@@ -115,7 +115,7 @@ export function timesOf({ zone }: Medium, { file }: Node): Times | undefined {
   };
 }
 
-/** Seconds ahead of UTC; undefined where it is not told. Source: Microsoft exFAT specification (2019), section 7.4.10. */
+/** Seconds ahead of UTC; undefined if the offset is not valid. Source: Microsoft exFAT specification (2019), section 7.4.10. */
 function secondsAhead(utcOffset: number): number | undefined {
   if ((utcOffset & OFFSET_VALID) === 0) return undefined;
   const signed = (utcOffset & 0x7f) - ((utcOffset & 0x40) << 1);

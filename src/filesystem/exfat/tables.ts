@@ -1,5 +1,5 @@
 /**
- * What the root directory has besides files: the label, the volume's GUID, the allocation bitmap and the up-case table. Source:
+ * The slots of the root directory that are not files: the label, the volume's GUID, the allocation bitmap and the up-case table. Source:
  * Microsoft exFAT specification (2019), sections 7.1 to 7.3 and 7.5.
  */
 import { DiskError } from "../../errors.js";
@@ -15,7 +15,7 @@ import { checksum32 } from "./boot.js";
 import { EntryType, GuidRecord, LabelRecord, TableRecord } from "./entry.js";
 import type { Medium } from "./medium.js";
 
-/** A table, and byte of the volume where its slot lies. */
+/** A table, and the byte of the volume at which its slot begins. */
 interface Table {
   readonly record: TableRecord;
   readonly offset: number;
@@ -33,7 +33,7 @@ const COLLECTED: readonly number[] = [EntryType.bitmap, EntryType.upCase, EntryT
 /** Slots of the root directory in which the tables are looked for: format tools make them the first. */
 const TABLES_REACH = 2 ** 20;
 
-/** What is found up to the slots of both tables, and just behind them: format tools make these the first. */
+/** Reads the root directory until both tables are found: format tools make them the first entries. */
 export async function findTables({ heap, isSecond }: Medium, root: Directory): Promise<Tables> {
   const found: { -readonly [K in keyof Tables]: Tables[K] } = {};
   let isEnd = false;
@@ -59,7 +59,7 @@ export async function findTables({ heap, isSecond }: Medium, root: Directory): P
     for await (const { nextSlot } of entriesOf(heap, root, collector, 0))
       if ((found.bitmap && found.upCase) !== undefined || nextSlot > TABLES_REACH) break;
   } catch (error) {
-    if (!(error instanceof DiskError)) throw error; // whoever lists the directory hears of it
+    if (!(error instanceof DiskError)) throw error; // listing the directory reports it
   }
   return found;
 }
@@ -97,22 +97,22 @@ export function reservedClaims({ heap }: Medium, { bitmap, upCase }: Tables): Cl
 /** Bytes: two for each unit of the basic plane. */
 const LARGEST_UP_CASE = 2 * 0x10000;
 
-/** The volume's own upper case; Unicode's, and why, where there is none that can be used. */
+/** The volume's up-case table; if it cannot be used, Unicode's upper case and a warning. */
 export async function upCaseOf(
   medium: Medium,
   { upCase }: Tables,
 ): Promise<{ upCase: UpCase; warning?: string }> {
   const fail = (why: string): { upCase: UpCase; warning: string } => ({
     upCase: unicodeUpCase(),
-    warning: `${why}; names are compared by Unicode's`,
+    warning: `${why}; names are compared by Unicode's upper case`,
   });
   if (upCase === undefined) return fail("there is no up-case table");
   const { size, checksum } = upCase.record;
   if (size === 0 || size > LARGEST_UP_CASE || size % 2 !== 0)
-    return fail(`an up-case table has not ${size} bytes`);
+    return fail(`the up-case table has an invalid length of ${size} bytes`);
   try {
     const bytes = await read(tableSource(medium, upCase, "up-case table"), 0, size);
-    if (checksum32(bytes) !== checksum) return fail("the up-case table's checksum does not fit");
+    if (checksum32(bytes) !== checksum) return fail("the up-case table's checksum is wrong");
     return { upCase: expand(bytes) };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
@@ -120,10 +120,10 @@ export async function upCaseOf(
   }
 }
 
-/** What stands before a number of units that are their own upper case. Source: section 7.2.5, table 24. */
+/** Precedes a number of units that are their own upper case. Source: section 7.2.5, table 24. */
 const RUN = 0xffff;
 
-/** The table out of its stored form; units that it does not reach are their own upper case. */
+/** Expands the stored, compressed form of the table. Units behind its end are their own upper case. */
 export function expand(bytes: Buffer): UpCase {
   const table = new Uint16Array(0x10000);
   for (let unit = 0; unit < table.length; unit++) table[unit] = unit;

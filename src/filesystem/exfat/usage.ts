@@ -1,4 +1,4 @@
-/** What statfs(2) would say; clusters in use are counted in the allocation bitmap. */
+/** The values of statfs(2). Clusters in use are counted in the allocation bitmap. */
 import { CorruptError } from "../../errors.js";
 import { read } from "../../extent/read.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
@@ -12,7 +12,7 @@ const LONGEST_NAME = 255 * 3;
 /** Bytes of the bitmap that are read at a time. */
 const STEP = 2 ** 18;
 
-/** @throws {DiskError} where the bitmap is missing, too short or cannot be read. */
+/** @throws {DiskError} if the bitmap is missing, too short or cannot be read. */
 export async function usageOf(medium: Medium, { bitmap }: Tables): Promise<Usage> {
   const { clusterCount, clusterSize, volume } = medium.heap;
   const length = Math.ceil(clusterCount / 8);

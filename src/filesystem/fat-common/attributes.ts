@@ -1,4 +1,4 @@
-/** What stat(2) would say under Linux with its default options, and an owner who may do what the guest's could. */
+/** The attributes that Linux shows with its default mount options; every file belongs to the user who runs vdisk. */
 import { EPOCH, type Timestamp } from "../../bytes/time.js";
 import type { Attributes } from "../filesystem.js";
 import type { Heap } from "./heap.js";
@@ -10,7 +10,7 @@ export interface Times {
   readonly created?: Timestamp;
 }
 
-/** Of the root, which has none. */
+/** The root has no entry, so it has no times. */
 const NO_TIMES: Times = { accessed: EPOCH, modified: EPOCH };
 
 /** Source: Microsoft FAT specification (2005), section 6, DIR_Attr. */
@@ -22,9 +22,9 @@ export function attributesOf(heap: Heap, node: ClusterNode, size: number, times 
   return {
     type: node.isDirectory ? "directory" : "file",
     inode: node.id,
-    // On a directory the attribute means that Windows' Explorer shows it in a way of its own.
+    // On a directory, the attribute only tells Windows' Explorer to show it differently.
     permissions: node.isDirectory ? 0o755 : isReadOnly ? 0o444 : 0o644,
-    // Directories would have to be read to count theirs; 1 is how others say that they are not counted.
+    // A directory's links could only be counted by reading it; 1 means that they are not counted.
     linkCount: 1,
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,

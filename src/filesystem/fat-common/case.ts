@@ -1,4 +1,4 @@
-/** Names that differ only in case are one name: upper case by UTF-16 units, as Windows compares them. */
+/** Comparing names without regard to case: in upper case, by UTF-16 units, as Windows does it. */
 
 /** The upper case of every unit of the basic plane. */
 export type UpCase = Uint16Array;
@@ -6,8 +6,8 @@ export type UpCase = Uint16Array;
 let known: UpCase | undefined;
 
 /**
- * Unicode's simple upper case, for volumes that bring no table of their own. A unit whose upper case is longer, or
- * is ASCII where the unit is not, stays as it is: so it is in Windows' tables.
+ * Unicode's simple upper case, for volumes without a table of their own. A unit whose upper case is longer, or
+ * is ASCII where the unit is not, is its own upper case, as in Windows' tables.
  */
 export function unicodeUpCase(): UpCase {
   known ??= Uint16Array.from({ length: 0x10000 }, (_, unit) => {
@@ -18,12 +18,12 @@ export function unicodeUpCase(): UpCase {
   return known;
 }
 
-/** Puts `units`, UTF-16 little-endian, into Unicode's upper case, in place. */
+/** Converts `units`, UTF-16 little-endian, to Unicode's upper case, in place. */
 export function unicodeFold(units: Buffer): Buffer {
   return foldBy(unicodeUpCase())(units);
 }
 
-/** What puts units into the upper case of `table`, in place. */
+/** Returns a function that converts units to the upper case of `table`, in place. */
 export function foldBy(table: UpCase): (units: Buffer) => Buffer {
   return (units) => {
     for (let at = 0; at + 1 < units.length; at += 2) {

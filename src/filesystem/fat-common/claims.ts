@@ -1,4 +1,4 @@
-/** The clusters that each entry of a volume's directories claims, by going through the whole directory tree once. */
+/** Reads the whole directory tree once, and collects the clusters that each entry claims. */
 import { DiskError } from "../../errors.js";
 import { read } from "../../extent/read.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
@@ -28,13 +28,13 @@ export interface ClaimParser {
 }
 
 /**
- * Slots and directories up to which the tree is gone through, which takes less than a second. On a volume with more of them, nothing
- * is known about clusters that several files have.
+ * Slots and directories that are read at most, which takes less than a second. On a volume with more of them, clusters that
+ * several files have are not found.
  */
 const SLOT_LIMIT = 2 ** 20;
 const DIRECTORY_LIMIT = 2 ** 15;
 
-/** Bytes of a directory that are read at first, as most are short; and later. */
+/** Bytes of a directory that are read at first, since most are short, and at a time later. */
 const FIRST_READ = 2 ** 12;
 const READ_SIZE = 2 ** 16;
 
@@ -48,7 +48,7 @@ export interface Claimants {
   readonly reserved: readonly Claim[];
 }
 
-/** Claims in columns: there may be millions. */
+/** Claims as columns: there may be a million. */
 export class ClaimList {
   readonly firsts: number[] = [];
   readonly wanted: number[] = [];
@@ -108,7 +108,7 @@ class Survey {
     (claim.isContiguous ? this.claims.contiguous : this.claims.chained).add(claim);
   }
 
-  /** A root directory that has a place of its own. */
+  /** Takes the slots of a root directory that is not in clusters. */
   async #takeFixed(root: Directory): Promise<void> {
     const { size } = await root.reach(Infinity);
     const parser = this.#claimants.newParser();

@@ -1,4 +1,4 @@
-/** A file's contents out of its clusters, down to the byte in the volume. */
+/** Maps a file's contents to its clusters on the volume. */
 import type { BlockSource } from "../../extent/extent.js";
 import { runSource, type Run } from "../../extent/runs.js";
 import { CorruptError } from "../../errors.js";
@@ -9,17 +9,17 @@ import { onVolume, trim, type Heap } from "./heap.js";
 const LONGEST_MAP = 2 ** 28;
 
 export interface ContentsFacts {
-  /** What complaints call it: "file at 0x4a20", by its entry. */
+  /** How error messages name the file: "file at 0x4a20", by its entry. */
   readonly of: string;
   /** Bytes. */
   readonly size: number;
-  /** Bytes that were ever written; zeros follow. */
+  /** Bytes that were written; the rest of the file is zeros. */
   readonly validSize: number;
-  /** Byte of the volume where its entry lies. */
+  /** Byte of the volume at which its entry begins. */
   readonly entryOffset: number;
 }
 
-/** The file's bytes; from where its clusters go wrong, or end before it does, it is damaged. */
+/** The file's contents. They are damaged from where the chain is damaged, or where it ends too soon. */
 export function contentsOf(heap: Heap, allocation: Allocation, facts: ContentsFacts): BlockSource {
   const { of, size, validSize } = facts;
   const { volume, clusterSize } = heap;
@@ -45,7 +45,7 @@ function lengthOf(runs: readonly Run[]): number {
   return runs.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** The complaint that `count` clusters are fewer than it takes. */
+/** The error for a file whose `count` clusters are too few for its size. */
 export function tooFewClusters(
   { volume }: Heap,
   { of, size, entryOffset }: Omit<ContentsFacts, "validSize">,

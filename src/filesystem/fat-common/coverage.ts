@@ -14,7 +14,7 @@ export interface Coverage {
   readonly doubtful: ClusterCounts;
 }
 
-/** Claims that are worked on between two looks at the clock. */
+/** Claims that are processed between two checks of the time slice. */
 const STEPS = 2 ** 10;
 
 /** Counts the claims of `chained`, all of whose chains are in `segments`. */

@@ -1,6 +1,6 @@
 /**
- * What FAT and exFAT have in common: a volume whose greater part is clusters, numbered from 2, and a table of
- * links that makes chains of them.
+ * The layout that FAT and exFAT share: clusters, numbered from 2, fill most of the volume, and a table of links
+ * makes chains of them.
  */
 import { cachedReader, pagePool, type CachedReader } from "../../extent/cache.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -13,17 +13,17 @@ export const FIRST_CLUSTER = 2;
 
 export interface Heap {
   readonly volume: BlockSource;
-  /** Of the directories' entries: small pages, since directories lie apart. */
+  /** Reads directory entries, in small pages, since directories are scattered. */
   readonly metadata: CachedReader;
   /** Bytes. */
   readonly clusterSize: number;
   readonly clusterCount: number;
-  /** Byte of the volume where cluster 2 lies. */
+  /** Byte of the volume at which cluster 2 begins. */
   readonly offset: number;
   readonly table: LinkTable;
 }
 
-/** Directory entries that one file system keeps, in bytes; and a page of them. */
+/** Bytes of directory entries that are cached for one file system, and the bytes of one page. */
 const METADATA_CACHE_BYTES = 8 * 2 ** 20;
 const METADATA_PAGE_BYTES = 4096;
 
@@ -35,23 +35,23 @@ export function heapOn(volume: BlockSource, layout: Omit<Heap, "volume" | "metad
   };
 }
 
-/** Clusters that follow each other on the volume. */
+/** Consecutive clusters. */
 export interface ClusterRun {
   readonly cluster: number;
   readonly count: number;
 }
 
-/** Whether `count` clusters from `cluster` are clusters of the volume. */
+/** Returns true if all `count` clusters from `cluster` on exist on the volume. */
 export function holds({ clusterCount }: Heap, cluster: number, count = 1): boolean {
   return cluster >= FIRST_CLUSTER && cluster + count <= FIRST_CLUSTER + clusterCount;
 }
 
-/** Byte of the volume where `cluster` lies. */
+/** Byte of the volume at which `cluster` begins. */
 export function clusterOffset({ offset, clusterSize }: Heap, cluster: number): number {
   return offset + (cluster - FIRST_CLUSTER) * clusterSize;
 }
 
-/** A run in bytes of the volume; where the volume is cut short, it is damaged from there on. */
+/** Where the clusters of a run lie on the volume. If the volume is cut short, the rest is damaged. */
 export function onVolume(heap: Heap, { cluster, count }: ClusterRun): Run[] {
   const thing = `clusters ${cluster} to ${cluster + count - 1}`;
   return withinVolume(heap.volume, clusterOffset(heap, cluster), count * heap.clusterSize, thing);

@@ -1,4 +1,4 @@
-/** Listing a directory page by page, and finding a name in it whatever its case. */
+/** Lists a directory page by page, and finds a name in it without regard to case. */
 import { LRUCache } from "lru-cache";
 import { utf16FromName } from "../../bytes/utf16.js";
 import type { DiskError } from "../../errors.js";
@@ -24,7 +24,7 @@ export type Fold = (units: Buffer) => Buffer;
 export interface Listing {
   /** @param limit how many entries are needed, if only a few are. */
   list(directory: Directory, cookie: number, limit?: number): Promise<readonly DirectoryEntry[]>;
-  /** The entry called `name`: so written, in another case, or by its alias, in this order. */
+  /** The entry `name`: an exact match is preferred to one in another case, and that to an alias. */
   find(directory: Directory, name: Buffer): Promise<NodeId | undefined>;
 }
 
@@ -117,7 +117,7 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
           found.push(problem === undefined ? { name, id, type, cookie } : { name, id, problem, cookie });
         if (found.length >= limit) break;
       }
-      // The names behind the damage come first: only the end says that some are missing.
+      // The names behind the damage are listed first; the error ends the listing.
       const damage = damaged.get(directory.id);
       if (found.length === 0 && damage !== undefined) throw damage;
       return found;

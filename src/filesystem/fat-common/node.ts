@@ -1,42 +1,42 @@
-/** What is known of a file or a directory, whichever of the file systems it is in. */
+/** What FAT and exFAT both store about a file or a directory. */
 import type { BlockSource } from "../../extent/extent.js";
 import type { NodeId } from "../filesystem.js";
 import { chain, contiguous, type Allocation } from "./chain.js";
 import { SLOT_SIZE } from "./directory.js";
 import type { Heap } from "./heap.js";
 
-/** The root's number: no entry lies in the second slot of the boot sector. Linux shows it, too (MSDOS_ROOT_INO). */
+/** The root's node number, which no entry can have: the second slot of the boot sector. Linux uses the same (MSDOS_ROOT_INO). */
 export const ROOT_ID = 1;
 
-/** What the numbers of nodes on `volume` do not reach: that of the slot at its end. */
+/** The limit of node numbers on `volume`: all are lower. */
 export function nodeLimitOf(volume: BlockSource): number {
   return Math.ceil(volume.size / SLOT_SIZE) + ROOT_ID;
 }
 
-/** A file or a directory. Its number is its entry's place in the volume, in slots, but for the root's. */
+/** A file or a directory. Its number is the position of its entry on the volume, in slots, except for the root. */
 export interface ClusterNode {
   readonly id: NodeId;
-  /** What complaints call it: "file at 0x4a20". */
+  /** How error messages name it: "file at 0x4a20". */
   readonly of: string;
   readonly isDirectory: boolean;
-  /** 0 where it has none. */
+  /** 0 if it has none. */
   readonly firstCluster: number;
-  /** Whether its clusters follow each other, and have no links. */
+  /** True if its clusters are consecutive and have no links. */
   readonly isContiguous: boolean;
-  /** Bytes; undefined of a directory that is as long as its chain. */
+  /** Bytes; undefined for a directory that is as long as its chain. */
   readonly size: number | undefined;
-  /** Bytes that were ever written; zeros follow. */
+  /** Bytes that were written; the rest of the file is zeros. */
   readonly validSize: number;
-  /** Byte of the volume where its entry lies. */
+  /** Byte of the volume at which its entry begins. */
   readonly entryOffset: number;
-  /** As DOS has them, in a byte; absent of the root. */
+  /** The DOS attributes, one byte; absent for the root. */
   readonly dosAttributes?: number;
 }
 
 /** Bytes of a directory that are read at most. Source: exFAT specification, section 7.4; a FAT's has 2 MiB at most. */
 const LARGEST_DIRECTORY = 2 ** 28;
 
-/** The clusters of `node`, whoever else may have them. */
+/** The clusters of `node`, including those that other files have, too. */
 export function clustersOf(heap: Heap, { firstCluster, size, of, isContiguous }: ClusterNode): Allocation {
   const isOpenEnded = size === undefined;
   const wanted = Math.ceil((size ?? LARGEST_DIRECTORY) / heap.clusterSize);

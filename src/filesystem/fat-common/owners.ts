@@ -1,8 +1,8 @@
 /**
- * Clusters that more than one file has (cross-links). No cluster says whose it is, so the whole tree is gone through
- * once, when the first file is read. Of files that share a cluster, those count as its owners whose number of
- * clusters fits their size exactly. One owner keeps it, and for the others it is damaged; of several, each may be
- * the wrong one, and it is damaged for all.
+ * Clusters that more than one file has (cross-links). A cluster does not name its file, so the whole directory tree
+ * is read once, before the first file is read. Of the files that share a cluster, those whose number of clusters fits
+ * their size exactly count as its owners. A single owner keeps it, and the others are damaged there; if there are several
+ * owners, or none, all are damaged there.
  */
 import { CorruptError } from "../../errors.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
@@ -15,23 +15,23 @@ import { areApart, rowsOf } from "./rows.js";
 import { Segments } from "./segments.js";
 
 /**
- * Clusters up to which it is done: to go through the links of so many takes about a second. A larger volume's
- * cross-links are not seen.
+ * Clusters of a volume that is searched, at most: following so many links takes about a second. Cross-links of
+ * larger volumes are not found.
  */
 const CLUSTER_LIMIT = 2 ** 24;
 
-/** The clusters that cannot be read: by the files whose length is exact, and by the others. */
+/** The clusters that files must not read: files whose number of clusters fits their size, and all others. */
 interface Disputed {
   readonly exact: ClusterSet;
   readonly doubtful: ClusterSet;
 }
 
-/** Gives each file only the clusters that are its own. */
+/** Limits each file to the clusters that are its own. */
 export interface Owners {
   restrict(allocation: Allocation, of: string): Allocation;
 }
 
-/** Claims that are worked on between two looks at the clock. */
+/** Claims that are processed between two checks of the time slice. */
 const STEPS = 2 ** 10;
 
 export function owners(claimants: Claimants): Owners {
@@ -63,12 +63,12 @@ export function owners(claimants: Claimants): Owners {
     restrict(allocation, of) {
       if (heap.clusterCount > CLUSTER_LIMIT) return allocation;
       let own: Promise<WholeReach> | undefined;
-      /** Undefined where nothing is in dispute. */
+      /** Undefined if no cluster has two claims. */
       const ownReach = async (): Promise<WholeReach | undefined> => {
         const sets = await (disputed ??= survey(claimants));
         if (sets === undefined) return undefined;
         own ??= restricted(allocation, sets, of).catch((error: unknown) => {
-          own = undefined; // the host may have failed only for once
+          own = undefined; // a failure of the host may be temporary
           throw error;
         });
         return own;
@@ -87,12 +87,12 @@ function crossError(heap: Heap, cluster: number, of: string): CorruptError {
     file: heap.volume.name,
     offset: clusterOffset(heap, cluster),
     thing: `cluster ${cluster} of the ${of}`,
-    found: "another's, too",
-    expected: "its own; the FAT's chains are cross-linked",
+    found: "in another file, too",
+    expected: "in one file only; the FAT's chains are cross-linked",
   });
 }
 
-/** Undefined where no cluster has two claims, or that cannot be found out. */
+/** Undefined if no cluster has two claims, or if the tree is too large to search. */
 async function survey(claimants: Claimants): Promise<Disputed | undefined> {
   const heap = { ...claimants.heap, table: claimants.heap.table.keeping() };
   const claims = await claimsOf({ ...claimants, heap });

@@ -1,11 +1,11 @@
-/** What damage leaves of a boot sector whose copy is whole. */
+/** Recognizes a damaged boot sector by its intact copy. */
 
-/** A part of a boot sector is code and text, which every other one has too: so much of it must be the same. */
+/** The part of the sector that must be equal: other boot sectors of the same format tool have the same code and text. */
 const LIKENESS = 0.75;
 
 /**
- * Whether `sector` is what is left of `copy`, and not something that was written over an older file system: it is
- * blank, or most of it is the same. Undefined is a sector that cannot be read.
+ * Returns true if `sector` is a damaged form of `copy`, and not the start of a newer file system: it is blank, or most of
+ * it is equal. Undefined stands for a sector that cannot be read.
  */
 export function isRemainder(sector: Buffer | undefined, copy: Buffer): boolean {
   if (sector === undefined || isBlank(sector)) return true;

@@ -50,7 +50,7 @@ export class Segments {
       });
       hasEnd = link === Link.end;
       if (link === Link.free || link === Link.bad) {
-        this.clusters.delete(cluster); // it is marked as nobody's
+        this.clusters.delete(cluster); // free and bad clusters belong to no file
         length--;
       }
     } catch (error) {

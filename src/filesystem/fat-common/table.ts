@@ -1,6 +1,6 @@
 /**
- * The file allocation table: for each cluster the next one of its chain. It is read in pages, of which the last
- * used are kept, so that the table of a large volume is never in memory as a whole.
+ * The file allocation table: the next cluster of the chain for each cluster. It is read in pages, which are cached
+ * (LRU), so that the table of a large volume is never in memory as a whole.
  */
 import { endianness } from "node:os";
 import { loadingCache } from "../../extent/loading.js";
@@ -9,34 +9,34 @@ import type { BlockSource } from "../../extent/extent.js";
 import { CorruptError, DiskError } from "../../errors.js";
 
 /**
- * Links are given as exFAT stores them; those of the others are raised to it. Source: Microsoft FAT specification
+ * Links are returned as exFAT stores them; those of the other widths are converted. Source: Microsoft FAT specification
  * (2005), section 4; exFAT specification, section 4.1.
  */
 export const Link = { free: 0, bad: 0xffff_fff7, end: 0xffff_ffff } as const;
 
-/** Bits of an entry; FAT32's has 28, in 32. exFAT's are "exfat". */
+/** Bits of an entry. FAT32's use 28 of their 32 bits; exFAT's use all 32. */
 export type LinkWidth = 12 | 16 | 32 | "exfat";
 
-/** Clusters a page: entries of 12 bits are whole bytes then. */
+/** Clusters per page: a multiple of two, so that pages of 12-bit entries begin at whole bytes. */
 export const PAGE_CLUSTERS = 2 ** 14;
 
-/** Bytes of decoded pages that one file system keeps: the links of four million clusters. */
+/** Bytes of decoded pages that are cached for one file system: the links of four million clusters. */
 const CACHE_BYTES = 16 * 2 ** 20;
 
-/** The first two entries of page 0 are no links. */
+/** The first two entries of page 0 are not links. */
 export type LinkPage = Uint32Array;
 
 export interface LinkTable {
   /** The links of the clusters from `index` × PAGE_CLUSTERS on. */
   page(index: number): LinkPage | Promise<LinkPage>;
-  /** Byte of the volume where the link of `cluster` lies. */
+  /** Byte of the volume at which the link of `cluster` begins. */
   offsetOf(cluster: number): number;
-  /** The same table, with a memory of its own in which every page stays: for work on all chains of a volume of bounded size. */
+  /** The same table with a cache of its own that keeps every page, for work on all chains of a volume of limited size. */
   keeping(): LinkTable;
 }
 
 /**
- * @param offsets where the table lies, the copy to be used first; another is read where a part of it cannot be had.
+ * @param offsets where the copies of the table begin. The others are read where the first cannot be read.
  * @param entryCount entries of the table: the number of clusters and 2.
  * @param keptBytes of decoded pages.
  */
@@ -79,7 +79,7 @@ export function linkTable(
 
 /**
  * `length` bytes of a table.
- * @throws {DiskError} where they cannot be had, or the volume ends before them.
+ * @throws {DiskError} if they cannot be read, or the volume ends before them.
  */
 export async function readTable(volume: BlockSource, offset: number, length: number): Promise<Buffer> {
   if (offset + length <= volume.size) return read(volume, offset, length);
@@ -92,10 +92,10 @@ export async function readTable(volume: BlockSource, offset: number, length: num
   });
 }
 
-/** What each width has for the end of a chain, from which on, and for a bad cluster. */
+/** The mark of a bad cluster; every higher value marks the end of a chain. */
 const MARKS = { 12: 0xff7, 16: 0xfff7, 32: 0x0fff_fff7 } as const;
 
-/** `count` links out of the table's bytes. */
+/** Decodes `count` links. */
 export function decode(bytes: Buffer, width: LinkWidth, count: number): LinkPage {
   if (width === "exfat") return words(bytes, count);
   const bad = MARKS[width];

@@ -1,12 +1,12 @@
-/** DOS's times: local, from 1980 to 2107, to two seconds and, where there is a third field, to 10 ms. */
+/** DOS times: local time, from 1980 to 2107, in steps of two seconds, or of 10 ms where there is a third field. */
 import type { Timestamp } from "../../bytes/time.js";
 import { parseZone, UTC, type Zone } from "../../bytes/zone.js";
 import { UnsupportedError } from "../../errors.js";
 import type { FileSystemOptions } from "../filesystem.js";
 
 /**
- * The zone that the options name.
- * @throws {UnsupportedError} where there is none of that name.
+ * The time zone that the options name; UTC by default.
+ * @throws {UnsupportedError} if there is no zone of that name.
  */
 export function zoneOf({ timeZone }: FileSystemOptions, file: string): Zone {
   const zone = timeZone === undefined ? UTC : parseZone(timeZone);
@@ -16,11 +16,11 @@ export function zoneOf({ timeZone }: FileSystemOptions, file: string): Zone {
 }
 
 /**
- * The moment that a date and a time show. What is out of range counts as the nearest that is in it, as a date of 0
- * (none was ever set) is January 1st, 1980: so does Linux (fs/fat/misc.c, fat_time_fat2unix).
+ * The time stamp for a DOS date and time. A field that is out of range counts as its nearest valid value, and a date of 0
+ * (never set) as January 1st, 1980, as in Linux (fs/fat/misc.c, fat_time_fat2unix).
  * Source: Microsoft FAT specification (2005), section 6; exFAT specification, sections 7.4.8 and 7.4.9.
  * @param tens hundredths of seconds to add, 0 to 199.
- * @param toUtc seconds since 1970 by the local clock to those in UTC.
+ * @param toUtc converts seconds since 1970 from local time to UTC.
  */
 export function dosTime(
   date: number,

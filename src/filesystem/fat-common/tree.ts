@@ -1,4 +1,4 @@
-/** A tree of files and directories, out of what a file system knows of its nodes. */
+/** The node tree of a FAT or exFAT, from the functions of the file system that differ. */
 import { LRUCache } from "lru-cache";
 import { CorruptError } from "../../errors.js";
 import type { NodeId, NodeTree, Usage } from "../filesystem.js";
@@ -16,9 +16,9 @@ export interface ClusterFormat<Node extends ClusterNode> {
   readonly heap: Heap;
   readonly fold: Fold;
   readonly newParser: () => EntryParser;
-  /** @throws {CorruptError} where there is none. */
+  /** @throws {CorruptError} if there is no such node. */
   readonly readNode: (id: NodeId) => Promise<Node>;
-  /** Absent of the root. */
+  /** Undefined for the root. */
   timesOf(node: Node): Times | undefined;
   /** The root directory, if it is not in clusters; else `rootCluster` is its first. */
   readonly fixedRoot?: Directory;
@@ -29,10 +29,10 @@ export interface ClusterFormat<Node extends ClusterNode> {
   usage(): Promise<Usage>;
 }
 
-/** Files and directories whose chains are remembered: 256 KiB each at most, mostly a few bytes. */
+/** Chains that are cached: 256 KiB each at most, mostly a few bytes. */
 const ALLOCATIONS_KEPT = 128;
 
-/** ntfs3's name for the attributes of DOS, in one byte. Source: Linux, fs/ntfs3/xattr.c, SYSTEM_DOS_ATTRIB. */
+/** The extended attribute that holds the DOS attributes, one byte, as in ntfs3. Source: Linux, fs/ntfs3/xattr.c, SYSTEM_DOS_ATTRIB. */
 const DOS_ATTRIBUTES = "system.dos_attrib";
 
 export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node>): NodeTree {
@@ -47,7 +47,7 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
   });
   let usage: Promise<Usage> | undefined;
 
-  /** The clusters of `node`; of a file, as far as no other has them, too. */
+  /** The clusters of `node`. A file has only those that are its own. */
   function allocationOf(node: Node): Allocation {
     let allocation = allocations.get(node.id);
     if (allocation === undefined) {
@@ -95,7 +95,7 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
     },
     async usage() {
       usage ??= format.usage().catch((error: unknown) => {
-        usage = undefined; // the host may have failed only for once
+        usage = undefined; // a failure of the host may be temporary
         throw error;
       });
       return usage;

@@ -1,13 +1,13 @@
 /**
- * The boot sector's parameter block, as bytes and as geometry. Source: Microsoft FAT specification (2005), section 3;
- * Microsoft's fatgen103 (2000) for what that one calls reserved.
+ * The boot sector's parameter block, and the geometry that it describes. Source: Microsoft FAT specification (2005), section 3;
+ * Microsoft's fatgen103 (2000) for the fields that the former calls reserved.
  */
 import { span, struct, u16le, u32le, u8, type ViewOf } from "../../bytes/struct.js";
 import { CorruptError } from "../../errors.js";
 
 export const BOOT_SECTOR_SIZE = 512;
 
-/** What every FAT has. Little-endian, all over. */
+/** The fields that every FAT has. Little-endian. */
 export const BootSector = struct("FAT boot sector", BOOT_SECTOR_SIZE, {
   jump: span(0x00, 3),
   bytesPerSector: u16le(0x0b),
@@ -23,7 +23,7 @@ export const BootSector = struct("FAT boot sector", BOOT_SECTOR_SIZE, {
 });
 export type BootSector = ViewOf<typeof BootSector>;
 
-/** What follows on FAT12 and FAT16. */
+/** Further fields of FAT12 and FAT16. */
 export const BootSector16 = struct("FAT16 boot sector", BOOT_SECTOR_SIZE, {
   state: u8(0x25), // BS_Reserved1: Windows NT and Linux keep their flags here
   extension: u8(0x26), // BS_BootSig
@@ -32,7 +32,7 @@ export const BootSector16 = struct("FAT16 boot sector", BOOT_SECTOR_SIZE, {
   kind: span(0x36, 8),
 });
 
-/** What follows on FAT32. */
+/** Further fields of FAT32. */
 export const BootSector32 = struct("FAT32 boot sector", BOOT_SECTOR_SIZE, {
   fatSectors32: u32le(0x24),
   flags: u16le(0x28), // BPB_ExtFlags
@@ -56,23 +56,23 @@ export interface Geometry {
   readonly sectorSize: number;
   readonly clusterSize: number;
   readonly clusterCount: number;
-  /** Byte of the volume where cluster 2 lies. */
+  /** Byte of the volume at which cluster 2 begins. */
   readonly heapOffset: number;
-  /** Where the FATs lie, the one to be used first. */
+  /** Where the FATs begin; the first of these is used. */
   readonly fatOffsets: readonly number[];
-  /** Bytes of one of them. */
+  /** Bytes of one FAT. */
   readonly fatSize: number;
-  /** FAT32: a cluster. Else: a stretch of the volume. */
+  /** The first cluster of the root directory (FAT32), or its range on the volume. */
   readonly root: { readonly cluster: number } | { readonly offset: number; readonly size: number };
-  /** Bytes that the file system says it has. */
+  /** Bytes of the file system, as the boot sector states them. */
   readonly size: number;
   readonly warnings: readonly string[];
 }
 
-/** Source: Microsoft FAT specification (2005), section 3.5: from so many clusters on it is FAT16, or FAT32. */
+/** Source: Microsoft FAT specification (2005), section 3.5: the least number of clusters of a FAT16, and of a FAT32. */
 const FAT16_FROM = 4085;
 const FAT32_FROM = 65_525;
-/** A link of 28 bits tells so many apart: 0x0ffffff7 and what follows are marks. */
+/** The most clusters that links of 28 bits can number: 0x0ffffff7 and above are marks. */
 const CLUSTER_LIMIT = 0x0fff_fff5;
 
 const ENTRY_SIZE = 32;
@@ -81,7 +81,7 @@ const SECTOR_SIZES = [512, 1024, 2048, 4096];
 const ONE_FAT = 0x80;
 const FAT_NUMBER = 0x0f;
 
-/** Why `bytes` cannot be a FAT's parameter block, in short: `undefined` where it can. */
+/** The first field that no FAT's parameter block can have; `undefined` if `bytes` are plausible. */
 export function implausible(bytes: Buffer): keyof BootSector | undefined {
   const boot = BootSector.view(bytes);
   if (!SECTOR_SIZES.includes(boot.bytesPerSector)) return "bytesPerSector";
@@ -98,8 +98,8 @@ export function implausible(bytes: Buffer): keyof BootSector | undefined {
 
 /**
  * The geometry that the parameter block in `bytes` describes; it is plausible.
- * @param offset byte of the volume where `bytes` lie, for the complaint.
- * @throws {CorruptError} where its figures contradict each other.
+ * @param offset byte of the volume at which `bytes` begin, for error messages.
+ * @throws {CorruptError} if its fields contradict each other.
  */
 export function geometryOf(bytes: Buffer, file: string, offset: number): Geometry {
   const boot = BootSector.view(bytes);
@@ -131,7 +131,7 @@ export function geometryOf(bytes: Buffer, file: string, offset: number): Geometr
   const linked = Math.floor((fatSize * 8) / width) - 2;
   if (linked < 1) throw wrong(isWide ? "fatSectors32" : "fatSectors16", fatSectors, "enough for a cluster");
   if (linked < clusterCount) {
-    warnings.push(`the FAT has room for ${linked} of the ${clusterCount} clusters only`);
+    warnings.push(`the FAT has entries for only ${linked} of the ${clusterCount} clusters`);
     clusterCount = linked;
   }
   if (isWide && (wide.rootCluster < 2 || wide.rootCluster >= clusterCount + 2))
@@ -143,7 +143,10 @@ export function geometryOf(bytes: Buffer, file: string, offset: number): Geometr
   if (isWide && (wide.flags & ONE_FAT) !== 0) {
     const active = wide.flags & FAT_NUMBER;
     if (active < boot.fatCount) fatOffsets.splice(0, fatOffsets.length, fatOffsets[active]!);
-    else warnings.push(`FAT ${active} is said to be the one in use, but there are only ${boot.fatCount}`);
+    else
+      warnings.push(
+        `the boot sector names FAT ${active} as the one in use, but there are only ${boot.fatCount}`,
+      );
   }
   if (isWide && wide.version !== 0) {
     warnings.push(`the version of this FAT32 is ${wide.version >>> 8}.${wide.version & 0xff}, not 0.0`);

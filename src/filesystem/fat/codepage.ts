@@ -1,22 +1,22 @@
 /**
- * Short names are bytes of the code page that the guest's DOS or Windows had, which the volume does not tell. The
+ * Short names are text in the code page of the guest's DOS or Windows, which the volume does not name. The
  * tables are iconv-lite's.
  */
 import { createRequire } from "node:module";
 import { nameFromUtf16 } from "../../bytes/utf16.js";
 import { codePageNumber } from "./codepages.js";
 
-/** For what few volumes need: a mount begins sooner without it. */
+/** Loads a package when it is first needed: few volumes need it, and a mount starts sooner without it. */
 const later = createRequire(import.meta.url);
 
 export interface CodePage {
   /** "437" */
   readonly number: string;
-  /** The text in `bytes`, whose characters are put into lower case where `isLower`; as the bytes of a host's name; they may be `bytes`. */
+  /** The host's name for a short name in `bytes`, in lower case if `isLower`. The result may be `bytes` itself. */
   name(bytes: Buffer, isLower: boolean): Buffer;
 }
 
-/** The code page that "850", "cp850" or "CP850" means; `undefined` where none is known. */
+/** The code page that "850", "cp850" or "CP850" means; `undefined` if it is unknown. */
 export function codePage(name: string): CodePage | undefined {
   const number = codePageNumber(name);
   if (number === undefined) return undefined;
@@ -33,7 +33,7 @@ export function codePage(name: string): CodePage | undefined {
   };
 }
 
-/** Whether these are characters of ASCII that every code page has, and every host takes: most names are. */
+/** Returns true for ASCII characters that mean the same in every code page and on every host: most names are such. */
 function isPlain(bytes: Buffer): boolean {
   if (bytes[0] === DOT) return false;
   for (const byte of bytes)
@@ -43,10 +43,10 @@ function isPlain(bytes: Buffer): boolean {
 
 const [SPACE, PERCENT, DOT, SLASH, DELETE] = [0x20, 0x25, 0x2e, 0x2f, 0x7f]; // "%" is Arabic in code page 864
 
-/** What iconv-lite gives for bytes that the code page has nothing for. */
+/** What iconv-lite returns for bytes that have no character in the code page. */
 const UNKNOWN = "\ufffd";
 
-/** Bytes without a meaning stay as they are: a host shows them as bytes that are no text. */
+/** Keeps bytes that have no character as they are: the host shows them as bytes that are not text. */
 function pieceByPiece(bytes: Buffer, decode: (bytes: Buffer) => string, isLower: boolean): Buffer {
   const pieces: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -68,7 +68,7 @@ function hostName(text: string): Buffer {
   return nameFromUtf16(Buffer.from(text, "utf16le"));
 }
 
-/** Unit by unit, as Windows does it: nothing becomes longer. */
+/** Lower case, unit by unit, as in Windows: no name becomes longer. */
 function lowerCase(text: string): string {
   return text.replace(/./gsu, (character) => {
     const lower = character.toLowerCase();

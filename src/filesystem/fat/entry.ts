@@ -36,16 +36,16 @@ export const Attribute = {
   directory: 0x10,
 } as const;
 
-/** DIR_NTRes: the name, or its extension, is to be shown in lower case. Source: Linux, fs/fat/fat.h, CASE_LOWER_BASE. */
+/** DIR_NTRes: show the base name, or the extension, in lower case. Source: Linux, fs/fat/fat.h, CASE_LOWER_BASE. */
 export const Case = { lowerBase: 0x08, lowerExtension: 0x10 } as const;
 
-/** First bytes with a meaning of their own. */
+/** First bytes of a slot that have a special meaning. */
 export const First = { end: 0x00, e5: 0x05, deleted: 0xe5 } as const;
 
 const LONG_NAME = 0x0f;
 const LONG_NAME_MASK = 0x3f;
 
-/** What the slot at `at` is. `name`: a part of a long name. `file`: a file or a directory. */
+/** The kind of a slot. `name`: a part of a long name. `file`: a file or a directory. */
 export type SlotKind = "end" | "deleted" | "name" | "label" | "dots" | "file";
 
 export function slotKind(bytes: Buffer, at: number): SlotKind {

@@ -1,4 +1,4 @@
-/** What `info` prints of a file system: its label is the root directory's, as Windows shows it. */
+/** The facts that `info` prints. The label is that of the root directory, as in Windows. */
 import { DiskError } from "../../errors.js";
 import { read } from "../../extent/read.js";
 import { SLOT_SIZE, type Directory } from "../fat-common/directory.js";
@@ -41,7 +41,7 @@ export function factsOf(
 /** Bytes of the root directory in which a label is looked for: format tools make it the first entry. */
 const LABEL_REACH = 2 ** 16;
 
-/** The label among the first entries of the root directory, where there is one. */
+/** The label among the first entries of the root directory, if any. */
 export async function findLabel(medium: Medium, root: Directory): Promise<string | undefined> {
   try {
     const { size } = await root.reach(LABEL_REACH);
@@ -56,7 +56,7 @@ export async function findLabel(medium: Medium, root: Directory): Promise<string
       }
     }
   } catch (error) {
-    if (!(error instanceof DiskError)) throw error; // whoever lists the directory hears of it
+    if (!(error instanceof DiskError)) throw error; // listing the directory reports it
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** From a volume to what every part of the reader needs, and what is odd about the file system's state. */
+/** Opens a volume: collects what all parts of the reader need, and warnings about the file system's state. */
 import type { Zone } from "../../bytes/zone.js";
 import { DiskError, UnsupportedError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -20,8 +20,8 @@ export interface Medium {
 }
 
 /**
- * The FAT on `volume`, or undefined where there is none.
- * @throws {CorruptError} where there is one whose boot sector contradicts itself.
+ * The FAT on `volume`, or undefined if there is none.
+ * @throws {CorruptError} if its boot sector contradicts itself.
  * @throws {UnsupportedError} for a code page or a time zone that is not known.
  */
 export async function openMedium(
@@ -51,17 +51,17 @@ export async function openMedium(
   return { heap, boot, page, zone };
 }
 
-/** FAT[1]: set where the volume was put away properly. Source: Microsoft FAT specification (2005), section 4.2. */
+/** FAT[1]: set if the volume was unmounted properly. Source: Microsoft FAT specification (2005), section 4.2. */
 const CLEAN = { 16: 0x8000, 32: 0x0800_0000 } as const;
 const NO_ERRORS = { 16: 0x4000, 32: 0x0400_0000 } as const;
 
-/** BS_Reserved1: bit 0 is set while it is in use. Source: Linux, include/uapi/linux/msdos_fs.h, FAT_STATE_DIRTY. */
+/** BS_Reserved1: bit 0 is set while the volume is mounted. Source: Linux, include/uapi/linux/msdos_fs.h, FAT_STATE_DIRTY. */
 const IN_USE = 0x01;
 
 /** FATs up to this many bytes are compared with each other when the file system is opened: all of FAT12's and FAT16's. */
 const COMPARED_BYTES = 2 ** 17;
 
-/** What the user should know of the file system's state. */
+/** Warnings about the file system's state. */
 export async function stateWarnings({ heap: { volume }, boot }: Medium): Promise<string[]> {
   const { width, fatOffsets, fatSize, size } = boot.geometry;
   const warnings = [...boot.warnings];
@@ -76,7 +76,7 @@ export async function stateWarnings({ heap: { volume }, boot }: Medium): Promise
       const flags = width === 16 ? bytes.readUInt16LE(2) : bytes.readUInt32LE(4);
       isDirty ||= (flags & CLEAN[width]) === 0;
       if ((flags & NO_ERRORS[width]) === 0)
-        warnings.push("the guest met with errors when it read or wrote here");
+        warnings.push("the guest had read or write errors on this volume");
     }
     if (fatSize <= COMPARED_BYTES) warnings.push(...(await differences(volume, boot)));
   } catch (error) {
@@ -107,7 +107,7 @@ async function differences(volume: BlockSource, { geometry }: Boot): Promise<str
     : [`the copies of the FAT differ in ${differing.size} of ${count} entries; the first is used`];
 }
 
-/** The serial number and the label of the boot sector, where it has them. */
+/** The serial number and the label of the boot sector, if it has them. */
 export function extensionOf(boot: Boot): { serial: number; label?: Buffer } | undefined {
   const { extension, serial, label } =
     boot.geometry.width === 32 ? BootSector32.view(boot.bytes) : BootSector16.view(boot.bytes);

@@ -1,10 +1,10 @@
-/** Long names out of their parts, short names out of a code page, and entries out of both. */
+/** Makes entries of slots: long names from their parts, short names from a code page. */
 import { nameFromUtf16 } from "../../bytes/utf16.js";
 import { SLOT_SIZE, type EntryParser } from "../fat-common/directory.js";
 import type { CodePage } from "./codepage.js";
 import { Attribute, Case, First, LongNameRecord, EntryRecord, NAME_SIZE, slotKind } from "./entry.js";
 
-/** LDIR_Ord: this slot, the first of the name's, has its last part. */
+/** LDIR_Ord: the slot has the last part of the name, which is stored first. */
 const LAST_PART = 0x40;
 const PART_UNITS = 13;
 const LONGEST_NAME = 255;
@@ -31,7 +31,7 @@ export function entryParser(page: CodePage): EntryParser {
         return;
       }
       const complete = long?.left === 0 ? long : undefined;
-      long = undefined; // whatever else this slot is: parts that do not lead up to their file are orphans
+      long = undefined; // parts of a long name count only directly before their file
       isEnd ||= kind === "end";
       if (kind !== "file") return;
       const raw = bytes.subarray(at, at + NAME_SIZE);
@@ -58,16 +58,16 @@ const BASE_SIZE = 8;
 
 /** Parts of a long name, which are stored from the last to the first. */
 interface LongName {
-  /** Of the first that was seen. */
+  /** The slot of the first part. */
   readonly slot: number;
-  /** Of the short name that they belong to. */
+  /** The checksum of the short name that the parts belong to. */
   readonly checksum: number;
-  /** Parts that are still to come. */
+  /** Parts that are still missing. */
   readonly left: number;
   readonly parts: readonly Buffer[];
 }
 
-/** What the parts are together with the one at `at`; undefined where that belongs to no name. */
+/** Adds the part at `at` to `long`; undefined if it does not fit. */
 function nextPart(long: LongName | undefined, bytes: Buffer, at: number, slot: number): LongName | undefined {
   const { order, checksum, name1, name2, name3 } = LongNameRecord.view(bytes, at);
   const part = Buffer.concat([name1, name2, name3]);
@@ -80,7 +80,7 @@ function nextPart(long: LongName | undefined, bytes: Buffer, at: number, slot: n
   return { ...long, left: order - 1, parts: [part, ...long.parts] };
 }
 
-/** The name up to its first NUL; undefined where there is none, or more than there can be. */
+/** The name up to its first NUL; undefined if it is empty or too long. */
 function longName({ parts }: LongName): Buffer | undefined {
   const units = Buffer.concat(parts);
   let length = 0;
@@ -96,7 +96,7 @@ export function checksumOf(name: Uint8Array): number {
   return sum;
 }
 
-/** "README.TXT" out of "README  TXT"; undefined where there is nothing. */
+/** "README.TXT" out of "README  TXT"; undefined if the name is empty. */
 function shortName(page: CodePage, raw: Buffer, caseFlags: number): Buffer | undefined {
   if (isPlain(raw)) return plainName(raw, caseFlags);
   const base = trimmed(raw.subarray(0, BASE_SIZE));
@@ -110,7 +110,7 @@ function shortName(page: CodePage, raw: Buffer, caseFlags: number): Buffer | und
   return Buffer.concat(parts);
 }
 
-/** Whether the name has letters, digits and a few signs only, which mean the same in every code page: most names have. */
+/** Returns true if the name has only letters, digits and a few signs, which are equal in every code page: most names do. */
 function isPlain(raw: Buffer): boolean {
   for (let at = 0; at < NAME_SIZE; at++) {
     const byte = raw[at]!;
@@ -123,7 +123,7 @@ function isPlain(raw: Buffer): boolean {
 const [HYPHEN, DIGIT_0, DIGIT_9, LETTER_A, LETTER_Z] = [0x2d, 0x30, 0x39, 0x41, 0x5a];
 const [UNDERSCORE, TILDE, DOT, LOWER_CASE] = [0x5f, 0x7e, 0x2e, 0x20];
 
-/** The same as `shortName` where the name is plain, without the objects in between. */
+/** Does what `shortName` does for a plain name, without temporary objects. */
 function plainName(raw: Buffer, caseFlags: number): Buffer | undefined {
   let baseLength = BASE_SIZE;
   while (baseLength > 0 && raw[baseLength - 1] === SPACE) baseLength--;
@@ -148,7 +148,7 @@ function copyCased(raw: Buffer, from: number, to: number, name: Buffer, at: numb
   }
 }
 
-/** A copy without the spaces at its end; mtools fills up with NULs, too, which end it for Linux as well. */
+/** A copy up to the first NUL and without the spaces at its end; mtools pads names with NULs, and Linux ends them there. */
 export function trimmed(bytes: Buffer): Buffer {
   const end = bytes.indexOf(0);
   let length = end < 0 ? bytes.length : end;

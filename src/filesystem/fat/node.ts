@@ -1,4 +1,4 @@
-/** Files and directories by number: the place of a node's entry in the volume, in slots. */
+/** Files and directories by number: the position of the entry on the volume, in slots. */
 import { CorruptError } from "../../errors.js";
 import type { Times } from "../fat-common/attributes.js";
 import { SLOT_SIZE } from "../fat-common/directory.js";
@@ -10,13 +10,13 @@ import { Attribute, EntryRecord, slotKind } from "./entry.js";
 import type { Medium } from "./medium.js";
 
 export interface Node extends ClusterNode {
-  /** Absent of the root. */
+  /** Undefined for the root. */
   readonly record?: EntryRecord;
 }
 
 /**
  * Node `id`.
- * @throws {CorruptError} where there is no entry of a file or a directory: the number is not from this volume.
+ * @throws {CorruptError} if the slot is not that of a file or a directory: the number is not from this volume.
  */
 export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
   const { heap, boot } = medium;
@@ -30,7 +30,7 @@ export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
   const bytes = Buffer.from(await heap.metadata.read(entryOffset, SLOT_SIZE));
   if (slotKind(bytes, 0) !== "file") {
     const thing = "a directory entry that was listed";
-    throw new CorruptError({ file: heap.volume.name, offset: entryOffset, thing, found: "no file any more" });
+    throw new CorruptError({ file: heap.volume.name, offset: entryOffset, thing, found: "not a file" });
   }
   const record = EntryRecord.view(bytes);
   const isDirectory = (record.attributes & Attribute.directory) !== 0;
@@ -48,14 +48,14 @@ export async function readNode(medium: Medium, id: NodeId): Promise<Node> {
   };
 }
 
-/** The first cluster in `record`: 0 where the file has none. */
+/** The first cluster in `record`: 0 if the file has none. */
 export function firstClusterOf({ width }: Geometry, record: EntryRecord): number {
-  // Elsewhere the upper half is not a cluster's: OS/2 kept a number of its own there.
+  // Only FAT32 has the upper half; OS/2 stored another number there.
   const high = width === 32 ? record.firstClusterHigh & 0x0fff : 0;
   return high * 2 ** 16 + record.firstClusterLow;
 }
 
-/** Absent of the root. */
+/** Undefined for the root. */
 export function timesOf({ zone }: Medium, { record }: Node): Times | undefined {
   if (record === undefined) return undefined;
   const { toUtc } = zone;

@@ -1,6 +1,6 @@
 /**
- * Whether a volume holds a FAT, and where its parameter block is. Boot sectors have no magic number: a plausible
- * parameter block counts where the FAT begins as one does, or where the sector looks like a boot sector all over.
+ * Finds out whether a volume holds a FAT, and where its parameter block is. Boot sectors have no magic number: a plausible
+ * parameter block counts if the FAT begins as a FAT does, or if the sector has all the marks of a boot sector.
  */
 import { DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -26,7 +26,7 @@ export interface Boot {
 }
 
 const SIGNATURE = 0xaa55;
-/** Where others' boot sectors have their names: of NTFS, exFAT, BitLocker, ReFS; of HPFS. */
+/** Names in the boot sectors of other file systems: NTFS, exFAT, BitLocker, ReFS, HPFS. */
 const FOREIGN = [
   [3, "NTFS    "],
   [3, "EXFAT   "],
@@ -40,8 +40,8 @@ const BACKUP_SECTOR = 6;
 const SECTOR_SIZES = [512, 1024, 2048, 4096];
 
 /**
- * The boot sector of the FAT on `volume`; undefined where there is none.
- * @throws {CorruptError} where there is one, but its figures contradict each other.
+ * The boot sector of the FAT on `volume`; undefined if there is none.
+ * @throws {CorruptError} if there is one, but its fields contradict each other.
  */
 export async function findBoot(volume: BlockSource): Promise<Boot | undefined> {
   const first = await peek(volume, 0, BOOT_SECTOR_SIZE);
@@ -53,7 +53,7 @@ export async function findBoot(volume: BlockSource): Promise<Boot | undefined> {
       const beginsAsFat = await fatBegins(volume, geometry);
       if (beginsAsFat || looksLikeBoot(first)) {
         const warnings = [...geometry.warnings];
-        if (!beginsAsFat) warnings.push("the first entries of the FAT are not those of one");
+        if (!beginsAsFat) warnings.push("the first two entries of the FAT are invalid");
         return { bytes: first, offset: 0, geometry, warnings };
       }
     } catch (error) {
@@ -85,7 +85,7 @@ function isMedia(byte: number): boolean {
   return byte === 0xf0 || byte >= 0xf8;
 }
 
-/** A jump, the signature and a media byte: all that a boot sector has besides the parameter block. */
+/** Checks for a jump, the signature and a media byte: all that a boot sector has besides the parameter block. */
 function looksLikeBoot(bytes: Buffer): boolean {
   const { jump, signature, media } = BootSector.view(bytes);
   const jumps = (jump[0] === 0xeb && jump[2] === 0x90) || jump[0] === 0xe9;
@@ -93,7 +93,7 @@ function looksLikeBoot(bytes: Buffer): boolean {
 }
 
 /**
- * Whether a FAT begins as every one does: its first entry has the media byte and ones, its second only ones but for
+ * Returns true if a FAT has valid first entries: the media byte and ones in the first, and in the second only ones, except for
  * the flags of FAT16 and FAT32. Source: Microsoft FAT specification (2005), section 4.2.
  */
 async function fatBegins(volume: BlockSource, { width, fatOffsets }: Geometry): Promise<boolean> {
@@ -108,7 +108,7 @@ async function fatBegins(volume: BlockSource, { width, fatOffsets }: Geometry): 
   return false;
 }
 
-/** FAT32's second boot sector, where the first is blank, cannot be read, or is much like it but damaged. */
+/** FAT32's second boot sector, if the first is blank, unreadable, or a damaged form of it. */
 async function backupOf(volume: BlockSource, first: Buffer | undefined): Promise<Boot | undefined> {
   for (const sectorSize of SECTOR_SIZES) {
     const offset = BACKUP_SECTOR * sectorSize;
@@ -137,7 +137,7 @@ function isBackup(bytes: Buffer, sectorSize: number): boolean {
   return isFat32 && looksLikeBoot(bytes) && implausible(bytes) === undefined;
 }
 
-/** A floppy of the time before there was a parameter block. */
+/** A floppy from before there was a parameter block. */
 async function floppyOf(volume: BlockSource, first: Buffer | undefined): Promise<Boot | undefined> {
   if (first === undefined) return undefined;
   const fat = await peek(volume, BOOT_SECTOR_SIZE, 3);

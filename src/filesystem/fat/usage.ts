@@ -1,4 +1,4 @@
-/** What statfs(2) would say; free clusters are counted in the FAT, since FSInfo's figure is often out of date. */
+/** The values of statfs(2). Free clusters are counted in the FAT, since FSInfo's number is often out of date. */
 import { yieldIfDue } from "../../extent/time-slice.js";
 import { PAGE_CLUSTERS, linkTable, Link } from "../fat-common/table.js";
 import { FIRST_CLUSTER } from "../fat-common/heap.js";
@@ -11,7 +11,7 @@ export const LONGEST_NAME = 255 * 3;
 export async function usageOf({ heap, boot }: Medium): Promise<Usage> {
   const { volume, clusterSize, clusterCount } = heap;
   const { width, fatOffsets } = boot.geometry;
-  // A table of its own that keeps nothing: going through all of it must not drive out what is being used.
+  // A table without a cache: reading all of it must not evict pages that are in use.
   const table = linkTable(volume, width, fatOffsets, clusterCount + FIRST_CLUSTER, 1);
   let free = 0;
   let zeros = 0; // the byte of the table where zeros end that are stored nowhere: they need not be read

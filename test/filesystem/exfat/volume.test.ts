@@ -90,7 +90,7 @@ t.test("the backup of the boot region serves where the first is damaged, blank o
     both[120] = 1;
     both[12 * image.sectorSize + 120] = 2;
     t.match((await openBytes(both, {}, exfatDriver)).facts.warnings, [
-      "the checksums of both boot regions do not fit",
+      "the checksums of both boot regions are wrong",
     ]);
     both[108] = 0;
     await t.rejects(openBytes(both, {}, exfatDriver), /exFAT's sectorShift is 0, but must be 9 to 12/);
@@ -99,7 +99,7 @@ t.test("the backup of the boot region serves where the first is damaged, blank o
     whole[112] = 50;
     t.same((await openBytes(whole, {}, exfatDriver)).facts.warnings, [
       "the file system was not unmounted cleanly",
-      "the guest met with errors when it read or wrote here",
+      "the guest had read or write errors on this volume",
     ]);
   }
 });

@@ -170,7 +170,7 @@ t.test("of files that share clusters, the one whose length fits keeps them", asy
   t.same(await readable(fs, "WHOLE"), [whole, ""]);
   const [bytes, problem] = await readable(fs);
   t.ok(bytes.equals(broken.subarray(0, 2 * 512)));
-  t.match(problem, /cluster 21 of the file at 0x[0-9a-f]+ is another's, too/);
+  t.match(problem, /cluster 21 of the file at 0x[0-9a-f]+ is in another file, too/);
 });
 
 t.test("where nothing tells whose a cluster is, it is damaged for all that have it", async (t) => {
@@ -196,7 +196,10 @@ t.test("where nothing tells whose a cluster is, it is damaged for all that have 
   ] as const) {
     const [bytes, problem] = await readable(fs, name);
     t.ok(bytes.equals(contents.subarray(0, good * 512)), name);
-    t.match(problem, /is another's, too, but must be its own; the FAT's chains are cross-linked/);
+    t.match(
+      problem,
+      /is in another file, too, but must be in one file only; the FAT's chains are cross-linked/,
+    );
   }
 });
 
@@ -231,7 +234,7 @@ t.test("only the FAT that FAT32's flags name is read where the FATs are no mirro
   t.same(await contentsAt(await openBytes(image.bytes), "F"), contents);
   image.bytes.writeUInt16LE(0x85, 0x28); // there is no sixth
   const fs = await openBytes(image.bytes);
-  t.match(fs.facts.warnings.join(), /FAT 5 is said to be the one in use/);
+  t.match(fs.facts.warnings.join(), /names FAT 5 as the one in use/);
   t.match((await readable(fs))[1], /cluster 11/);
 });
 

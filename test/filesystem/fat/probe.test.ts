@@ -72,7 +72,7 @@ t.test("a FAT whose first entries are wrong is found by its boot sector, and tol
   const image = withFile(16, 5000);
   for (const fat of image.fatOffsets) image.bytes.fill(0, fat, fat + 4);
   const fs = await openBytes(image.bytes);
-  t.match(fs.facts.warnings, ["the first entries of the FAT are not those of one"]);
+  t.match(fs.facts.warnings, ["the first two entries of the FAT are invalid"]);
   image.bytes.writeUInt16LE(0, 510);
   t.equal(await fatDriver.open(memorySource(image.bytes, "image")), undefined);
 });
@@ -188,7 +188,7 @@ t.test("a state that is not clean is told", async (t) => {
       await warnings((image) => {
         image.link(1, all - errors);
       }),
-      ["the guest met with errors when it read or wrote here"],
+      ["the guest had read or write errors on this volume"],
     );
   }
 });
