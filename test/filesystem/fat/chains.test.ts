@@ -293,3 +293,20 @@ t.test("a volume that is cut short gives what it has", async (t) => {
   const source = await fs.open((await find(fs, "F"))!);
   t.same(await read(source, 1536, 512), contents.subarray(1536), "what follows is there");
 });
+
+t.test("a root directory that is cut off is an error behind the names that are left", async (t) => {
+  const image = new FatBuilder({ width: 12, clusterCount: 500 });
+  for (let i = 0; i < 60; i++) image.root(entry(`F${i}`));
+  const cut = await openBytes(image.bytes.subarray(0, image.rootOffset + 1024));
+  const found = await cut.list(cut.root, 0);
+  t.equal(found.length, 32);
+  await t.rejects(cut.list(cut.root, found.at(-1)!.cookie), /the end of the root directory .* is cut short/);
+  t.equal(await find(cut, "F31"), found[31]!.id);
+  await t.rejects(find(cut, "F32"), /the end of the root directory .* is cut short/);
+  await t.rejects(find(cut, "NOWHERE"), CorruptError, "it may be behind the cut");
+  const gone = await openBytes(image.bytes.subarray(0, image.rootOffset));
+  await t.rejects(gone.list(gone.root, 0), /the end of the root directory .* is cut short/);
+  await t.rejects(find(gone, "F0"), CorruptError);
+  const before = await openBytes(image.bytes.subarray(0, image.rootOffset - 512));
+  await t.rejects(before.list(before.root, 0), CorruptError);
+});
