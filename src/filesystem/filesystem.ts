@@ -156,7 +156,7 @@ export interface NodeTree {
    * The inode number of the directory that contains directory `id`, which its ".." shows; a root is its own parent.
    * Undefined if that is not known without reading for it. It is asked for after the start of the directory was listed.
    */
-  parentInode?(id: NodeId): number | undefined | Promise<number | undefined>;
+  parentInode?(id: NodeId): number | undefined;
   /** Of the file system that `id` lies in. */
   usage(id: NodeId): Promise<Usage>;
 }

@@ -79,10 +79,8 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
       const tree = branch.tree();
       // The root of a tree lies in another one.
       if (tree instanceof Promise || inner === tree.root) return undefined;
-      const shift = (inode: number | undefined): number | undefined =>
-        inode === undefined ? undefined : inode + branch.inodeShift;
       const inode = tree.parentInode?.(inner);
-      return inode instanceof Promise ? inode.then(shift) : shift(inode);
+      return inode === undefined ? undefined : inode + branch.inodeShift;
     },
     async readLink(id) {
       const { branch, inner } = at(id);

@@ -3,6 +3,7 @@
  * of names, so one way of reading serves all directories.
  */
 import { setImmediate } from "node:timers/promises";
+import { readU32le } from "../../bytes/struct.js";
 import { read } from "../../extent/read.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { Incompatible } from "./features.js";
@@ -96,15 +97,16 @@ export async function partWith(medium: Medium, inode: Inode, position: number): 
 
 /** The inode number in the ".." entry of `part`; undefined if it is not the first part of a directory. */
 export function parentIn(part: Part): number | undefined {
-  if ("error" in part || part.position !== 0 || part.bytes.length < PARENT_END) return undefined;
-  const isParent = part.bytes.toString("latin1", PARENT_NAME, PARENT_END) === "..";
-  return isParent ? part.bytes.readUInt32LE(PARENT_ENTRY) : undefined;
+  if ("error" in part || part.position !== 0) return undefined;
+  const { bytes } = part;
+  const isParent = bytes[PARENT_NAME] === DOT && bytes[PARENT_NAME + 1] === DOT;
+  return isParent ? readU32le(bytes, PARENT_ENTRY) : undefined;
 }
 
 /** Behind the entry for ".", which takes 12 bytes in every directory (fs/ext4/namei.c, ext4_init_dot_dotdot). */
 const PARENT_ENTRY = 12;
 const PARENT_NAME = PARENT_ENTRY + EntryRecord.size;
-const PARENT_END = PARENT_NAME + 2;
+const DOT = 0x2e;
 
 /**
  * Calls `visit` for the entries of `part`, under the names that people see.

@@ -152,7 +152,8 @@ export function serveDirectories(
     if (waiting.length > 0) await Promise.all(waiting);
     if (isFull && used === 0) return undefined;
     if (parentAt >= 0) {
-      const parent = await parents.inodeOf(id).catch(ignoreDiskError);
+      const found = parentInode(id);
+      const parent = found instanceof Promise ? await found : found;
       if (parent !== undefined) writeDirentInode(page, parentAt, parent, plus);
     }
     if (used > 0) {
@@ -168,6 +169,17 @@ export function serveDirectories(
     const listed = { out: Buffer.from(out.subarray(0, HEADER_SIZE + used)), links, isShort };
     if (drafts.length < DRAFTS_KEPT) drafts.push(draft);
     return listed;
+  };
+
+  /** The inode number that the ".." of directory `id` shows; undefined if it is not known. */
+  const parentInode = (id: NodeId): number | undefined | Promise<number | undefined> => {
+    try {
+      const inode = parents.inodeOf(id);
+      return inode instanceof Promise ? inode.catch(ignoreDiskError) : inode;
+    } catch (error) {
+      ignoreDiskError(error);
+      return undefined;
+    }
   };
 
   /** Lets prefetching know what a page holds, and appends its symbolic links to `links`. */

@@ -12,20 +12,21 @@ export interface Parents {
    * The inode number that ".." of directory `id` shows: what the file system has on disk, or else that of the directory
    * in which `id` was found. Undefined if neither is known any more.
    */
-  inodeOf(id: NodeId): Promise<number | undefined>;
+  inodeOf(id: NodeId): number | undefined | Promise<number | undefined>;
 }
 
 export function parentsIn(tree: NodeTree): Parents {
   const parents = new LRUCache<NodeId, NodeId>({ max: PARENTS_KEPT });
+  const inodeOfFound = async (id: NodeId): Promise<number | undefined> => {
+    const parent = id === tree.root ? id : parents.get(id);
+    return parent === undefined ? undefined : (await tree.attributes(parent)).inode;
+  };
   return {
     set(id, parent) {
       parents.set(id, parent);
     },
-    async inodeOf(id) {
-      const stored = await tree.parentInode?.(id);
-      if (stored !== undefined) return stored;
-      const parent = id === tree.root ? id : parents.get(id);
-      return parent === undefined ? undefined : (await tree.attributes(parent)).inode;
+    inodeOf(id) {
+      return tree.parentInode?.(id) ?? inodeOfFound(id);
     },
   };
 }
