@@ -26,10 +26,12 @@ export function contentsOf(heap: Heap, allocation: Allocation, facts: ContentsFa
   const name = `${volume.name} ${of}`;
   return runSource(volume, name, size, async (offset, asked) => {
     if (offset >= validSize) return asked > 0 ? [{ kind: "zero", length: asked }] : [];
-    const length = Math.min(asked, LONGEST_MAP);
+    const looked = Math.min(asked, validSize - offset, LONGEST_MAP);
+    const { count, problem } = await allocation.reach(Math.ceil((offset + looked) / clusterSize));
+    const stored = Math.max(0, Math.min(looked, count * clusterSize - offset));
+    // Where the clusters end before, the rest needs no look.
+    const length = stored === LONGEST_MAP ? stored : asked;
     const valid = Math.min(length, validSize - offset);
-    const { count, problem } = await allocation.reach(Math.ceil((offset + valid) / clusterSize));
-    const stored = Math.max(0, Math.min(valid, count * clusterSize - offset));
     const runs = stored > 0 ? await rangeOf(heap, allocation, offset, stored) : [];
     if (lengthOf(runs) < stored) return runs;
     if (stored < valid) {
