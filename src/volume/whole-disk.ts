@@ -133,8 +133,9 @@ export async function bootSectorAt(
   sector: Buffer,
 ): Promise<"NTFS" | "exFAT" | "FAT" | undefined> {
   const oem = sector.toString("latin1", 3, 11);
-  if (startsWithJump(sector) && oem === "NTFS    ") return "NTFS";
-  if (startsWithJump(sector) && oem === "EXFAT   ") return "exFAT";
+  // Without the jump as well: it may be damaged, and both have a copy of the sector.
+  if (oem === "NTFS    ") return "NTFS";
+  if (oem === "EXFAT   ") return "exFAT";
   const fat = FatBootSector.view(sector);
   const isPlausible =
     isPowerOfTwo(fat.bytesPerSector) &&
