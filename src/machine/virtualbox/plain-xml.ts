@@ -30,7 +30,7 @@ const KEPT = ["StorageControllers", "DVDDrive", "FloppyDrive"];
 
 /** What is before the root element in the files that VirtualBox writes. */
 const HEADER =
-  /^<\?xml version="1\.0"(?: encoding="(?:utf|UTF)-8")?\?>\s*(?:<!--(?:(?!--)[\n -\ud7ff])*-->\s*)?/;
+  /^<\?xml version="1\.0"(?: encoding="(?:utf|UTF)-8")?\?>[ \n]*(?:<!--(?:(?!--)[\n -\ud7ff])*-->[ \n]*)?/;
 
 /** The root element of `xml`; undefined where it is not plain, not within `limits`, or no XML at all. */
 export function readPlainXml(xml: string, limits: Limits): Element | undefined {
@@ -42,13 +42,17 @@ export function readPlainXml(xml: string, limits: Limits): Element | undefined {
   for (;;) {
     const tag = xml.indexOf("<", at);
     if (tag < 0) return undefined; // its last element does not end
-    if (tag > at && !isBlank(xml, at, tag)) {
+    const isEnd = xml.charCodeAt(tag + 1) === SLASH;
+    if (tag > at && (isEnd || !isBlank(xml, at, tag))) {
       const text = textOf(xml.slice(at, tag));
       if (text === undefined || top === undefined) return undefined;
-      top.text += text;
+      // Space between elements is left out, and counts as text where there is other text beside them.
+      if (top.children.length === 0) top.text = text;
+      else if (!isBlank(xml, at, tag)) return undefined;
     }
+    if (!isEnd && top !== undefined && !isBlank(top.text, 0, top.text.length)) return undefined;
     let ended: OpenElement | undefined;
-    if (xml.charCodeAt(tag + 1) === SLASH) {
+    if (isEnd) {
       if (top === undefined || !xml.startsWith(top.name, tag + 2)) return undefined;
       at = tag + 2 + top.name.length;
       if (xml.charCodeAt(at++) !== GREATER) return undefined;
@@ -65,8 +69,11 @@ export function readPlainXml(xml: string, limits: Limits): Element | undefined {
       if (xml.charCodeAt(at - 2) === SLASH) {
         ended = element;
       } else if (top?.name === "Hardware" && !KEPT.includes(name)) {
-        at = afterElement(xml, at, name);
-        if (at < 0) return undefined;
+        const left = { elements: limits.elements - count, depth: limits.depth - open.length };
+        const passed = passOver(xml, at, name, left);
+        if (passed === undefined) return undefined;
+        at = passed.end;
+        count += passed.count;
       } else {
         open.push(element);
         top = element;
@@ -77,13 +84,33 @@ export function readPlainXml(xml: string, limits: Limits): Element | undefined {
 }
 
 /**
- * Where the element `name` ends whose content begins at `at`, or -1. One of the same name in it ends it too soon: then
- * an end tag is left that fits nothing.
+ * Where the element `name` ends whose content begins at `at`, and how many elements are in it. It is checked as all else
+ * is, and nothing of it is kept.
  */
-function afterElement(xml: string, at: number, name: string): number {
-  const end = `</${name}>`;
-  const found = xml.indexOf(end, at);
-  return found < 0 ? -1 : found + end.length;
+function passOver(
+  xml: string,
+  at: number,
+  name: string,
+  limits: Limits,
+): { end: number; count: number } | undefined {
+  const open = [name];
+  let count = 0;
+  while (open.length > 0) {
+    const tag = xml.indexOf("<", at);
+    if (tag < 0 || (!isBlank(xml, at, tag) && textOf(xml.slice(at, tag)) === undefined)) return undefined;
+    if (xml.charCodeAt(tag + 1) === SLASH) {
+      const last = open.pop()!;
+      at = tag + 2 + last.length;
+      if (!xml.startsWith(last, tag + 2) || xml.charCodeAt(at++) !== GREATER) return undefined;
+      continue;
+    }
+    const end = nameEnd(xml, tag + 1);
+    if (end === tag + 1 || ++count > limits.elements || open.length === limits.depth) return undefined;
+    at = readAttributes(xml, end, {});
+    if (at < 0) return undefined;
+    if (xml.charCodeAt(at - 2) !== SLASH) open.push(xml.slice(tag + 1, end));
+  }
+  return { end: at, count };
 }
 
 /** Whether only space for the eye stands from `at` to `end`. */

@@ -94,11 +94,16 @@ t.test(
       '<a b="1" b="2"/>',
       '<a constructor="1"/>',
       "<Hardware><CPU><!-- </CPU><Fake/><CPU> --></CPU></Hardware>",
-      "<Hardware><CPU><CPU></CPU></CPU></Hardware>",
       "<Hardware><CPU></Hardware>",
+      '<Hardware><CPU t=""><</CPU></Hardware>',
+      '<Hardware><CPU><PAE a="1" a="2"/></CPU></Hardware>',
+      "<Hardware><CPU>&unknown;</CPU></Hardware>",
+      "<a>text<b/>\n<b/>text</a>",
+      '<?xml version="1.0"?>\ufeff<a/>',
     ]) {
       t.equal(readPlainXml(text, LIMITS), undefined, text.slice(0, 40));
     }
+    t.ok(readPlainXml("<Hardware><CPU><CPU></CPU></CPU></Hardware>", LIMITS), "the same name within itself");
     t.end();
   },
 );
