@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { nativeTargets, runNativeSlice, tryNative } from "./native.js";
 import type { Report } from "./report.js";
-import { fileOf, keyOf, openState, type Kept, type State } from "./state.js";
+import { fileOf, keyOf, lockState, openState, type Kept, type State } from "./state.js";
 import { targetNames } from "./targets.js";
 import { runSlice, shorten, tryInput } from "./workers.js";
 
@@ -41,7 +41,10 @@ const { values: options } = parseArgs({
 const state = openState(options.state);
 if (options.report) printReport();
 else if (options.replay !== undefined) await replay(options.replay);
-else await campaign(Number(options.minutes), Number(options.seed ?? Date.now() % 2 ** 31));
+else {
+  lockState(options.state);
+  await campaign(Number(options.minutes), Number(options.seed ?? Date.now() % 2 ** 31));
+}
 
 async function campaign(minutes: number, first: number): Promise<void> {
   console.log(

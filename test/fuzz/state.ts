@@ -1,5 +1,5 @@
 /** What is kept between runs, in a folder outside the project: counts, inputs that reach new code, findings. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Report } from "./report.js";
@@ -27,6 +27,21 @@ export interface State {
   keep(finding: Kept): string;
   /** Puts a finding aside that cannot be shown any more. */
   retire(finding: Kept): void;
+}
+
+/**
+ * Takes `folder` for this process. @throws {Error} where another campaign that is alive has it: the two would overwrite
+ * each other's counts.
+ */
+export function lockState(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, "pid");
+  const other = existsSync(path) ? readFileSync(path, "utf8") : "";
+  if (other !== "" && existsSync(`/proc/${other}`) && readFileSync(`/proc/${other}/cmdline`).includes("fuzz"))
+    throw new Error(
+      `process ${other} runs a campaign with the state in ${folder}: end it, or use another --state`,
+    );
+  writeFileSync(path, String(process.pid));
 }
 
 export function openState(folder: string): State {

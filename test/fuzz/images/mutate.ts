@@ -10,16 +10,20 @@ import type { Patch } from "./storage.js";
 const CHANGES = 6;
 const BLOCKS = [512, 1024, 4096];
 const LONGEST_FILL = 300;
+/** Of the bases with NTFS. */
+const CLUSTER = 1024;
 
 /** Changes the files of `base`; the patches that have the same effect. */
 export function mutate(base: Prepared, random: Random): Patch[] {
   const patches: Patch[] = [];
   const isMended = base.regions.length > 0 && random.oneIn(2);
   do {
-    const patch = change(base, random);
-    if (patch === undefined) continue;
-    write(base, patch);
-    patches.push(patch);
+    const made = random.oneIn(12) ? changeTogether(base, random) : [change(base, random)];
+    for (const patch of made) {
+      if (patch === undefined) continue;
+      write(base, patch);
+      patches.push(patch);
+    }
   } while (patches.length < CHANGES && random.oneIn(2));
   if (isMended) patches.push(...repair(base.files[0]!, base.regions, patches));
   return patches;
@@ -70,6 +74,41 @@ function change(base: Prepared, random: Random): Patch | undefined {
   const [fromFile, from] = random.pick(base.hot);
   const to = part - (part % size);
   return patchOf(base, file, to, cut(base, fromFile, from - (from % size), size));
+}
+
+/**
+ * Several numbers of one structure made equally large: sizes that agree with each other are believed. Where they are
+ * those of an attribute of NTFS, its runs become one hole of that size.
+ */
+function changeTogether(base: Prepared, random: Random): (Patch | undefined)[] {
+  const place = anyPlace(base, random);
+  if (place === undefined) return [];
+  const { struct, file, offset } = place;
+  const numbers = Object.values(struct.fields).filter(({ length }) => length === 4 || length === 8);
+  const power = random.below(62);
+  const size = 2n ** BigInt(power);
+  const patches = numbers
+    .filter(() => !random.oneIn(3))
+    .map((field) => patchOf(base, file, offset + field.offset, numberOf(size, field.length)));
+  const runs = struct.name === "NTFS non-resident attribute" ? struct.fields["runsOffset"] : undefined;
+  if (runs === undefined) return patches;
+  const clusters = size / BigInt(CLUSTER) + 1n;
+  const runsAt = offset + cut(base, file, offset + runs.offset, 2).readUInt16LE(0);
+  const last = offset + struct.fields["lastVcn"]!.offset;
+  return [
+    ...Object.entries(struct.fields)
+      .filter(([name]) => name.endsWith("Size"))
+      .map(([, field]) => patchOf(base, file, offset + field.offset, numberOf(size, field.length))),
+    patchOf(base, file, last, numberOf(clusters - 1n, 8)),
+    // A length of eight bytes and no place: a hole. A zero ends the runs.
+    patchOf(base, file, runsAt, Buffer.concat([Buffer.of(8), numberOf(clusters, 8), Buffer.of(0)])),
+  ];
+}
+
+function numberOf(value: bigint, length: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(value);
+  return bytes.subarray(0, length);
 }
 
 function changeField(base: Prepared, random: Random): Patch | undefined {
