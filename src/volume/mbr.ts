@@ -21,11 +21,17 @@ import {
 } from "./mbr/sector.js";
 import { findSectorSize } from "./mbr/sector-size.js";
 import { toVolumes, type Partition } from "./partition.js";
-import { readWithin } from "./reading.js";
+import { peek, readWithin } from "./reading.js";
 import { mbrTypeName } from "./types.js";
 import type { VolumeTable } from "./volume.js";
 import { Warnings } from "./warnings.js";
 import { bootSectorAt, signatureAt, superblockAt, startsWithJump, wholeDisk } from "./whole-disk.js";
+
+/**
+ * Bytes from the disk's start: FAT32's copy lies in sector 6 (Microsoft FAT specification, 2005, section 3.3), exFAT's in
+ * sector 12, with sectors of 512 or 4096 bytes (exFAT specification, section 2).
+ */
+const COPY_OFFSETS = [6 * 512, 12 * 512, 12 * 4096];
 
 /** Linux's number of the first logical partition. */
 const FIRST_LOGICAL_NUMBER = 5;
@@ -79,7 +85,8 @@ async function isTable(disk: BlockSource, sector: Buffer, mbr: Mbr, warnings: Wa
     }
     return false;
   }
-  if (used.length === 0) return !startsWithJump(sector) && (await signatureAt(disk, 0)) === undefined;
+  if (used.length === 0)
+    return !startsWithJump(sector) && (await signatureAt(disk, 0)) === undefined && !(await hasCopy(disk));
   if (used.some((slot) => slot.type !== PROTECTIVE_TYPE)) return true;
   if ((await superblockAt(disk, 0)) !== undefined) return false;
   warnings.add({
@@ -89,6 +96,15 @@ async function isTable(disk: BlockSource, sector: Buffer, mbr: Mbr, warnings: Wa
     found: "neither at the disk's start nor at its end",
   });
   return true;
+}
+
+/** Whether a copy of a boot sector is where FAT32 and exFAT keep one: the sector itself may be damaged. */
+async function hasCopy(disk: BlockSource): Promise<boolean> {
+  for (const offset of COPY_OFFSETS) {
+    const copy = await peek(disk, offset, MbrSector.size);
+    if (copy !== undefined && (await bootSectorAt(disk, 0, copy)) !== undefined) return true;
+  }
+  return false;
 }
 
 /** Sane, within the disk, apart from each other, and empty where unused. */
