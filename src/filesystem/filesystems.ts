@@ -2,7 +2,7 @@
 import { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { read } from "../extent/read.js";
-import { extDriver } from "./ext/ext.js";
+import { extBackupDriver, extDriver } from "./ext/ext.js";
 import { exfatDriver } from "./exfat/exfat.js";
 import { fatDriver } from "./fat/fat.js";
 import { ntfsBackupDriver, ntfsDriver } from "./ntfs/ntfs.js";
@@ -10,7 +10,8 @@ import type { FileSystem, FileSystemDriver, FileSystemOptions } from "./filesyst
 
 /**
  * NTFS comes first: mke2fs clears the boot sector, so that an NTFS boot sector beside an ext superblock belongs to a
- * newer NTFS. Its backup driver comes last, because a backup boot sector survives most later formatting.
+ * newer NTFS. The drivers that go by a backup come last, because a backup survives most later formatting; that of
+ * NTFS before that of ext, because mke2fs clears the volume's end, where the backup boot sector is.
  */
 const drivers: readonly FileSystemDriver[] = [
   ntfsDriver,
@@ -18,6 +19,7 @@ const drivers: readonly FileSystemDriver[] = [
   fatDriver,
   exfatDriver,
   ntfsBackupDriver,
+  extBackupDriver,
 ];
 
 /** The last signature that a driver looks for is within these bytes: the ext superblock ends at 2048. */

@@ -45,7 +45,7 @@ import {
 import { inlineData } from "./inline.js";
 import type { Medium } from "./medium.js";
 import { namesOf } from "./names.js";
-import { openMedium } from "./open.js";
+import { openMedium, openMediumByCopy } from "./open.js";
 import { usageOf } from "./usage.js";
 import { readAttributes } from "./xattr.js";
 
@@ -53,6 +53,15 @@ export const extDriver: FileSystemDriver = {
   name: "ext",
   async open(volume) {
     const opened = await openMedium(volume);
+    return opened && fileSystemOn(opened.medium, opened.warnings);
+  },
+};
+
+/** For volumes that no other driver opens: an ext whose superblock is blank or overwritten, by a copy of it. */
+export const extBackupDriver: FileSystemDriver = {
+  name: "ext by a copy of its superblock",
+  async open(volume) {
+    const opened = await openMediumByCopy(volume);
     return opened && fileSystemOn(opened.medium, opened.warnings);
   },
 };

@@ -1,10 +1,10 @@
 /** Group descriptors: where each group's inode table is. */
 import { crc16, crc32c, crc32cOfWord } from "../../bytes/checksum.js";
 import { struct, u16le, u32le, type ViewOf } from "../../bytes/struct.js";
-import { CorruptError } from "../../errors.js";
+import { CorruptError, DiskError } from "../../errors.js";
 import { Incompatible, ReadOnlyCompatible } from "./features.js";
-import { holdsBlocks, word, type Medium } from "./medium.js";
-import { hasSuperblock } from "./superblock.js";
+import { word, type Medium } from "./medium.js";
+import { firstBlockOf, hasSuperblock, type Geometry } from "./superblock.js";
 
 /** A group descriptor. Source: Documentation/filesystems/ext4/group_descr.rst; ext4.h, ext4_group_desc. */
 export const GroupDescriptor = struct("ext group descriptor", 32, {
@@ -28,22 +28,75 @@ export interface Group {
   readonly inodeTable: number;
   readonly freeClusters: number;
   readonly freeInodes: number;
-  readonly checksumFits: boolean;
+  /** Whether its checksum, if it has one, and its block number are right. */
+  readonly isSound: boolean;
+  /** Whether the primary descriptor is damaged, and this is a copy of it. */
+  readonly isCopy: boolean;
 }
 
-/** Descriptor `index` of the file system. */
+/**
+ * Descriptor `index` of the file system: the primary one if it is sound, else the first sound copy, else the primary
+ * one as it is.
+ * @throws {DiskError} where the primary descriptor cannot be read, and no copy is sound.
+ */
 export async function readGroup(medium: Medium, index: number): Promise<Group> {
+  let primary: Group | undefined;
+  let failure: DiskError | undefined;
+  try {
+    primary = await groupAt(medium, index, descriptorOffset(medium, index), false);
+    if (primary.isSound) return primary;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    failure = error;
+  }
+  for (const offset of copiesOf(medium, index)) {
+    try {
+      const copy = await groupAt(medium, index, offset, true);
+      if (copy.isSound) return copy;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error; // there are more copies
+    }
+  }
+  if (primary === undefined) throw failure!;
+  return primary;
+}
+
+async function groupAt(medium: Medium, index: number, offset: number, isCopy: boolean): Promise<Group> {
   const { geometry } = medium;
-  const offset = descriptorOffset(medium, index);
   const bytes = await medium.metadata.read(offset, geometry.descriptorSize);
   const low = GroupDescriptor.view(bytes, 0, medium.volume.name, offset);
   const high = geometry.descriptorSize >= 64 ? WideGroupDescriptor.view(bytes) : undefined;
+  const inodeTable = low.inodeTableLow + (high?.inodeTableHigh ?? 0) * 2 ** 32;
   return {
-    inodeTable: low.inodeTableLow + (high?.inodeTableHigh ?? 0) * 2 ** 32,
+    inodeTable,
     freeClusters: low.freeClustersLow + (high?.freeClustersHigh ?? 0) * 2 ** 16,
     freeInodes: low.freeInodesLow + (high?.freeInodesHigh ?? 0) * 2 ** 16,
-    checksumFits: checksumFits(medium, bytes, index, low.checksum),
+    isSound: checksumFits(medium, bytes, index, low.checksum) && isInPlace(medium, index, inodeTable),
+    isCopy,
   };
+}
+
+/** Whether an inode table at block `start` is within the file system, and not over the primary superblock and descriptors. */
+function isTable({ geometry, superblock }: Medium, start: number): boolean {
+  const { features, superblockBlock, groupCount, descriptorsPerBlock } = geometry;
+  const isMeta = (features.incompatible & Incompatible.meta_bg) !== 0;
+  const tables = Math.ceil(groupCount / descriptorsPerBlock);
+  const primaryTables = isMeta ? Math.min(superblock.firstMetaGroup, tables) : tables;
+  return start > superblockBlock + primaryTables && start + tableBlocks(geometry) <= geometry.blockCount;
+}
+
+/** The same for the table of group `index`, which lies within the group unless the file system has flex_bg. */
+function isInPlace(medium: Medium, index: number, start: number): boolean {
+  const { geometry } = medium;
+  if (!isTable(medium, start)) return false;
+  if ((geometry.features.incompatible & Incompatible.flex_bg) !== 0) return true;
+  const first = firstBlockOf(geometry, index);
+  return start >= first && start + tableBlocks(geometry) <= first + geometry.blocksPerGroup;
+}
+
+/** Blocks of a group's inode table. Source of what is checked: fs/ext4/super.c, ext4_check_descriptors. */
+function tableBlocks({ inodesPerGroup, inodeSize, blockSize }: Geometry): number {
+  return Math.ceil((inodesPerGroup * inodeSize) / blockSize);
 }
 
 /**
@@ -53,14 +106,14 @@ export async function readGroup(medium: Medium, index: number): Promise<Group> {
 export function inodeOffset(medium: Medium, number: number, group: Group): number {
   const { blockSize, inodeSize, inodesPerGroup } = medium.geometry;
   const skip = ((number - 1) % inodesPerGroup) * inodeSize;
-  const block = group.inodeTable + Math.floor(skip / blockSize);
-  if (!holdsBlocks(medium, block, 1)) {
+  const index = groupOf(medium, number);
+  if (!group.isSound && !isTable(medium, group.inodeTable)) {
     throw new CorruptError({
       file: medium.volume.name,
-      offset: descriptorOffset(medium, groupOf(medium, number)) + GroupDescriptor.fields.inodeTableLow.offset,
-      thing: `the inode table of group ${groupOf(medium, number)}`,
-      found: `block ${group.inodeTable}`,
-      expected: `within the file system's ${medium.geometry.blockCount} blocks`,
+      offset: descriptorOffset(medium, index) + GroupDescriptor.fields.inodeTableLow.offset,
+      thing: `the inode table of group ${index}`,
+      found: `at block ${group.inodeTable}`,
+      expected: `within the file system's ${medium.geometry.blockCount} blocks, behind the superblock and descriptors`,
     });
   }
   return group.inodeTable * blockSize + skip;
@@ -82,11 +135,33 @@ function descriptorOffset({ geometry, superblock }: Medium, index: number): numb
   const isMeta = (geometry.features.incompatible & Incompatible.meta_bg) !== 0;
   if (!isMeta || table < superblock.firstMetaGroup) return (superblockBlock + 1 + table) * blockSize + skip;
   const group = table * descriptorsPerBlock;
-  let block = geometry.firstDataBlock + group * geometry.blocksPerGroup;
+  let block = firstBlockOf(geometry, group);
   if (hasSuperblock(superblock, geometry, group)) block++;
   // Clusters begin at block 0, the superblock of such a file system with small blocks at block 1.
   if (table === 0 && blockSize === 1024 && geometry.firstDataBlock === 0) block++;
   return block * blockSize + skip;
+}
+
+/** Groups whose copies of the descriptors are tried, of those that have copies. */
+const COPY_GROUPS = [1, 3, 5, 7, 9];
+
+/** Where copies of descriptor `index` lie: a few of those that there are. */
+function copiesOf({ geometry, superblock }: Medium, index: number): number[] {
+  const { blockSize, descriptorsPerBlock, descriptorSize, groupCount } = geometry;
+  const table = Math.floor(index / descriptorsPerBlock);
+  const skip = (index % descriptorsPerBlock) * descriptorSize;
+  const isMeta = (geometry.features.incompatible & Incompatible.meta_bg) !== 0;
+  const hasCopy = (group: number): boolean => hasSuperblock(superblock, geometry, group);
+  if (isMeta && table >= superblock.firstMetaGroup) {
+    // The second and the last of the groups that this block of descriptors is about.
+    const first = table * descriptorsPerBlock;
+    return [first + 1, first + descriptorsPerBlock - 1]
+      .filter((group) => group < groupCount)
+      .map((group) => (firstBlockOf(geometry, group) + (hasCopy(group) ? 1 : 0)) * blockSize + skip);
+  }
+  return [...COPY_GROUPS, superblock.backupGroup0, superblock.backupGroup1]
+    .filter((group) => group > 0 && group < groupCount && hasCopy(group))
+    .map((group) => (firstBlockOf(geometry, group) + 1 + table) * blockSize + skip);
 }
 
 /** Source: fs/ext4/super.c, ext4_group_desc_csum. */

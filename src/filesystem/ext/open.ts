@@ -1,95 +1,151 @@
 /** From a volume to its geometry: the superblock, or a copy of it, and what is odd about the file system's state. */
-import { cachedReader } from "../../extent/cache.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
+import { findCopies, hasRoot, isSameGeometry, mediumOf, type Copy } from "./backup.js";
 import { featureNames, Incompatible, READABLE } from "./features.js";
+import { isForeign } from "./foreign.js";
 import { readGroup } from "./group.js";
-import { checkedBlocks, type Medium } from "./medium.js";
+import type { Medium } from "./medium.js";
 import {
   geometryOf,
   hasMagic,
-  isCopy,
   isPlausible,
   State,
   Superblock,
   SUPERBLOCK_OFFSET,
   SUPERBLOCK_SIZE,
   superblockChecksumFits,
-  type Geometry,
 } from "./superblock.js";
 
-/** The groups that hold copies of the superblock on most file systems. */
-const COPY_GROUPS = [1, 3, 5, 7, 9];
-
-/** Group descriptors whose checksums are verified when a file system is opened: 2 TiB with blocks of 4 KiB. */
+/** Group descriptors that are verified when a file system is opened: 2 TiB with blocks of 4 KiB. */
 const VERIFIED_GROUP_LIMIT = 2 ** 14;
 
+export interface Opened {
+  readonly medium: Medium;
+  readonly warnings: readonly string[];
+}
+
 /**
- * The file system on `volume`, or undefined where there is none of this kind.
- * @throws {CorruptError} where no copy of the superblock is usable.
- * @throws {UnsupportedError} for features that we do not read, by name and number.
+ * The file system whose superblock is where it should be, or undefined where there is none.
+ * @throws {CorruptError} where neither the superblock nor a copy of it is usable.
+ * @throws {UnsupportedError} for features that are not supported, by name and number.
  */
-export async function openMedium(
-  volume: BlockSource,
-): Promise<{ medium: Medium; warnings: readonly string[] } | undefined> {
+export async function openMedium(volume: BlockSource): Promise<Opened | undefined> {
   if (volume.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return undefined;
   const bytes = await read(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
   if (!hasMagic(bytes) || !isPlausible(Superblock.view(bytes))) return undefined;
   refuseJournalDevice(Superblock.view(bytes), volume.name);
-  const { superblock, geometry, warnings } = await usableSuperblock(volume, bytes);
-  refuseUnreadable(geometry, volume.name);
-  // Replaying the journal in memory would begin here: `volume` with the journal's blocks laid over it.
-  const medium = { volume, metadata: cachedReader(volume), superblock, geometry, checked: checkedBlocks() };
-  const { blockCount, blockSize } = geometry;
-  if (blockCount * blockSize > volume.size) {
-    warnings.push(`the file system has ${blockCount * blockSize} bytes, but its volume only ${volume.size}`);
-  }
-  return { medium, warnings: [...warnings, ...stateWarnings(medium), ...(await descriptorWarnings(medium))] };
+  return finish(await usableMedium(volume, bytes));
 }
 
-interface Usable {
-  readonly superblock: Superblock;
-  readonly geometry: Geometry;
-  readonly warnings: string[];
-}
-
-/** The superblock in `bytes`, or the first copy of it that can be used. */
-async function usableSuperblock(volume: BlockSource, bytes: Buffer): Promise<Usable> {
-  try {
-    const superblock = Superblock.view(bytes);
-    const geometry = geometryOf(superblock, volume.name, SUPERBLOCK_OFFSET);
-    const warnings = superblockChecksumFits(bytes) ? [] : ["the superblock's checksum does not fit"];
-    return { superblock, geometry, warnings };
-  } catch (error) {
-    if (!(error instanceof CorruptError)) throw error;
-    const copy = await usableCopy(volume);
-    if (copy === undefined) throw error;
-    copy.warnings.push(
-      `the superblock is damaged, its copy in group ${copy.superblock.group} is used: ${error.message}`,
-    );
-    return copy;
-  }
-}
-
-async function usableCopy(volume: BlockSource): Promise<Usable | undefined> {
-  for (let logBlockSize = 0; 1024 << logBlockSize <= 0x10000; logBlockSize++) {
-    const blockSize = 1024 << logBlockSize;
-    for (const group of COPY_GROUPS) {
-      // A group is as many blocks as a block of bitmap has bits; group 0 begins at block 1 with blocks of 1 KiB.
-      const offset = ((blockSize === 1024 ? 1 : 0) + group * 8 * blockSize) * blockSize;
-      if (offset + SUPERBLOCK_SIZE > volume.size) break;
-      try {
-        const bytes = await read(volume, offset, SUPERBLOCK_SIZE);
-        const superblock = Superblock.view(bytes);
-        if (!isCopy(superblock, group, logBlockSize) || !superblockChecksumFits(bytes)) continue;
-        return { superblock, geometry: geometryOf(superblock, volume.name, offset), warnings: [] };
-      } catch (error) {
-        if (!(error instanceof DiskError)) throw error; // this copy is of no use; there are more
-      }
-    }
+/**
+ * The file system whose superblock is blank or overwritten, by a copy. This is for volumes on which nothing else was
+ * found. A copy counts only if its file system fits into the volume and still has its root directory.
+ */
+export async function openMediumByCopy(volume: BlockSource): Promise<Opened | undefined> {
+  const problem = await superblockProblem(volume);
+  if (problem === undefined || (await isForeign(volume))) return undefined;
+  for (const copy of await findCopies(volume)) {
+    const { blockCount, blockSize } = copy.geometry;
+    if (blockCount * blockSize > volume.size) continue;
+    const medium = mediumOf(volume, copy);
+    if (await hasRoot(medium))
+      return finish({ medium, warnings: [copyWarning(copy, problem)], byCopy: true });
   }
   return undefined;
+}
+
+/** Why `volume` has no primary superblock of ext; undefined where it has one, or is too small. */
+async function superblockProblem(volume: BlockSource): Promise<string | undefined> {
+  if (volume.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return undefined;
+  try {
+    const bytes = await read(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
+    if (bytes.every((byte) => byte === 0)) return "it is blank";
+    return hasMagic(bytes) && isPlausible(Superblock.view(bytes)) ? undefined : "it is overwritten";
+  } catch (error) {
+    if (error instanceof DiskError) return error.message;
+    throw error;
+  }
+}
+
+/** Copies are written when the file system is made or resized, and not when it is used. */
+const UNKNOWN_STATE =
+  "whether the file system was unmounted cleanly is not known: copies of the superblock do not tell";
+
+async function finish({ medium, warnings, byCopy }: Opened & { byCopy: boolean }): Promise<Opened> {
+  const { volume, geometry } = medium;
+  refuseUnreadable(medium);
+  // Replaying the journal in memory would begin here: `volume` with the journal's blocks laid over it.
+  const size = geometry.blockCount * geometry.blockSize;
+  const cut =
+    size > volume.size ? [`the file system has ${size} bytes, but its volume only ${volume.size}`] : [];
+  return {
+    medium,
+    warnings: [
+      ...warnings,
+      ...cut,
+      ...(byCopy ? [UNKNOWN_STATE] : stateWarnings(medium)),
+      ...(await descriptorWarnings(medium)),
+    ],
+  };
+}
+
+/** By the superblock in `bytes` or, where that is damaged, by the best copy of it. */
+async function usableMedium(volume: BlockSource, bytes: Buffer): Promise<Opened & { byCopy: boolean }> {
+  const superblock = Superblock.view(bytes);
+  const hasChecksum = superblockChecksumFits(bytes);
+  let damage: CorruptError;
+  let medium: Medium | undefined;
+  try {
+    medium = mediumOf(volume, {
+      superblock,
+      geometry: geometryOf(superblock, volume.name, SUPERBLOCK_OFFSET),
+    });
+    if (hasChecksum && (await hasRoot(medium))) return { medium, warnings: [], byCopy: false };
+    damage = rootError(medium, hasChecksum);
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    damage = error;
+  }
+  const copy = await copyFor(volume, superblock, medium);
+  if (copy !== undefined)
+    return { byCopy: true, medium: mediumOf(volume, copy), warnings: [copyWarning(copy, damage.message)] };
+  if (medium === undefined) throw damage;
+  return { byCopy: false, medium, warnings: hasChecksum ? [] : ["the superblock's checksum does not fit"] };
+}
+
+function rootError({ volume }: Medium, hasChecksum: boolean): CorruptError {
+  return new CorruptError({
+    file: volume.name,
+    offset: SUPERBLOCK_OFFSET,
+    thing: hasChecksum ? "the root directory by this superblock" : "the superblock's checksum",
+    found: hasChecksum ? "not there" : "another one",
+    expected: hasChecksum ? "there" : "that of its bytes",
+  });
+}
+
+/**
+ * The copy to use in place of `superblock`; undefined where there is none, or where it would tell nothing else than
+ * `medium`, which that superblock gives.
+ */
+async function copyFor(
+  volume: BlockSource,
+  superblock: Superblock,
+  medium: Medium | undefined,
+): Promise<Copy | undefined> {
+  const copies = await findCopies(volume);
+  const own = copies.filter(({ superblock: { uuid } }) => uuid === superblock.uuid);
+  for (const copy of [...own, ...copies.filter((copy) => !own.includes(copy))]) {
+    if (medium !== undefined && isSameGeometry(medium.geometry, copy.geometry)) return undefined;
+    if (await hasRoot(mediumOf(volume, copy))) return copy;
+  }
+  return medium === undefined ? own[0] : undefined;
+}
+
+function copyWarning({ superblock }: Copy, reason: string): string {
+  return `the superblock is damaged, its copy in group ${superblock.group} is used: ${reason}`;
 }
 
 /** The journal of another file system on a device of its own has a superblock, but neither inodes nor files. */
@@ -104,11 +160,11 @@ function refuseJournalDevice({ incompatible, inodeCount }: Superblock, file: str
   });
 }
 
-function refuseUnreadable({ features }: Geometry, file: string): void {
+function refuseUnreadable({ geometry: { features }, volume }: Medium): void {
   const unreadable = (features.incompatible & ~READABLE) >>> 0;
   if (unreadable === 0) return;
   throw new UnsupportedError({
-    file,
+    file: volume.name,
     offset: SUPERBLOCK_OFFSET + Superblock.fields.incompatible.offset,
     thing: "the file system's features",
     found: `${featureNames(Incompatible, unreadable).join(", ")} (0x${unreadable.toString(16)})`,
@@ -133,16 +189,33 @@ function stateWarnings({ superblock, geometry }: Medium): string[] {
 
 async function descriptorWarnings(medium: Medium): Promise<string[]> {
   const damaged: number[] = [];
+  const replaced: number[] = [];
   const count = Math.min(medium.geometry.groupCount, VERIFIED_GROUP_LIMIT);
   for (let index = 0; index < count; index++) {
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
     try {
-      if (!(await readGroup(medium, index)).checksumFits) damaged.push(index);
+      const { isSound, isCopy } = await readGroup(medium, index);
+      if (isCopy) replaced.push(index);
+      else if (!isSound) damaged.push(index);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       return [`group descriptors cannot be read: ${error.message}`];
     }
   }
-  if (damaged.length === 0) return [];
-  const shown = damaged.slice(0, 10).join(", ") + (damaged.length > 10 ? ", …" : "");
-  return [`the checksums of ${damaged.length} group descriptors do not fit: ${shown}`];
+  const warnings: string[] = [];
+  if (replaced.length > 0)
+    warnings.push(
+      `${replaced.length} group descriptors are damaged, copies are used: groups ${listOf(replaced)}`,
+    );
+  if (damaged.length > 0)
+    warnings.push(
+      `${damaged.length} group descriptors are damaged, and so are their copies: groups ${listOf(damaged)}`,
+    );
+  return warnings;
+}
+
+/** The first ten of `groups`. */
+function listOf(groups: readonly number[]): string {
+  return groups.slice(0, 10).join(", ") + (groups.length > 10 ? ", …" : "");
 }

@@ -66,7 +66,7 @@ export type Superblock = ViewOf<typeof Superblock>;
 export const State = { clean: 0x1, errors: 0x2, orphans: 0x4 } as const;
 
 /** Blocks of 1 KiB to 64 KiB. Source: ext4.h, EXT4_MAX_BLOCK_LOG_SIZE. */
-const MAX_LOG_BLOCK_SIZE = 6;
+export const MAX_LOG_BLOCK_SIZE = 6;
 /** A cluster's logarithm over 1 KiB; no tool makes them past 512 MiB. Source: ext4.h, EXT4_MAX_CLUSTER_LOG_SIZE. */
 const MAX_LOG_CLUSTER_SIZE = 20;
 /** Revision 0 had these built in. Source: ext4.h, EXT4_GOOD_OLD_INODE_SIZE and _FIRST_INO. */
@@ -91,7 +91,7 @@ export interface Geometry {
   readonly blocksPerGroup: number;
   readonly groupCount: number;
   readonly blocksPerCluster: number;
-  /** The block that holds the superblock in use; the group descriptors follow it. */
+  /** The block that holds the primary superblock; the group descriptors follow it. */
   readonly superblockBlock: number;
   /** Bytes. */
   readonly descriptorSize: number;
@@ -109,15 +109,6 @@ export interface Geometry {
 
 export function hasMagic(bytes: Buffer): boolean {
   return bytes.readUInt16LE(Superblock.fields.magic.offset) === MAGIC;
-}
-
-/** Whether the superblock of a file system with blocks of `1024 << logBlockSize` may be a copy in `group`. */
-export function isCopy(superblock: Superblock, group: number, logBlockSize: number): boolean {
-  return (
-    superblock.magic === MAGIC &&
-    superblock.group === (group & 0xffff) &&
-    superblock.logBlockSize === logBlockSize
-  );
 }
 
 /**
@@ -241,7 +232,7 @@ export function geometryOf(superblock: Superblock, file: string, superblockOffse
     blocksPerGroup,
     groupCount,
     blocksPerCluster,
-    superblockBlock: Math.floor(superblockOffset / blockSize),
+    superblockBlock: Math.floor(SUPERBLOCK_OFFSET / blockSize),
     descriptorSize,
     descriptorsPerBlock: blockSize / descriptorSize,
     inodeCount,
@@ -253,6 +244,11 @@ export function geometryOf(superblock: Superblock, file: string, superblockOffse
       (features.readOnlyCompatible & ReadOnlyCompatible.metadata_csum) !== 0 &&
       superblock.creator === CREATOR_LINUX,
   };
+}
+
+/** The first block of `group`, which holds the group's copy of the superblock if it has one. */
+export function firstBlockOf({ firstDataBlock, blocksPerGroup }: Geometry, group: number): number {
+  return firstDataBlock + group * blocksPerGroup;
 }
 
 /** Whether `group` holds a copy of the superblock and of the descriptors. Source: ext4_bg_has_super. */
