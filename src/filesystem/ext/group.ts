@@ -43,7 +43,7 @@ export async function readGroup(medium: Medium, index: number): Promise<Group> {
   let primary: Group | undefined;
   let failure: DiskError | undefined;
   try {
-    primary = await groupAt(medium, index, descriptorOffset(medium, index), false);
+    primary = await readPrimaryGroup(medium, index);
     if (primary.isSound) return primary;
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
@@ -59,6 +59,11 @@ export async function readGroup(medium: Medium, index: number): Promise<Group> {
   }
   if (primary === undefined) throw failure!;
   return primary;
+}
+
+/** The primary descriptor `index` as it is. @throws {DiskError} where it cannot be read. */
+export async function readPrimaryGroup(medium: Medium, index: number): Promise<Group> {
+  return groupAt(medium, index, descriptorOffset(medium, index), false);
 }
 
 async function groupAt(medium: Medium, index: number, offset: number, isCopy: boolean): Promise<Group> {

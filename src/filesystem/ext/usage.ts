@@ -1,7 +1,8 @@
 /** What statfs(2) would say. Source: fs/ext4/super.c, ext4_statfs and ext4_calculate_overhead. */
+import { yieldIfDue } from "../../extent/time-slice.js";
 import type { Usage } from "../filesystem.js";
 import { Compatible, Incompatible, ReadOnlyCompatible } from "./features.js";
-import { readGroup } from "./group.js";
+import { readPrimaryGroup } from "./group.js";
 import type { Medium } from "./medium.js";
 import { hasSuperblock } from "./superblock.js";
 
@@ -11,10 +12,10 @@ const RESERVED_CLUSTER_LIMIT = 4096;
 const RESERVED_CLUSTER_SHARE = 50;
 
 /**
- * Groups that are counted, which takes about a second: 128 TiB with blocks of 4 KiB. Of more, the superblock's own
- * figures are believed, though Linux renews them only when it unmounts.
+ * Groups that are counted, which takes about a second in the usual layouts: 32 TiB with blocks of 4 KiB. Above that, the superblock's own
+ * figures are used, though Linux updates them only when it unmounts.
  */
-const COUNTED_GROUP_LIMIT = 2 ** 20;
+const COUNTED_GROUP_LIMIT = 2 ** 18;
 
 /** @param journalSize bytes of the journal, where it is a file of this file system; else 0. */
 export async function usageOf(medium: Medium, journalSize: number): Promise<Usage> {
@@ -29,7 +30,7 @@ export async function usageOf(medium: Medium, journalSize: number): Promise<Usag
     superblock.reservedBlockCountLow + (isWide ? superblock.reservedBlockCountHigh * 2 ** 32 : 0) + kept;
   return {
     blockSize,
-    blocks: Math.max(0, blockCount - overhead(medium, journalSize)),
+    blocks: Math.max(0, blockCount - (await overhead(medium, journalSize))),
     freeBlocks,
     availableBlocks: Math.max(0, freeBlocks - reserved),
     files: geometry.inodeCount,
@@ -47,7 +48,9 @@ async function countFree(medium: Medium): Promise<{ freeBlocks: number; freeFile
   let freeClusters = 0;
   let freeFiles = 0;
   for (let index = 0; index < geometry.groupCount; index++) {
-    const group = await readGroup(medium, index);
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
+    const group = await readPrimaryGroup(medium, index); // copies do not tell what is free
     freeClusters += group.freeClusters;
     freeFiles += group.freeInodes;
   }
@@ -58,7 +61,7 @@ async function countFree(medium: Medium): Promise<{ freeBlocks: number; freeFile
  * Blocks that never hold contents. The superblock's own figure is believed only where counting is hard: clusters,
  * and too many groups.
  */
-function overhead({ superblock, geometry }: Medium, journalSize: number): number {
+async function overhead({ superblock, geometry }: Medium, journalSize: number): Promise<number> {
   const { blockSize, blockCount, blocksPerCluster, groupCount, features } = geometry;
   const isClustered = (features.readOnlyCompatible & ReadOnlyCompatible.bigalloc) !== 0;
   const noted = superblock.overheadClusters;
@@ -67,6 +70,8 @@ function overhead({ superblock, geometry }: Medium, journalSize: number): number
   let blocks = geometry.firstDataBlock;
   const tables = Math.ceil((geometry.inodesPerGroup * geometry.inodeSize) / blockSize);
   for (let group = 0; group < groupCount; group++) {
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
     const hasCopy = hasSuperblock(superblock, geometry, group);
     blocks += descriptorBlocks({ superblock, geometry }, group, hasCopy) + tables + 2; // 2: the bitmaps
     if (hasCopy) blocks += 1 + superblock.reservedDescriptorBlocks;
