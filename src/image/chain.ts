@@ -12,7 +12,7 @@
  */
 import { realpath } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { CorruptError, HostError, UnsupportedError } from "../errors.js";
+import { CorruptError, HostError, MissingError, UnsupportedError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { overlay } from "../extent/overlay.js";
 import { openFile } from "../storage/file.js";
@@ -20,7 +20,8 @@ import { locate, openGate } from "../storage/gate.js";
 import type { Storage } from "../storage/storage.js";
 import { formats as allFormats, openLayer } from "./formats.js";
 import type { ImageFormat, Layer, ParentReference } from "./image.js";
-import { isSnapshotFolder, parentSearch, type ParentSearch } from "./parents.js";
+import { isSnapshotFolder } from "./neighbourhood.js";
+import { parentSearch, type ParentSearch } from "./parents.js";
 import type { FindImages } from "./registry.js";
 
 export interface ChainOptions {
@@ -80,17 +81,17 @@ export function openImages(options: ChainOptions = {}): Images {
   const { formats = allFormats } = options;
   /** By path, with every symbolic link followed. */
   const layers = new Map<string, Layer>();
-  /** By UUID and modification, of those that have both. */
+  /** By UUID and modification, of those that have both and were found to be a parent. */
   const exact = new Map<string, Layer>();
-  const parents = new Map<Layer, Layer>();
+  const parents = new Map<Layer, KnownParent>();
+  /** By the folder of the image whose parents were searched. */
+  const searches = new Map<string, Search>();
   let isClosed = false;
   // Chains are opened one after the other: two at once would open what they share twice.
   let last: Promise<unknown> = Promise.resolve();
 
   function keep(path: string, layer: Layer): Layer {
     layers.set(path, layer);
-    const key = keyOf(layer.identity);
-    if (key !== undefined && !exact.has(key)) exact.set(key, layer);
     return layer;
   }
 
@@ -101,14 +102,36 @@ export function openImages(options: ChainOptions = {}): Images {
     return keep(await placeOf(layer), layer);
   }
 
-  async function parentOf(child: Layer, search: () => Promise<ParentSearch>): Promise<Layer> {
-    const known = parents.get(child) ?? exact.get(keyOf(child.parent) ?? "");
+  async function parentOf(child: Layer, search: () => Promise<Search>): Promise<KnownParent> {
+    const known = parents.get(child);
     if (known !== undefined) return known;
-    const found = await (await search()).open(child);
-    const shared = layers.get(found.storage.path);
-    if (shared === undefined) return keep(found.storage.path, found);
-    await found.close();
-    return shared;
+    const shared = exact.get(keyOf(child.parent) ?? "");
+    const found =
+      shared === undefined ? await findParent(child, await search()) : { parent: shared, warnings: [] };
+    parents.set(child, found);
+    return found;
+  }
+
+  async function findParent(child: Layer, { parentSearch }: Search): Promise<KnownParent> {
+    const { layer, warnings } = await parentSearch.open(child);
+    const { path } = layer.storage;
+    const shared = layers.get(path);
+    if (shared !== undefined) await layer.close();
+    const parent = shared ?? keep(path, layer);
+    const key = keyOf(parent.identity);
+    // What the user names need not be what others are built on: another may have the same UUIDs.
+    if (key !== undefined && !exact.has(key)) exact.set(key, parent);
+    return { parent, warnings };
+  }
+
+  /** The search for the parents of `leaf`: one that began in the same folder for the same machine goes on. */
+  async function searchFor(leaf: Layer): Promise<Search> {
+    const path = await placeOf(leaf);
+    const known = searches.get(dirname(path));
+    if (known !== undefined && (known.registered.size === 0 || known.registered.has(path))) return known;
+    const search = await searchFrom(leaf, path, options, formats);
+    searches.set(dirname(path), search);
+    return search;
   }
 
   async function open(path: string): Promise<Chain> {
@@ -116,8 +139,12 @@ export function openImages(options: ChainOptions = {}): Images {
     const leaf = await openNamed(path);
     const chain = [leaf];
     const warnings = [...leaf.warnings];
-    let searching: Promise<ParentSearch> | undefined;
-    const search = (): Promise<ParentSearch> => (searching ??= searchFrom(leaf, options, formats, warnings));
+    let searching: Promise<Search> | undefined;
+    const search = (): Promise<Search> =>
+      (searching ??= searchFor(leaf).then((search) => {
+        warnings.push(...search.warnings);
+        return search;
+      }));
     for (let child = leaf; child.parent !== undefined;) {
       const file = child.storage.name;
       if (chain.length >= DEPTH_LIMIT) {
@@ -129,22 +156,41 @@ export function openImages(options: ChainOptions = {}): Images {
           expected: `${DEPTH_LIMIT} at most`,
         });
       }
-      const parent = await parentOf(child, search);
+      const { parent, warnings: ofChoice } = await parentOf(child, search);
       if (chain.includes(parent)) {
         const thing = `its parent ${parent.storage.name} is itself built on this image: the chain is a loop`;
         throw new CorruptError({ file, thing });
       }
-      parents.set(child, parent);
       chain.push(parent);
-      warnings.push(...parent.warnings, ...changes(child, parent));
+      warnings.push(...ofChoice, ...parent.warnings, ...changes(child, parent));
       child = parent;
     }
     return { layers: chain, source: overlay(chain, basename(path)), warnings };
   }
 
+  /** Opens a chain, and closes the images that were looked at and are no part of it. */
+  async function openAndRelease(path: string): Promise<Chain> {
+    const isReused = searches.size > 0;
+    try {
+      return await open(path);
+    } catch (error) {
+      await releaseAll();
+      searches.clear();
+      // What an earlier chain searched may be there by now.
+      if (isReused && error instanceof MissingError) return await open(path);
+      throw error;
+    } finally {
+      await releaseAll();
+    }
+  }
+
+  async function releaseAll(): Promise<void> {
+    for (const { parentSearch } of searches.values()) await parentSearch.release();
+  }
+
   return {
     chain(path) {
-      const opened = last.then(() => open(path));
+      const opened = last.then(() => openAndRelease(path));
       last = opened.catch(() => undefined);
       return opened;
     },
@@ -168,21 +214,42 @@ export function homeOf(path: string): string[] {
   return isSnapshotFolder(folder) ? [folder, dirname(folder)] : [folder];
 }
 
-/** The search for the parents of `leaf`; what the registry has to say is added to `warnings`. */
+/** What is known of an image's parent. */
+interface KnownParent {
+  readonly parent: Layer;
+  /** What the user should know of how it was chosen. */
+  readonly warnings: readonly string[];
+}
+
+interface Search {
+  readonly parentSearch: ParentSearch;
+  /** The images that the machine has registered; empty where none is known. */
+  readonly registered: ReadonlySet<string>;
+  /** What the registry has to say. */
+  readonly warnings: readonly string[];
+}
+
+/** Begins the search for the parents of `leaf`, which lies at `path`. */
 async function searchFrom(
   leaf: Layer,
+  path: string,
   { allowDirs = [], findImages }: ChainOptions,
   formats: readonly ImageFormat[],
-  warnings: string[],
-): Promise<ParentSearch> {
-  const path = await placeOf(leaf);
+): Promise<Search> {
   const uuid = leaf.identity?.uuid;
-  const registry = await findImages?.({ path, ...(uuid !== undefined && { uuid }) });
-  const images = registry?.images ?? [];
-  const roots = [...homeOf(path), ...(registry?.folders ?? []), ...allowDirs];
+  const {
+    images = [],
+    folders = [],
+    warnings = [],
+  } = (await findImages?.({ path, ...(uuid !== undefined && { uuid }) })) ?? {};
+  const roots = [...homeOf(path), ...folders, ...allowDirs];
   const files = images.map((image) => image.path);
-  warnings.push(...(registry?.warnings ?? []));
-  return parentSearch({ gate: await openGate(roots, files), roots, images, formats });
+  const gate = await openGate(roots, files);
+  return {
+    parentSearch: await parentSearch({ gate, roots, images, formats }),
+    registered: new Set(files),
+    warnings,
+  };
 }
 
 /** One state of one image, where it is told. */

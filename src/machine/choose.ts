@@ -7,7 +7,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { MissingError, UnsupportedError, UsageError } from "../errors.js";
 import { homeOf } from "../image/chain.js";
-import { EXTENSIONS } from "../image/parents.js";
+import { EXTENSIONS } from "../image/neighbourhood.js";
 import { admitImage, type Admission } from "./admission.js";
 import { chooseDisk } from "./disk-choice.js";
 import type { MachineList, SoughtImage } from "./hypervisor.js";
