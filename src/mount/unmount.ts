@@ -30,7 +30,7 @@ export async function unmount(path: string, lazy: boolean): Promise<void> {
   if (record?.mountPoint !== place) return;
   if (!lazy) await waitForEnd(record);
   // A process that cannot be seen may still serve open files of a mount that was detached lazily, and no other.
-  if ((isServing(record) ?? lazy) === false) await removeRecord(files.record);
+  if (!(isServing(record) ?? lazy)) await removeRecord(files.record);
 }
 
 async function detach(path: string, place: string, lazy: boolean): Promise<void> {
