@@ -19,8 +19,8 @@ inline void must(bool holds, const char* what) {
 
 inline void must(napi_status status) { must(status == napi_ok, "a Node-API call failed"); }
 
-// Whether a call succeeded that may run JavaScript. It fails once the environment is ending, as a worker that is
-// terminated does at any moment: then there is nobody to tell, and what was begun is undone. Any other failure is a bug.
+// Whether a call succeeded that may run JavaScript. It fails once the environment is ending, which happens to a worker at
+// any moment when it is terminated: the caller then reports nothing and undoes what it began. Any other failure is a bug.
 inline bool succeeds(napi_status status) {
   if (status == napi_pending_exception || status == napi_cannot_run_js || status == napi_closing) return false;
   must(status);

@@ -88,8 +88,8 @@ void onWake(uv_async_t* async) {
   must(napi_close_handle_scope(session->env, scope));
 }
 
-// The environment ends, perhaps before the mount does: then nobody serves the mount any more. The threads must end before
-// the descriptors are closed that they read from.
+// The environment ends, perhaps before the mount does, and the mount is not served any more. The threads must end before
+// the descriptors that they read from are closed.
 void onExit(napi_async_cleanup_hook_handle, void* pointer) {
   auto* session = static_cast<Session*>(pointer);
   if (session->device != nullptr) {

@@ -20,7 +20,7 @@ export interface StopSignal {
   readonly aborted: boolean;
 }
 
-/** The work was given up because nobody waits for its result any longer. Not a DiskError: nothing is wrong with the disk. */
+/** The work was interrupted: its result is no longer needed. Not a DiskError: nothing is wrong with the disk. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 

@@ -39,14 +39,14 @@ const COPY_GROUPS = [1, 3, 5, 7, 9];
 const MAX_GROUP_BLOCKS = 2 ** 16 - 8;
 
 /**
- * Clusters of up to so many blocks, as powers of two: with bigalloc, a group is larger by that. mke2fs makes clusters of
- * 16 blocks unless it is told otherwise.
+ * The largest cluster that is searched for, in blocks, as a power of two: with bigalloc, a group is larger by that factor.
+ * The default of mke2fs is 16 blocks.
  */
 const MAX_LOG_CLUSTER_BLOCKS = 8;
 
 /**
- * The copies that lie where mke2fs puts them unless it is told how many blocks a group has (-g): one for each
- * file system that was made here, the newest first.
+ * The copies at the places that mke2fs uses by default (without its option -g): one for each file system that was made
+ * here, the newest first.
  */
 export async function findCopies(volume: BlockSource): Promise<Copy[]> {
   const copies = new Map<string, Copy>();

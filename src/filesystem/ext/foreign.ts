@@ -2,9 +2,8 @@
  * Other formats, by their signatures. Where the primary superblock is missing, one of them means that the volume was
  * formatted anew, and that copies of a superblock are remains of an older ext.
  */
-import { DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
-import { read } from "../../extent/read.js";
+import { peek } from "../../extent/peek.js";
 
 /** Source: util-linux libblkid/src/superblocks, the `magics` of each. Bytes as latin1 text. */
 const SIGNATURES: readonly [offset: number, bytes: string][] = [
@@ -60,15 +59,4 @@ function isBootSector(sector: Buffer): boolean {
   const clusterSize = sector[CLUSTER_SIZE_OFFSET]!;
   const isPower = clusterSize > 0 && (clusterSize & (clusterSize - 1)) === 0;
   return isPower && SECTOR_SIZES.includes(sector.readUInt16LE(SECTOR_SIZE_OFFSET));
-}
-
-/** The bytes, or undefined where they cannot be read or the volume ends before them. */
-async function peek(volume: BlockSource, offset: number, length: number): Promise<Buffer | undefined> {
-  if (offset + length > volume.size) return undefined;
-  try {
-    return await read(volume, offset, length);
-  } catch (error) {
-    if (error instanceof DiskError) return undefined;
-    throw error;
-  }
 }

@@ -4,7 +4,7 @@
  */
 import { DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
-import { read } from "../../extent/read.js";
+import { peek } from "../../extent/peek.js";
 import {
   BOOT_SECTOR_SIZE,
   BootSector,
@@ -65,16 +65,6 @@ export async function findBoot(volume: BlockSource): Promise<Boot | undefined> {
   if (other !== undefined) return other;
   if (damage !== undefined && looksLikeBoot(first!)) throw damage;
   return undefined;
-}
-
-async function peek(volume: BlockSource, offset: number, length: number): Promise<Buffer | undefined> {
-  if (offset + length > volume.size) return undefined;
-  try {
-    return await read(volume, offset, length);
-  } catch (error) {
-    if (error instanceof DiskError) return undefined;
-    throw error;
-  }
 }
 
 function isForeign(bytes: Buffer): boolean {

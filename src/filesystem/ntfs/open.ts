@@ -1,6 +1,7 @@
 /** From a volume to its file table: the boot sector, or the backup of it at the volume's end. */
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
+import { peek } from "../../extent/peek.js";
 import { read } from "../../extent/read.js";
 import { hasMagic, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from "../ext/superblock.js";
 import type { FileSystemOptions } from "../filesystem.js";
@@ -152,15 +153,4 @@ async function isForeign(volume: BlockSource): Promise<boolean> {
 async function isExtThere(volume: BlockSource): Promise<boolean> {
   const superblock = await peek(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
   return superblock !== undefined && hasMagic(superblock);
-}
-
-/** Returns `length` bytes from `offset`, or undefined where the volume ends before them or they cannot be read. */
-async function peek(volume: BlockSource, offset: number, length: number): Promise<Buffer | undefined> {
-  if (offset + length > volume.size) return undefined;
-  try {
-    return await read(volume, offset, length);
-  } catch (error) {
-    if (error instanceof DiskError) return undefined;
-    throw error;
-  }
 }
