@@ -24,7 +24,7 @@ report=$(mktemp)
 echo "== tap"
 npx tap --reporter=silent --output-file="$report" "$@"
 tap_code=$?
-grep -A 30 '^ *not ok' "$report"
+grep -a -A 30 '^ *not ok' "$report" # tests print bytes, too
 # The top level of the report has one line a test file; "# { total: …" counts the assertions in all of them.
 count() { sed -n "s/^# {.*[{ ]$1: \([0-9]*\).*/\1/p" "$report" | tail -n 1; }
 passed=$(count pass)

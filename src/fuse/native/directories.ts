@@ -110,10 +110,12 @@ export function serveDirectories(
     const types: (NodeType | undefined)[] = [];
     const waiting: Promise<void>[] = [];
     let [used, last, isFull, parentAt] = [0, 0, false, -1];
+    let ownInode: number | undefined;
     const complete = (index: number, at: number, id: NodeId, attributes: Attributes | undefined): void => {
       if (attributes === undefined) return;
       writeDirentAttributes(page, at, id, attributes, plus);
       types[index] = attributes.type;
+      if (index === 0 && offset === 0) ownInode = attributes.inode; // of "."
     };
     const add = (entry: LentEntry): boolean => {
       const { id, type, cookie, attributes: known, problem } = entry;
@@ -152,7 +154,7 @@ export function serveDirectories(
     if (waiting.length > 0) await Promise.all(waiting);
     if (isFull && used === 0) return undefined;
     if (parentAt >= 0) {
-      const found = parentInode(id);
+      const found = id === tree.root && ownInode !== undefined ? ownInode : parentInode(id);
       const parent = found instanceof Promise ? await found : found;
       if (parent !== undefined) writeDirentInode(page, parentAt, parent, plus);
     }
