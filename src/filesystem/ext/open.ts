@@ -184,6 +184,11 @@ function stateWarnings({ superblock, geometry }: Medium): string[] {
   if ((superblock.state & State.errors) !== 0) {
     warnings.push(`the guest found errors in the file system (${superblock.errorCount} counted)`);
   }
+  const { compatible, incompatible, readOnlyCompatible } = geometry.features;
+  if (superblock.revision === 0 && (compatible | incompatible | readOnlyCompatible) !== 0)
+    warnings.push(
+      "the superblock says revision 0, but has features, which came with revision 1: they are obeyed",
+    );
   return warnings;
 }
 

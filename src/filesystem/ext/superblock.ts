@@ -151,11 +151,9 @@ export function geometryOf(superblock: Superblock, file: string, superblockOffse
   };
   const { fields } = Superblock;
   const isOld = superblock.revision === 0;
-  const features = {
-    compatible: isOld ? 0 : superblock.compatible,
-    incompatible: isOld ? 0 : superblock.incompatible,
-    readOnlyCompatible: isOld ? 0 : superblock.readOnlyCompatible,
-  };
+  // Linux obeys features in revision 0, too. Without them, a damaged revision would hide that metadata has checksums.
+  const { compatible, incompatible, readOnlyCompatible } = superblock;
+  const features = { compatible, incompatible, readOnlyCompatible };
   const isWide = (features.incompatible & Incompatible["64bit"]) !== 0;
   const isClustered = (features.readOnlyCompatible & ReadOnlyCompatible.bigalloc) !== 0;
 

@@ -7,6 +7,7 @@ import { UnsupportedError } from "../../../src/errors.js";
 import { read } from "../../../src/extent/read.js";
 import { memorySource } from "../../../src/extent/runs.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
+import { Superblock, SUPERBLOCK_OFFSET } from "../../../src/filesystem/ext/superblock.js";
 import { AttributeRecord } from "../../../src/filesystem/ext/xattr.js";
 import { mounted, run, withFolder } from "./support.js";
 
@@ -163,3 +164,38 @@ for (const blockSize of [1024, 4096]) {
     }),
   );
 }
+
+t.test("features count in a file system of revision 0, as they do for Linux", (t) =>
+  withFolder(async (folder) => {
+    const files = join(folder, "files");
+    mkdirSync(files);
+    writeFileSync(join(files, "file"), CONTENTS);
+    const path = join(folder, "image");
+    // Extents, which the old maps of blocks would make nonsense of; inodes of 128 bytes, as revision 0 has them.
+    run(
+      "mke2fs",
+      "-q",
+      "-F",
+      "-t",
+      "ext4",
+      "-I",
+      "128",
+      "-O",
+      "^metadata_csum,^has_journal",
+      "-d",
+      files,
+      path,
+      "8M",
+    );
+    const image = readFileSync(path);
+    image.writeUInt32LE(0, SUPERBLOCK_OFFSET + Superblock.fields.revision.offset);
+    writeFileSync(path, image);
+    const judged = await mounted(path, folder, "ro", (at) => readFileSync(join(at, "file")));
+    t.same(judged, CONTENTS, "Linux reads it");
+    const fs = (await extDriver.open(memorySource(image, "image")))!;
+    t.equal(fs.facts.type, "ext4");
+    t.match(fs.facts.warnings.join(), /revision 0/);
+    const source = await fs.open((await fs.lookup(fs.root, Buffer.from("file")))!);
+    t.same(await read(source, 0, source.size), CONTENTS);
+  }),
+);
