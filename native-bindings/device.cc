@@ -37,6 +37,8 @@ void handleStopSignal() {
   (void)isHandled;
 }
 
+size_t shareOf(size_t limit, double share) { return static_cast<size_t>(static_cast<double>(limit) * share); }
+
 CacheKey offerKey(uint32_t opcode, uint64_t node, uint64_t offset) {
   return {node, offset ^ static_cast<uint64_t>(opcode) << 56};
 }
@@ -89,8 +91,9 @@ class Device::Seat {
   std::unique_ptr<Desk> desk_;
 };
 
-Device::Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context)
-    : windows_(kRunLimit), offers_(kOfferLimit), windowSize_(windowSize), wake_(wake), context_(context), running_(descriptors.size()) {
+Device::Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context,
+               double memoryShare)
+    : windows_(shareOf(kRunLimit, memoryShare)), offers_(shareOf(kOfferLimit, memoryShare)), windowSize_(windowSize), wake_(wake), context_(context), running_(descriptors.size()) {
   for (const int fd : descriptors) {
     lanes_.push_back(std::make_unique<Lane>(lanes_.size(), fd));
     desks_.push_back(std::make_unique<Desk>());

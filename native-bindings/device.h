@@ -29,7 +29,8 @@ class Device {
  public:
   // Serves each of `descriptors`, which become the device's own, with a thread. `wake(context)` is called from any
   // of them when there is something to take.
-  Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context);
+  // Its caches have `memoryShare` of their usual sizes.
+  Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context, double memoryShare = 1);
   Device(const Device&) = delete;
   // Only once `ended` returns true, or after `stop`: it waits for the threads.
   ~Device();

@@ -100,9 +100,9 @@ void onExit(napi_async_cleanup_hook_handle, void* pointer) {
   close(session);
 }
 
-// serve(descriptors, windowSize, room, callback): the session, until the callback has been called with -1
+// serve(descriptors, windowSize, room, callback, memoryPercent): the session, until the callback has been called with -1
 napi_value serve(napi_env env, napi_callback_info info) {
-  const Arguments<4> given(env, info);
+  const Arguments<5> given(env, info);
   size_t count;
   const double* numbers = given.numbers(0, count);
   std::vector<int> descriptors;
@@ -124,7 +124,8 @@ napi_value serve(napi_env env, napi_callback_info info) {
   session->async.data = session;
   must(napi_add_async_cleanup_hook(env, onExit, session, &session->cleanup));
   const auto wake = [](void* context) { uv_async_send(static_cast<uv_async_t*>(context)); };
-  session->device = new Device(std::move(descriptors), given.number(1), wake, &session->async);
+  session->device = new Device(std::move(descriptors), given.number(1), wake, &session->async,
+                               static_cast<double>(given.number(4)) / 100);
   return handle;
 }
 

@@ -1,4 +1,5 @@
 /** Metadata is small and asked for again and again: pages of a source, kept within a bound. */
+import { withinMemory } from "../bytes/memory.js";
 import { CorruptError, DiskError } from "../errors.js";
 import type { BlockSource } from "./extent.js";
 import { loadingCache, type LoadingCache } from "./loading.js";
@@ -17,7 +18,7 @@ export interface CachedReader {
 const PAGE_SIZE = 64 * 2 ** 10;
 
 /** Bytes that one reader keeps unless told otherwise. */
-const DEFAULT_LIMIT = 16 * 2 ** 20;
+const DEFAULT_LIMIT = withinMemory(16 * 2 ** 20);
 
 /** Pages of many sources within one bound: for readers that come by the hundred, one an image of a chain. */
 export interface PagePool {

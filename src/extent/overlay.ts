@@ -2,6 +2,7 @@
  * A chain as one disk. What the layers say about a window of the disk is resolved once, from the top layer down,
  * and kept: a read costs one look-up, however deep the chain is.
  */
+import { withinMemory } from "../bytes/memory.js";
 import { DiskError, HostError } from "../errors.js";
 import {
   append,
@@ -35,7 +36,7 @@ const WINDOW_COUNT = 2 ** 20;
 const WINDOWS_AT_ONCE = 64;
 
 /** Extents kept, over all windows of one disk: about 100 bytes each. */
-const EXTENT_LIMIT = 64_000;
+const EXTENT_LIMIT = Math.max(16_000, withinMemory(64_000));
 
 /** Where a window has too many extents for one answer, this many smaller windows are in its place, and so on. */
 const WINDOW_PARTS = 64;

@@ -1,4 +1,5 @@
 /** The one reader: bytes out of anything that can be mapped. */
+import { withinMemory } from "../bytes/memory.js";
 import { BufferPool } from "../bytes/pool.js";
 import { DiskError } from "../errors.js";
 import { readStored, type StoredPart } from "../storage/stored.js";
@@ -16,7 +17,7 @@ import { mapAll, mapPieces } from "./mapping.js";
 import type { StopSignal } from "./time-slice.js";
 
 /** Unpacked units that are kept, in bytes, for all sources of the process together. */
-const UNPACKED_CACHE_BYTES = 32 * 2 ** 20;
+const UNPACKED_CACHE_BYTES = withinMemory(32 * 2 ** 20);
 
 /** Smaller units are not kept: a place in the cache takes more than they do, and inline files come by the million. */
 const SMALLEST_KEPT = 4096;
@@ -25,7 +26,7 @@ const SMALLEST_KEPT = 4096;
 const GROUP_SIZE = 256 * 2 ** 10;
 
 /** Of those, the memory that is kept for their packed bytes. */
-const GROUPS_KEPT = 32;
+const GROUPS_KEPT = withinMemory(32);
 
 /**
  * `length` bytes of `source` from `offset`, in a buffer of the caller's own.

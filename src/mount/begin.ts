@@ -5,12 +5,13 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { open, rm } from "node:fs/promises";
+import { engineSizes, memoryLimit, type EngineSizes } from "../bytes/memory.js";
 import { fromHost } from "../errors.js";
 import { packageFile } from "../package.js";
 import { newLog } from "./state.js";
 
 /**
- * How V8 runs. It may take a GiB, of which a tenth is in use: told so much less than its usual 4 GiB, it collects
+ * How V8 runs, unless the host limits this process's memory (bytes/memory.ts). It may take a GiB, of which a tenth is in use: told so much less than its usual 4 GiB, it collects
  * garbage sooner; a walk through 135,000 files took 70 MB less, and a tenth more time. At first it leaves the old
  * generation alone up to 64 MB: it would look it through nine times in a walk of two seconds, with 15 MB in it. The young generation's halves
  * begin as large as they may become: grown step by step from 1 MiB, a walk cost a quarter more processor time, since
@@ -18,11 +19,11 @@ import { newLog } from "./state.js";
  * A mount lives for a second or for weeks: with less inlining its code is compiled in less time, a tenth of such a
  * walk, and is no slower.
  */
-const ENGINE = [
-  "--max-old-space-size=1024",
-  "--initial-old-space-size=64",
-  "--min-semi-space-size=8",
-  "--max-semi-space-size=8",
+const engine = ({ oldSpace, initialOldSpace, semiSpace }: EngineSizes): string[] => [
+  `--max-old-space-size=${oldSpace}`,
+  `--initial-old-space-size=${initialOldSpace}`,
+  `--min-semi-space-size=${semiSpace}`,
+  `--max-semi-space-size=${semiSpace}`,
   "--max-inlined-bytecode-size-cumulative=300",
 ];
 
@@ -70,10 +71,11 @@ async function begin(words: readonly string[]): Promise<Beginning> {
     throw fromHost(error, log);
   });
   try {
+    const sizes = engineSizes(memoryLimit());
     const child = fork(packageFile("dist/mount/daemon.js"), [log, ...words], {
       detached: true,
-      env: { ...process.env, NODE_EXTRA_CA_CERTS: "" }, // Node reads them as it begins, and takes as long again
-      execArgv: ENGINE,
+      env: { ...process.env, ...sizes.environment, NODE_EXTRA_CA_CERTS: "" }, // Node reads them as it begins, and takes as long again
+      execArgv: engine(sizes),
       stdio: ["ignore", file.fd, file.fd, "ipc"],
     });
     const heard = Promise.race([once(child, "message"), once(child, "disconnect").then(() => [])]);

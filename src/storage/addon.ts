@@ -68,12 +68,14 @@ export interface Addon {
    * is, and whether it needs no reply: it has been answered from an offer, or as the first read of a window that
    * `isTold`, or it is an INTERRUPT.
    * When the mount has ended, it is told -1 and an errno, 0 if all was well; then the session is gone.
+   * @param memoryPercent the part of their usual size that the threads' caches may have.
    */
   serve(
     descriptors: Float64Array,
     windowSize: number,
     room: Buffer,
     callback: (lane: number, length: number, isAnswered: boolean) => void,
+    memoryPercent: number,
   ): Session;
   /** Sends a reply on the lane of its request; 0, or the errno, negative. */
   reply(session: Session, lane: number, reply: Uint8Array): number;

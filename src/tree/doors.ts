@@ -2,6 +2,7 @@
  * Directories that are opened when they are entered, and let go of when others have been entered since: what is
  * behind a door takes memory. Its nodes keep their numbers all the same.
  */
+import { withinMemory } from "../bytes/memory.js";
 import { CorruptError } from "../errors.js";
 import { loadingCache } from "../extent/loading.js";
 import { NODE_ID_LIMIT, type FileSystem, type NodeId, type NodeTree } from "../filesystem/filesystem.js";
@@ -24,7 +25,7 @@ export interface Branch {
  * Rooms that are kept open: enough to compare a few states side by side. Each takes as much as the caches of its
  * file systems and of its disk, some tens of megabytes when all of it is walked.
  */
-const ROOMS_KEPT = 8;
+const ROOMS_KEPT = Math.max(2, withinMemory(8));
 
 /** What is behind a door. */
 interface Room {

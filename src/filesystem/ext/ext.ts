@@ -13,6 +13,7 @@
  * a released kernel) and external journals are not read.
  */
 import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../bytes/memory.js";
 import { ownCopy } from "../../bytes/pool.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -67,7 +68,7 @@ export const extBackupDriver: FileSystemDriver = {
 };
 
 /** Bytes of decoded inodes that one file system keeps. */
-const INODE_CACHE_BYTES = 8 * 2 ** 20;
+const INODE_CACHE_BYTES = withinMemory(8 * 2 ** 20);
 
 /** Group descriptors that it keeps. */
 const GROUP_CACHE_COUNT = 2 ** 12;

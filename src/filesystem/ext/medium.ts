@@ -1,5 +1,6 @@
 /** What every part of the reader needs: the volume, its metadata through a cache, and its geometry. */
 import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../bytes/memory.js";
 import type { CachedReader } from "../../extent/cache.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { CorruptError } from "../../errors.js";
@@ -27,7 +28,7 @@ export type CheckedBlocks = LRUCache<number, CheckedBlock>;
 export const DIRECTORY_BLOCK = -1;
 
 /** Bytes of verified blocks that one file system keeps. */
-const CHECKED_BYTES = 16 * 2 ** 20;
+const CHECKED_BYTES = withinMemory(16 * 2 ** 20);
 
 export function checkedBlocks(): CheckedBlocks {
   return new LRUCache({ maxSize: CHECKED_BYTES, sizeCalculation: ({ bytes }) => bytes.length });

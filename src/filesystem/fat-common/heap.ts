@@ -2,6 +2,7 @@
  * The layout that FAT and exFAT share: clusters, numbered from 2, fill most of the volume, and a table of links
  * makes chains of them.
  */
+import { withinMemory } from "../../bytes/memory.js";
 import { cachedReader, pagePool, type CachedReader } from "../../extent/cache.js";
 import type { BlockSource } from "../../extent/extent.js";
 import type { Run } from "../../extent/runs.js";
@@ -24,7 +25,7 @@ export interface Heap {
 }
 
 /** Bytes of directory entries that are cached for one file system, and the bytes of one page. */
-const METADATA_CACHE_BYTES = 8 * 2 ** 20;
+const METADATA_CACHE_BYTES = withinMemory(8 * 2 ** 20);
 const METADATA_PAGE_BYTES = 4096;
 
 export function heapOn(volume: BlockSource, layout: Omit<Heap, "volume" | "metadata">): Heap {

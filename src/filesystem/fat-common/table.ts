@@ -3,6 +3,7 @@
  * (LRU), so that the table of a large volume is never in memory as a whole.
  */
 import { endianness } from "node:os";
+import { withinMemory } from "../../bytes/memory.js";
 import { loadingCache } from "../../extent/loading.js";
 import { read } from "../../extent/read.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -21,7 +22,7 @@ export type LinkWidth = 12 | 16 | 32 | "exfat";
 export const PAGE_CLUSTERS = 2 ** 14;
 
 /** Bytes of decoded pages that are cached for one file system: the links of four million clusters. */
-const CACHE_BYTES = 16 * 2 ** 20;
+const CACHE_BYTES = withinMemory(16 * 2 ** 20);
 
 /** The first two entries of page 0 are not links. */
 export type LinkPage = Uint32Array;

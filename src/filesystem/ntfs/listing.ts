@@ -5,6 +5,7 @@
  * garbage collector, again and again.
  */
 import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../bytes/memory.js";
 import { viewOf } from "../../bytes/struct.js";
 import { DiskError } from "../../errors.js";
 import { NO_NODE } from "../damaged-entry.js";
@@ -21,7 +22,7 @@ import { StandardInformation } from "./standard.js";
 const PAGE_SIZE = 256;
 
 /** Names whose batches are kept, in all: those of some directories that are listed at once. */
-const NAMES_KEPT = 2 ** 15;
+const NAMES_KEPT = withinMemory(2 ** 15);
 
 /** More than there are names in a batch; and what records' numbers are below, where they are not damaged. */
 const ORDER_UNIT = 2 ** 20;

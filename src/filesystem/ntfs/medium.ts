@@ -1,5 +1,6 @@
 /** What every part of the reader needs: the volume, its geometry, its file table, and what was read before. */
 import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../bytes/memory.js";
 import { pagePool, type PagePool } from "../../extent/cache.js";
 import type { BlockSource, PackedUnit } from "../../extent/extent.js";
 import type { FileSystemOptions } from "../filesystem.js";
@@ -32,13 +33,13 @@ export interface NtfsFile {
 }
 
 /** Bytes of files that one file system keeps. */
-const FILE_CACHE_BYTES = 6 * 2 ** 20;
+const FILE_CACHE_BYTES = withinMemory(6 * 2 ** 20);
 
 /** Bytes of index blocks that it keeps. */
-const BLOCK_CACHE_BYTES = 8 * 2 ** 20;
+const BLOCK_CACHE_BYTES = withinMemory(8 * 2 ** 20);
 
 /** Units that are known by place, about as many as fit into the cache of what they hold. */
-const UNIT_COUNT = 2 ** 13;
+const UNIT_COUNT = withinMemory(2 ** 13);
 
 /** Bytes of chunk tables that are kept, and of one page: of a WOF file's, 4 bytes stand for 4 KiB or more. */
 const TABLE_CACHE_BYTES = 2 ** 20;

@@ -1,5 +1,6 @@
 /** The master file table as records by number; mftruns.ts finds out where it lies. */
 import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../bytes/memory.js";
 import { ownCopy } from "../../bytes/pool.js";
 import { viewOf } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
@@ -48,7 +49,7 @@ const SMALL_PAGE_SIZE = 16 * 2 ** 10;
 const SMALL_RECORD_SIZE = 4096;
 
 /** Bytes of pages that one file system keeps. */
-const CACHE_BYTES = 8 * 2 ** 20;
+const CACHE_BYTES = withinMemory(8 * 2 ** 20);
 
 /**
  * Bytes that a sweep reads at once, at most, and those between two records that it reads rather than ask twice: the

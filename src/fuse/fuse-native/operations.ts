@@ -2,6 +2,7 @@
 import type { Operations, Stat, Statfs } from "fuse-native";
 import { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
+import { withinMemory } from "../../bytes/memory.js";
 import type { Timestamp } from "../../bytes/time.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { readInto } from "../../extent/read.js";
@@ -18,7 +19,7 @@ import { deviceNumber, direntType, modeOf } from "../protocol/attributes.js";
 import { hiddenName, showName, showTarget } from "./names.js";
 
 /** Paths whose nodes are remembered. */
-const PATHS_KEPT = 2 ** 16;
+const PATHS_KEPT = withinMemory(2 ** 16);
 
 const WORD = 2 ** 32;
 

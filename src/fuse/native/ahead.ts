@@ -5,6 +5,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../bytes/memory.js";
 import { DiskError } from "../../errors.js";
 import type { NodeId } from "../../filesystem/filesystem.js";
 
@@ -17,7 +18,7 @@ const FIRST_FILES = 8;
 const MILESTONE = 8;
 
 /** Entries that are remembered, of all directories together and of one: eight bytes each. */
-const ENTRIES_KEPT = 300_000;
+const ENTRIES_KEPT = withinMemory(300_000);
 const ENTRIES_KEPT_OF_ONE = 2 ** 17;
 
 /** A remembered directory takes as much memory as this many entries, besides its entries. */

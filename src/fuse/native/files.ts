@@ -4,6 +4,7 @@
  * and whatever went wrong.
  */
 import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../bytes/memory.js";
 import type { BufferPool } from "../../bytes/pool.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { mapAll } from "../../extent/mapping.js";
@@ -29,7 +30,7 @@ const SEEK_DATA = 3;
 const KEEP_CACHE = 1 << 1;
 
 /** Sources that are remembered. A file is opened anew when it has lost its place: nothing depends on it. */
-const SOURCES_KEPT = 512;
+const SOURCES_KEPT = withinMemory(512);
 
 export interface Files {
   readonly handlers: Handlers;

@@ -1,6 +1,7 @@
 /** One mount's connection: the addon's threads, and for what they leave to us, a server. */
 import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
+import { memoryShare } from "../../bytes/memory.js";
 import { HostError } from "../../errors.js";
 import type { Addon, Session } from "../../storage/addon.js";
 import { Errno } from "../errno.js";
@@ -47,7 +48,7 @@ export async function runSession(
   const descriptors = [fd];
   while (descriptors.length < THREADS) descriptors.push(addon.cloneDevice(fd));
   await new Promise<void>((resolve, reject) => {
-    session = addon.serve(Float64Array.from(descriptors), WINDOW_SIZE, room, (lane, length, isAnswered) => {
+    const take = (lane: number, length: number, isAnswered: boolean): void => {
       if (isAnswered) {
         server.answered(room.subarray(0, length));
         return;
@@ -59,7 +60,9 @@ export async function runSession(
       session = undefined;
       if (length === 0) resolve();
       else reject(new HostError({ file: "/dev/fuse", thing: "errno", found: length }, "EIO"));
-    });
+    };
+    const percent = Math.ceil(memoryShare * 100);
+    session = addon.serve(Float64Array.from(descriptors), WINDOW_SIZE, room, take, percent);
   });
 }
 
