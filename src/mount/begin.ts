@@ -11,13 +11,16 @@ import { packageFile } from "../package.js";
 import { newLog } from "./state.js";
 
 /**
- * How V8 runs, unless the host limits this process's memory (bytes/memory.ts). It may take a GiB, of which a tenth is in use: told so much less than its usual 4 GiB, it collects
- * garbage sooner; a walk through 135,000 files took 70 MB less, and a tenth more time. At first it leaves the old
- * generation alone up to 64 MB: it would look it through nine times in a walk of two seconds, with 15 MB in it. The young generation's halves
- * begin as large as they may become: grown step by step from 1 MiB, a walk cost a quarter more processor time, since
- * the pages of listings, which live for moments, had outlived two collections; and with 16 MiB the process grew by 15.
- * A mount lives for a second or for weeks: with less inlining its code is compiled in less time, a tenth of such a
- * walk, and is no slower.
+ * V8's options for the process that serves a mount. Its sizes are these unless the host limits this process's memory
+ * (bytes/memory.ts):
+ * - The heap may take 1 GiB, of which a tenth is in use. With its usual limit of 4 GiB, V8 collects garbage later: a
+ *   walk through 135,000 files took 70 MB more, and a tenth less time.
+ * - The old generation is not collected below 64 MB at first: it would be nine times in a walk of two seconds, with
+ *   15 MB in it.
+ * - The halves of the young generation have their final size from the start: grown step by step from 1 MiB, a walk took
+ *   a quarter more processor time, since listed pages outlived two collections; halves of 16 MiB took 15 MB more.
+ * - Less inlining: the process lives for a second or for weeks. Its code is compiled in less time, a tenth of such a
+ *   walk, and is no slower.
  */
 const engine = ({ oldSpace, initialOldSpace, semiSpace }: EngineSizes): string[] => [
   `--max-old-space-size=${oldSpace}`,
@@ -74,7 +77,8 @@ async function begin(words: readonly string[]): Promise<Beginning> {
     const sizes = engineSizes(memoryLimit());
     const child = fork(packageFile("dist/mount/daemon.js"), [log, ...words], {
       detached: true,
-      env: { ...process.env, ...sizes.environment, NODE_EXTRA_CA_CERTS: "" }, // Node reads them as it begins, and takes as long again
+      // Node would read extra certificates when it starts, which takes as long as all else.
+      env: { ...process.env, ...sizes.environment, NODE_EXTRA_CA_CERTS: "" },
       execArgv: engine(sizes),
       stdio: ["ignore", file.fd, file.fd, "ipc"],
     });
