@@ -118,7 +118,7 @@ async function watch(child: ChildProcess, path: string | undefined): Promise<Pro
   const timer = setInterval(() => {
     const use = useOf(child.pid!);
     if (use === undefined || problem !== undefined) return;
-    const index = path !== undefined && existsSync(path) ? (readProgress(path)?.index ?? -1) : 0;
+    const index = path === undefined ? 0 : existsSync(path) ? (readProgress(path)?.index ?? -1) : -1;
     if (index !== last.index) last = { index, processor: use.processor, clock: performance.now() };
     const grace = path === undefined ? BEGUN : 0;
     const clock = performance.now() - last.clock - grace;
