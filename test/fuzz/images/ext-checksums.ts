@@ -34,8 +34,8 @@ export function extRegions(image: Buffer, start: number): Region[] {
     inodeSize: image.readUInt16LE(superblock + 0x58),
     seed,
   };
-  const regions = [superblockRegion(superblock)];
   const groups = Math.ceil((u32(0x04) - u32(0x14)) / u32(0x20));
+  const regions = [superblockRegion(superblock, groups > 1)];
   for (let group = 0; group < groups; group++) {
     const size = u32(0x60) & BIT64 ? image.readUInt16LE(superblock + 0xfe) : 32;
     const at = start + descriptorOffset(image, superblock, layout.blockSize, group, size);
@@ -50,10 +50,12 @@ export function extRegions(image: Buffer, start: number): Region[] {
   return regions;
 }
 
-function superblockRegion(at: number): Region {
+/** Without the magic number nothing says that this is an ext, unless there is a copy. */
+function superblockRegion(at: number, hasCopies: boolean): Region {
   return {
     offset: at,
     length: 1024,
+    ...(!hasCopies && { uncovered: [0x38, 0x39] }),
     checksum(image) {
       if ((image.readUInt32LE(at + 0x64) & METADATA_CSUM) === 0) return undefined;
       return { at: at + 0x3fc, bytes: word(crc32c(0xffffffff, image.subarray(at, at + 0x3fc))) };
