@@ -5,6 +5,7 @@
 import type { Timestamp } from "../bytes/time.js";
 import type { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
+import type { StopSignal } from "../extent/time-slice.js";
 
 /** A node within one file system: the inode number where there is one. Unique, stable, from 1 to 2^40 - 1. */
 export type NodeId = number;
@@ -124,20 +125,21 @@ export interface NodeTree {
   readonly root: NodeId;
   /** At once where they are known already: they are asked for by the hundred thousand. */
   attributes(id: NodeId): Attributes | Promise<Attributes>;
-  /** The entry `name` of directory `id`. "." and ".." are not looked up. */
-  lookup(id: NodeId, name: Buffer): Promise<NodeId | undefined>;
+  /** The entry `name` of directory `id`. "." and ".." are not looked up. @throws {Interrupted} once `signal` is aborted. */
+  lookup(id: NodeId, name: Buffer, signal?: StopSignal): Promise<NodeId | undefined>;
   /**
    * Some of the entries of directory `id` after `cookie` (0: from the start), in the directory's own order,
    * without "." and "..". None at all means the end.
    * @param limit how many entries the caller needs: the tree reads for about as many, and may return more or fewer.
    * Without it, a batch is as large as is efficient for a caller that reads on.
+   * @throws {Interrupted} once `signal` is aborted.
    */
-  list(id: NodeId, cookie: number, limit?: number): Promise<readonly DirectoryEntry[]>;
+  list(id: NodeId, cookie: number, limit?: number, signal?: StopSignal): Promise<readonly DirectoryEntry[]>;
   /**
    * Some entries as `list` gives them, lent to `take` until it refuses one; whether any came. Where this is missing, or
    * undefined for directory `id`, there is `list`.
    */
-  lend?(id: NodeId, cookie: number, take: Take): Promise<boolean | undefined>;
+  lend?(id: NodeId, cookie: number, take: Take, signal?: StopSignal): Promise<boolean | undefined>;
   /** The target of symbolic link `id`. */
   readLink(id: NodeId): Promise<Buffer>;
   /** The contents of regular file `id`. */

@@ -5,6 +5,7 @@ import {
   type DirectoryEntry,
   type NodeId,
   type NodeTree,
+  type Take,
 } from "../filesystem/filesystem.js";
 import { limitOf, openDoors, type Branch } from "./doors.js";
 import { FIXTURES_LIMIT, fixtureTree, type DirectoryFixture, type FixtureOwner } from "./fixtures.js";
@@ -51,28 +52,29 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
       if (!(tree instanceof Promise)) return shown(tree.attributes(inner), branch);
       return tree.then((opened) => shown(opened.attributes(inner), branch));
     },
-    async lookup(id, name) {
+    async lookup(id, name, signal) {
       const { range, branch, inner } = at(id);
-      const found = await (await branch.tree()).lookup(inner, name);
+      const found = await (await branch.tree()).lookup(inner, name, signal);
       return found === undefined ? undefined : join(range, found);
     },
-    async list(id, cookie, limit) {
+    async list(id, cookie, limit, signal) {
       const { range, branch, inner } = at(id);
-      const entries = await (await branch.tree()).list(inner, cookie, limit);
+      const entries = await (await branch.tree()).list(inner, cookie, limit, signal);
       if (branch.isOurs && branch.inodeShift === 0) return entries;
       return entries.map((entry) => joinEntry(range, entry));
     },
-    async lend(id, cookie, take) {
+    async lend(id, cookie, take, signal) {
       const { range, branch, inner } = at(id);
       const { inodeShift } = branch;
       const tree = await branch.tree();
-      return tree.lend?.(inner, cookie, (entry) => {
+      const joined: Take = (entry) => {
         if (entry.problem === undefined) entry.id = join(range, entry.id);
         entry.inode += inodeShift;
         if (inodeShift !== 0 && entry.attributes !== undefined)
           entry.attributes = shift(entry.attributes, inodeShift);
         return take(entry);
-      });
+      };
+      return tree.lend?.(inner, cookie, joined, signal);
     },
     parentInode(id) {
       const { branch, inner } = at(id);

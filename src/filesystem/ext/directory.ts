@@ -5,6 +5,7 @@
 import { setImmediate } from "node:timers/promises";
 import { readU32le } from "../../bytes/struct.js";
 import { read } from "../../extent/read.js";
+import { throwIfAborted, type StopSignal } from "../../extent/time-slice.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { Incompatible } from "./features.js";
 import { runsOf } from "./contents.js";
@@ -39,12 +40,14 @@ export type Part = Chunk | { readonly position: number; readonly error: DiskErro
 /**
  * The parts of `inode`, a directory, from the one that holds byte `from` of it: as many at a time as are read at once.
  * @param most bytes that are read at once at most, but one block at least.
+ * @throws {Interrupted} once `signal` is aborted.
  */
 export async function* partsOf(
   medium: Medium,
   inode: Inode,
   from: number,
   most = READ_AHEAD,
+  signal?: StopSignal,
 ): AsyncGenerator<readonly Part[], void, void> {
   if ((inode.flags & InodeFlag.inlineData) !== 0) {
     yield inlineParts(medium, inode, from);
@@ -58,6 +61,7 @@ export async function* partsOf(
   for (let at = first; at < whole;) {
     // What is cached, a hole or damaged is there at once: others must have their turn even so.
     if (at > first) await setImmediate();
+    throwIfAborted(signal);
     for (const run of await runs(at, Math.min(WINDOW_SIZE, whole - at))) {
       const end = at + run.length;
       if (run.kind === "damaged") yield [{ position: at, error: run.error }];

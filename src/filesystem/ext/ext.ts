@@ -77,10 +77,10 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     nodeLimit: INODE_LIMIT,
     facts: factsOf(medium, warnings),
     attributes: (id) => inodes.attributes(id),
-    async lookup(id, name) {
-      return names.find(await inodes.ofType(id, "directory"), name);
+    async lookup(id, name, signal) {
+      return names.find(await inodes.ofType(id, "directory"), name, signal);
     },
-    list: async (id, cookie, limit) => listing.list(id, cookie, limit),
+    list: async (id, cookie, limit, signal) => listing.list(id, cookie, limit, signal),
     parentInode: (id) => listing.parentInode(id),
     async readLink(id) {
       return linkTarget(medium, await inodes.ofType(id, "symlink"), contents);

@@ -1,6 +1,7 @@
 /** Listings of directories: batches of entries, the damage that some of them contain, and the parents that they name. */
 import { LRUCache } from "lru-cache";
 import type { DiskError } from "../../errors.js";
+import type { StopSignal } from "../../extent/time-slice.js";
 import type { DirectoryEntry } from "../filesystem.js";
 import { entriesOf, parentIn, partsOf, type Part } from "./directory.js";
 import type { Entry } from "./entry.js";
@@ -20,7 +21,7 @@ const BATCH_SIZE = 256;
 
 export interface Listing {
   /** Some entries of directory `id` after `cookie`, as `NodeTree.list` describes it. */
-  list(id: number, cookie: number, limit?: number): Promise<DirectoryEntry[]>;
+  list(id: number, cookie: number, limit?: number, signal?: StopSignal): Promise<DirectoryEntry[]>;
   /** The inode number in the ".." entry of directory `id`, if its start was listed. */
   parentInode(id: number): number | undefined;
 }
@@ -30,12 +31,12 @@ export function listingOf(medium: Medium, inodes: Inodes): Listing {
   const damaged = new LRUCache<number, DiskError>({ max: DAMAGED_COUNT });
 
   return {
-    async list(id, cookie, limit = BATCH_SIZE) {
+    async list(id, cookie, limit = BATCH_SIZE, signal) {
       const inode = await inodes.ofType(id, "directory");
       const entries: DirectoryEntry[] = [];
       let isEnd = true;
       if (cookie === 0) damaged.delete(id); // what the host could not read may be readable now
-      for await (const parts of partsOf(medium, inode, cookie, limit < BATCH_SIZE ? 0 : undefined)) {
+      for await (const parts of partsOf(medium, inode, cookie, limit < BATCH_SIZE ? 0 : undefined, signal)) {
         for (const part of parts) {
           const damage = entriesOf(medium, inode, part, (entry) => {
             if (entry.position >= cookie) entries.push(listed(entry));

@@ -6,6 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import { HostError, type DiskError } from "../../errors.js";
 import { loadingCache } from "../../extent/loading.js";
+import type { StopSignal } from "../../extent/time-slice.js";
 import { hashOf, INDEX_LIMIT, PositionIndex } from "../positions.js";
 import { damagedEntryPosition } from "../damaged-entry.js";
 import { entriesOf, partsOf, partWith, rulesOf } from "./directory.js";
@@ -29,8 +30,10 @@ export interface Names {
   /**
    * The inode that `name` in directory `inode` belongs to.
    * @throws {DiskError} where it is not found, but a part of the directory is damaged.
+   * @throws {Interrupted} once `signal` is aborted. The index of the directory is made to its end even so: other look-ups
+   * may wait for it, and later ones need it.
    */
-  find(inode: Inode, name: Buffer): Promise<number | undefined>;
+  find(inode: Inode, name: Buffer, signal?: StopSignal): Promise<number | undefined>;
 }
 
 export function namesOf(medium: Medium): Names {
@@ -55,10 +58,10 @@ export function namesOf(medium: Medium): Names {
   }
 
   /** Finds `name` by reading all of the directory. */
-  async function scan(inode: Inode, name: Buffer): Promise<number | undefined> {
+  async function scan(inode: Inode, name: Buffer, signal?: StopSignal): Promise<number | undefined> {
     const match = new Match(inode, name);
     let damage: DiskError | undefined;
-    for await (const parts of partsOf(medium, inode, 0)) {
+    for await (const parts of partsOf(medium, inode, 0, undefined, signal)) {
       for (const part of parts) {
         const error = entriesOf(medium, inode, part, (entry) => {
           match.consider(entry);
@@ -83,10 +86,10 @@ export function namesOf(medium: Medium): Names {
   }
 
   return {
-    async find(inode, name) {
+    async find(inode, name, signal) {
       const index = await indexes.get(inode.number, inode);
       if (index.damage instanceof HostError) indexes.forget(inode.number); // the next look-up may have more luck
-      if (!index.positions.isUsable) return scan(inode, name);
+      if (!index.positions.isUsable) return scan(inode, name, signal);
       const match = new Match(inode, name);
       const rules = rulesOf(medium, inode);
       for (const word of index.positions.find(hashOf(keyOf(inode, name)))) {

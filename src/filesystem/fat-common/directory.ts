@@ -4,7 +4,7 @@
  */
 import { read } from "../../extent/read.js";
 import type { Run } from "../../extent/runs.js";
-import { yieldIfDue } from "../../extent/time-slice.js";
+import { yieldIfDue, type StopSignal } from "../../extent/time-slice.js";
 import { DiskError } from "../../errors.js";
 import type { DirectoryEntry, NodeId } from "../filesystem.js";
 import type { Allocation } from "./chain.js";
@@ -81,6 +81,7 @@ export interface Batch {
 /**
  * The entries of `directory` from slot `first` on: where an entry begins, or the directory does.
  * @param firstRead bytes that are read at first.
+ * @throws {Interrupted} once `signal` is aborted.
  */
 export async function* entriesOf(
   heap: Heap,
@@ -88,10 +89,11 @@ export async function* entriesOf(
   parser: EntryParser,
   first: number,
   firstRead = LARGEST_READ,
+  signal?: StopSignal,
 ): AsyncGenerator<Batch, void, void> {
   let problem: DiskError | undefined;
   let nextSlot = first;
-  for await (const part of partsOf(heap, directory, first * SLOT_SIZE, firstRead)) {
+  for await (const part of partsOf(heap, directory, first * SLOT_SIZE, firstRead, signal)) {
     const entries: Entry[] = [];
     const { bytes, position, offset } = part;
     problem ??= part.problem;
@@ -163,6 +165,7 @@ async function* partsOf(
   directory: Directory,
   from: number,
   firstRead: number,
+  signal: StopSignal | undefined,
 ): AsyncGenerator<Part, void, void> {
   let readSize = firstRead;
   for (let at = from; ;) {
@@ -175,7 +178,7 @@ async function* partsOf(
       if (run.kind === "damaged") yield { problem: run.error, position: at, offset: 0 };
       if (run.kind === "at") {
         for (let skip = 0; skip < run.length;) {
-          const turn = yieldIfDue();
+          const turn = yieldIfDue(signal);
           if (turn !== undefined) await turn;
           const length = Math.min(readSize, run.length - skip);
           yield* readPart(heap, at + skip, run.offset + skip, length);

@@ -2,6 +2,7 @@
 import { LRUCache } from "lru-cache";
 import { utf16FromName } from "../../bytes/utf16.js";
 import type { DiskError } from "../../errors.js";
+import { throwIfAborted, type StopSignal } from "../../extent/time-slice.js";
 import { damagedEntryPosition } from "../damaged-entry.js";
 import type { DirectoryEntry, NodeId } from "../filesystem.js";
 import { hashOf, INDEX_LIMIT } from "../positions.js";
@@ -22,10 +23,21 @@ const DAMAGED_COUNT = 1000;
 export type Fold = (units: Buffer) => Buffer;
 
 export interface Listing {
-  /** @param limit how many entries are needed, if only a few are. */
-  list(directory: Directory, cookie: number, limit?: number): Promise<readonly DirectoryEntry[]>;
-  /** The entry `name`: an exact match is preferred to one in another case, and that to an alias. */
-  find(directory: Directory, name: Buffer): Promise<NodeId | undefined>;
+  /**
+   * @param limit how many entries are needed, if only a few are.
+   * @throws {Interrupted} once `signal` is aborted.
+   */
+  list(
+    directory: Directory,
+    cookie: number,
+    limit?: number,
+    signal?: StopSignal,
+  ): Promise<readonly DirectoryEntry[]>;
+  /**
+   * The entry `name`: an exact match is preferred to one in another case, and that to an alias.
+   * @throws {Interrupted} once `signal` is aborted. The index keeps the names that were read until then.
+   */
+  find(directory: Directory, name: Buffer, signal?: StopSignal): Promise<NodeId | undefined>;
 }
 
 /** How well an entry matches a name; 0 is best. */
@@ -41,8 +53,13 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
     const units = utf16FromName(name);
     return units === undefined ? name : fold(units);
   };
-  const from = (directory: Directory, slot: number, areFew = false): ReturnType<typeof entriesOf> =>
-    entriesOf(heap, directory, newParser(), slot, areFew ? FEW_BYTES : undefined);
+  const from = (
+    directory: Directory,
+    slot: number,
+    signal?: StopSignal,
+    areFew = false,
+  ): ReturnType<typeof entriesOf> =>
+    entriesOf(heap, directory, newParser(), slot, areFew ? FEW_BYTES : undefined, signal);
 
   function indexOf(directory: Directory): NameIndex {
     let index = indexes.get(directory.id);
@@ -65,6 +82,7 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
     directory: Directory,
     key: Buffer,
     visit: (entry: Entry) => boolean,
+    signal?: StopSignal,
   ): Promise<DiskError | undefined> {
     const index = indexOf(directory);
     const hash = hashOf(key);
@@ -79,6 +97,7 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
       }
       if (index.indexedSlots !== indexedSlots) continue; // another look-up has read on
       if (index.isWhole) return index.problem;
+      throwIfAborted(signal); // not within a read, which other look-ups may wait for
       try {
         await index.readOn();
       } catch (error) {
@@ -90,7 +109,7 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
       else if (indexes.peek(directory.id) === index) indexes.set(directory.id, index);
     }
     let damage: DiskError | undefined;
-    for await (const { entries, problem } of from(directory, 0)) {
+    for await (const { entries, problem } of from(directory, 0, signal)) {
       damage = problem ?? damage;
       for (const entry of entries) {
         damage ??= entry.problem;
@@ -108,10 +127,10 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
   }
 
   return {
-    async list(directory, cookie, limit = PAGE_ENTRIES) {
+    async list(directory, cookie, limit = PAGE_ENTRIES, signal) {
       if (cookie === 0) damaged.delete(directory.id);
       const found: DirectoryEntry[] = [];
-      for await (const { entries, problem } of from(directory, cookie, limit < PAGE_ENTRIES)) {
+      for await (const { entries, problem } of from(directory, cookie, signal, limit < PAGE_ENTRIES)) {
         if (problem !== undefined) damaged.set(directory.id, problem);
         for (const { name, id, type, problem, nextSlot: cookie } of entries)
           found.push(problem === undefined ? { name, id, type, cookie } : { name, id, problem, cookie });
@@ -122,15 +141,16 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
       if (found.length === 0 && damage !== undefined) throw damage;
       return found;
     },
-    async find(directory, name) {
+    async find(directory, name, signal) {
       const key = keyOf(name);
       let best: Entry | undefined;
       let bestRank: number = Rank.none;
-      const damage = await search(directory, key, (entry) => {
+      const keepBest = (entry: Entry): boolean => {
         const rank = rankOf(entry, name, key);
         if (rank < bestRank) [best, bestRank] = [entry, rank];
         return rank === Rank.exact;
-      });
+      };
+      const damage = await search(directory, key, keepBest, signal);
       if (best !== undefined) return best.id;
       const problem = (await damagedAt(directory, name)) ?? damage;
       if (problem !== undefined) throw problem;

@@ -80,8 +80,8 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
       const size = node.size ?? (await directoryOf(node).reach(Infinity)).size;
       return attributesOf(heap, node, size, format.timesOf(node));
     },
-    lookup: async (id, name) => names.find(await directory(id), name),
-    list: async (id, cookie, limit) => names.list(await directory(id), cookie, limit),
+    lookup: async (id, name, signal) => names.find(await directory(id), name, signal),
+    list: async (id, cookie, limit, signal) => names.list(await directory(id), cookie, limit, signal),
     async readLink(id) {
       throw kindError(heap, await format.readNode(id), "a symbolic link, which there are none of here");
     },

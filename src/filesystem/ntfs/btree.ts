@@ -3,6 +3,7 @@ import { viewOf } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
+import { yieldIfDue, type StopSignal } from "../../extent/time-slice.js";
 import { residentValue, Type } from "./attribute.js";
 import { contentsOf } from "./contents.js";
 import { findAttribute } from "./file.js";
@@ -23,8 +24,9 @@ export interface Index {
   /**
    * The blocks in use from `number` on, in order, some at a time. They are not cached for look-ups.
    * @param most how many are read at once at most.
+   * @throws {Interrupted} once `signal` is aborted.
    */
-  blocksFrom(number: number, most?: number): AsyncGenerator<BlockRow>;
+  blocksFrom(number: number, most?: number, signal?: StopSignal): AsyncGenerator<BlockRow>;
 }
 
 /** Blocks that lie one behind the other, the first of which is `number`; those that are damaged with what is wrong. */
@@ -155,8 +157,10 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
       if (Number.isInteger(number) && number < blockCount) return number;
       throw complain(`a child in ${owner}`, `at ${vcn}`, `the place of one of its ${blockCount} blocks`);
     },
-    async *blocksFrom(number, most = Math.max(1, READ_AHEAD / blockSize)) {
+    async *blocksFrom(number, most = Math.max(1, READ_AHEAD / blockSize), signal) {
       for (let at = number; at < blockCount;) {
+        const turn = yieldIfDue(signal);
+        if (turn !== undefined) await turn;
         const found = bitsAt(at);
         const bits = found instanceof Promise ? await found : found;
         if (!isSet(bits, at)) {

@@ -5,6 +5,7 @@
 import { LRUCache } from "lru-cache";
 import { readU16le, readU32le } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
+import type { StopSignal } from "../../extent/time-slice.js";
 import { openIndex, type Index } from "./btree.js";
 import { fileAt } from "./file.js";
 import { compareNames, FileName, nameIn, Namespace, type UpCase } from "./filename.js";
@@ -36,10 +37,14 @@ export interface Directories {
   /**
    * Names of directory `number` after `cookie`, a batch of them; none at its end. Short names are left out.
    * @param limit how many are needed, if only a few are.
+   * @throws {Interrupted} once `signal` is aborted.
    */
-  list(number: number, cookie: number, limit?: number): Promise<Names>;
-  /** The file with the name `units`, in UTF-16, in directory `number`; short names are found too. */
-  find(number: number, units: Buffer, ignoreCase: boolean): Promise<Match | undefined>;
+  list(number: number, cookie: number, limit?: number, signal?: StopSignal): Promise<Names>;
+  /**
+   * The file with the name `units`, in UTF-16, in directory `number`; short names are found too.
+   * @throws {Interrupted} once `signal` is aborted.
+   */
+  find(number: number, units: Buffer, ignoreCase: boolean, signal?: StopSignal): Promise<Match | undefined>;
   /** What is wrong with the entry at `position` of directory `number`; undefined where there is no damaged one. */
   damageAt(number: number, position: number): Promise<DiskError | undefined>;
 }
@@ -128,7 +133,12 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
   }
 
   /** Finds a name by reading all of the directory: the way through its tree is damaged. */
-  async function scan(index: Index, units: Buffer, ignoreCase: boolean): Promise<Match | undefined> {
+  async function scan(
+    index: Index,
+    units: Buffer,
+    ignoreCase: boolean,
+    signal?: StopSignal,
+  ): Promise<Match | undefined> {
     const best: { exact?: Match; similar?: Match; damage?: DiskError } = {};
     const inNode = async (node: IndexNode | DiskError): Promise<boolean> => {
       const error =
@@ -145,14 +155,14 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       return best.exact !== undefined;
     };
     if (await inNode(index.root)) return best.exact;
-    for await (const { nodes } of index.blocksFrom(0))
+    for await (const { nodes } of index.blocksFrom(0, undefined, signal))
       for (const node of nodes) if (await inNode(node)) return best.exact;
     if (best.similar === undefined && best.damage !== undefined) throw best.damage;
     return best.similar;
   }
 
   return {
-    async list(number, cookie, limit = BATCH_SIZE) {
+    async list(number, cookie, limit = BATCH_SIZE, signal) {
       const index = await indexAt(number);
       const names = new NameList();
       const add = async (node: IndexNode, origin: number): Promise<void> => {
@@ -176,7 +186,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       if (cookie < FIRST_BLOCK_COOKIE) await add(index.root, 0);
       const first = Math.max(0, Math.floor((cookie - FIRST_BLOCK_COOKIE) / index.blockSize));
       let isEnd = true;
-      for await (const row of index.blocksFrom(first, limit < BATCH_SIZE ? 1 : undefined)) {
+      for await (const row of index.blocksFrom(first, limit < BATCH_SIZE ? 1 : undefined, signal)) {
         if (names.count >= limit) {
           isEnd = false;
           break;
@@ -193,7 +203,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       return { list: names, isEnd: isEnd && damage === undefined };
     },
 
-    async find(number, units, ignoreCase) {
+    async find(number, units, ignoreCase, signal) {
       const index = await indexAt(number);
       const nameOf = (key: Buffer): Buffer => nameIn(key) ?? key;
       let exact: Match | undefined;
@@ -213,7 +223,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
         );
       } catch (error) {
         if (!(error instanceof CorruptError)) throw error;
-        return scan(index, units, ignoreCase);
+        return scan(index, units, ignoreCase, signal);
       }
       return exact ?? (ignoreCase ? similar : undefined);
     },

@@ -8,6 +8,7 @@ import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
 import { viewOf } from "../../bytes/struct.js";
 import { DiskError } from "../../errors.js";
+import type { StopSignal } from "../../extent/time-slice.js";
 import { NO_NODE } from "../damaged-entry.js";
 import type { Attributes, DirectoryEntry, LentEntry, Take } from "../filesystem.js";
 import type { Directories } from "./directory.js";
@@ -47,9 +48,9 @@ interface Batch {
 
 export interface Listing {
   /** Some of directory `number` after `cookie`, in the directory's order; nothing at its end. */
-  list(number: number, cookie: number, limit?: number): Promise<DirectoryEntry[]>;
+  list(number: number, cookie: number, limit?: number, signal?: StopSignal): Promise<DirectoryEntry[]>;
   /** The same lent, until `take` refuses; whether any came. */
-  lend(number: number, cookie: number, take: Take): Promise<boolean>;
+  lend(number: number, cookie: number, take: Take, signal?: StopSignal): Promise<boolean>;
 }
 
 export function listingOf(medium: Medium, directories: Directories, ids: NodeIds): Listing {
@@ -59,8 +60,8 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     sizeCalculation: ({ names }) => names.count + 1,
   });
 
-  async function load(number: number, cookie: number, limit?: number): Promise<Batch> {
-    const { list: names, isEnd } = await directories.list(number, cookie, limit);
+  async function load(number: number, cookie: number, limit?: number, signal?: StopSignal): Promise<Batch> {
+    const { list: names, isEnd } = await directories.list(number, cookie, limit, signal);
     const { count, numbers, sequences } = names;
     const kinds = new Uint8Array(count);
     const linkCounts = new Uint16Array(count);
@@ -96,14 +97,18 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
   let finished: { readonly number: number; readonly batch: Batch } | undefined;
 
   /** The batch in which the entries after `cookie` are, and where; undefined at the directory's end. */
-  async function seek(number: number, cookie: number): Promise<{ batch: Batch; from: number } | undefined> {
+  async function seek(
+    number: number,
+    cookie: number,
+    signal?: StopSignal,
+  ): Promise<{ batch: Batch; from: number } | undefined> {
     const known = batches.get(number) ?? (finished?.number === number ? finished.batch : undefined);
     const from = known?.names.after(cookie);
     if (known !== undefined && from !== undefined) {
       if (from < known.names.count) return { batch: known, from };
       if (known.isEnd) return undefined;
     }
-    const batch = await load(number, cookie);
+    const batch = await load(number, cookie, undefined, signal);
     return batch.names.count === 0 ? undefined : { batch, from: 0 };
   }
 
@@ -147,8 +152,8 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
     return lent;
   }
 
-  async function lendAll(number: number, cookie: number, take: Take): Promise<boolean> {
-    const place = await seek(number, cookie);
+  async function lendAll(number: number, cookie: number, take: Take, signal?: StopSignal): Promise<boolean> {
+    const place = await seek(number, cookie, signal);
     if (place === undefined) return false;
     const { batch, from } = place;
     let index = from;
@@ -163,13 +168,13 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
 
   return {
     lend: lendAll,
-    async list(number, cookie, limit) {
+    async list(number, cookie, limit, signal) {
       const entries: DirectoryEntry[] = [];
       if (limit === undefined) {
-        await lendAll(number, cookie, (entry) => entries.push(keep(entry)) < PAGE_SIZE);
+        await lendAll(number, cookie, (entry) => entries.push(keep(entry)) < PAGE_SIZE, signal);
         return entries;
       }
-      const batch = await load(number, cookie, limit);
+      const batch = await load(number, cookie, limit, signal);
       for (let index = 0; index < batch.names.count; index++) entries.push(keep(lend(batch, index)));
       return entries;
     },

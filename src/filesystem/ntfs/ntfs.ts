@@ -148,28 +148,29 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
       const place = ids.placeOf(id);
       return place.kind === "file" ? attributesAt(place.number) : attributesOfStream(id);
     },
-    async lookup(id, name) {
+    async lookup(id, name, signal) {
       const units = utf16FromName(name);
       const place = ids.placeOf(id);
       if (units === undefined || place.kind !== "file") return undefined;
-      const found = await directories.find(place.number, units, medium.options.ignoreCase === true);
+      const ignoreCase = medium.options.ignoreCase === true;
+      const found = await directories.find(place.number, units, ignoreCase, signal);
       if (found !== undefined) return idOf(found);
       const position = damagedEntryPosition(name);
       const damage = position === undefined ? undefined : await directories.damageAt(place.number, position);
       if (damage !== undefined) throw damage;
       return findStream(place.number, units);
     },
-    async list(id, cookie, limit) {
+    async list(id, cookie, limit, signal) {
       const { file } = await nodeAt(id);
-      return listing.list(file.record.number, cookie, limit);
+      return listing.list(file.record.number, cookie, limit, signal);
     },
     parentInode(id) {
       const place = ids.placeOf(id);
       return place.kind === "file" ? parentOf(medium, place.number) : undefined;
     },
-    async lend(id, cookie, take) {
+    async lend(id, cookie, take, signal) {
       const { file } = await nodeAt(id);
-      return listing.lend(file.record.number, cookie, take);
+      return listing.lend(file.record.number, cookie, take, signal);
     },
     async readLink(id) {
       const { file } = await nodeAt(id);

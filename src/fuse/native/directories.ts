@@ -1,6 +1,7 @@
 /** Directories: OPENDIR, READDIR, READDIRPLUS. */
 import { LRUCache } from "lru-cache";
 import { DiskError } from "../../errors.js";
+import type { StopSignal } from "../../extent/time-slice.js";
 import type { Attributes, LentEntry, NodeId, NodeTree, NodeType } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import {
@@ -100,6 +101,7 @@ export function serveDirectories(
     offset: number,
     size: number,
     plus: boolean,
+    signal?: StopSignal,
   ): Promise<Listed | undefined> => {
     const isShort = isSought(id, offset);
     const limit = isShort ? Math.min(size, SOUGHT_SIZE) : size;
@@ -150,7 +152,7 @@ export function serveDirectories(
       else complete(index, at, id, attributes);
       return true;
     };
-    const isEnd = await lend(id, offset, add, isShort ? SOUGHT_COUNT : undefined);
+    const isEnd = await lend(id, offset, add, isShort ? SOUGHT_COUNT : undefined, signal);
     if (waiting.length > 0) await Promise.all(waiting);
     if (isFull && used === 0) return undefined;
     if (parentAt >= 0) {
@@ -215,13 +217,18 @@ export function serveDirectories(
    */
   const prepared = new LRUCache<NodeId, Preparation>({ max: UNFINISHED_COUNT });
 
-  const list = async (id: NodeId, request: Buffer, plus: boolean): Promise<Buffer | number> => {
+  const list = async (
+    id: NodeId,
+    request: Buffer,
+    plus: boolean,
+    signal: StopSignal,
+  ): Promise<Buffer | number> => {
     const { offset, size: asked } = ReadIn.view(request);
     const size = Math.min(asked, MAX_READ); // what INIT agreed on, whatever is asked
     const preparation = plus && size >= USUAL_SIZE ? prepared.get(id) : undefined;
     const isPrepared = preparation?.offset === offset;
     if (isPrepared) preparation.isTaken = true;
-    const listed = await (isPrepared ? preparation.listed : pageAt(id, offset, size, plus));
+    const listed = await (isPrepared ? preparation.listed : pageAt(id, offset, size, plus, signal));
     if (listed === undefined) return Errno.EINVAL;
     if (offset === 0) ahead.listed(id);
     if (!listed.isShort) prefetchNext(id);
@@ -269,8 +276,8 @@ export function serveDirectories(
         writeU32le(body(out), CACHE_DIR, 8);
         return out;
       },
-      [Opcode.readdir]: (nodeId, request) => list(nodeId, request, false),
-      [Opcode.readdirplus]: (nodeId, request) => list(nodeId, request, true),
+      [Opcode.readdir]: (nodeId, request, signal) => list(nodeId, request, false, signal),
+      [Opcode.readdirplus]: (nodeId, request, signal) => list(nodeId, request, true, signal),
     },
     prepare: (id) => prepare(id, 0),
     prefetchNext,

@@ -1,5 +1,6 @@
 /** The entries of a directory, from wherever the kernel continues. */
 import { LRUCache } from "lru-cache";
+import type { StopSignal } from "../../extent/time-slice.js";
 import type { DirectoryEntry, LentEntry, NodeId, NodeTree, Take } from "../../filesystem/filesystem.js";
 import { AFTER_DOT, AFTER_DOT_DOT } from "../protocol/directory.js";
 
@@ -18,17 +19,24 @@ interface Batch {
  * Passes the entries of directory `id` after `cookie`, "." and ".." first, to `take`, until it refuses one or there are
  * no more. Resolves to whether the end was reached.
  * @param limit how many entries are needed, if only a few are.
+ * @throws {Interrupted} once `signal` is aborted.
  */
-export type Lend = (id: NodeId, cookie: number, take: Take, limit?: number) => Promise<boolean>;
+export type Lend = (
+  id: NodeId,
+  cookie: number,
+  take: Take,
+  limit?: number,
+  signal?: StopSignal,
+) => Promise<boolean>;
 
 export function entryLender(tree: NodeTree): Lend {
   const kept = new LRUCache<NodeId, Batch>({ max: BATCHES_KEPT });
 
   /** As the tree's own `lend`, by its `list`. */
-  const lendListed = async (id: NodeId, cookie: number, take: Take, limit?: number): Promise<boolean> => {
+  const lendListed: Lend = async (id, cookie, take, limit, signal) => {
     const known = kept.get(id);
     const { entries, from } =
-      known?.after === cookie ? known : { entries: await tree.list(id, cookie, limit), from: 0 };
+      known?.after === cookie ? known : { entries: await tree.list(id, cookie, limit, signal), from: 0 };
     let after = cookie;
     for (let at = from; at < entries.length; at++) {
       const entry = entries[at]!;
@@ -42,11 +50,11 @@ export function entryLender(tree: NodeTree): Lend {
   };
 
   /** As above, by whichever the tree has; a few entries are listed one by one. */
-  const lendSome = async (id: NodeId, cookie: number, take: Take, limit?: number): Promise<boolean> =>
-    (limit === undefined ? await tree.lend?.(id, cookie, take) : undefined) ??
-    lendListed(id, cookie, take, limit);
+  const lendSome: Lend = async (id, cookie, take, limit, signal) =>
+    (limit === undefined ? await tree.lend?.(id, cookie, take, signal) : undefined) ??
+    lendListed(id, cookie, take, limit, signal);
 
-  return async (id, cookie, take, limit) => {
+  return async (id, cookie, take, limit, signal) => {
     let [last, isLast, isFull, count] = [cookie, false, false, 0];
     const taking: Take = (entry) => {
       const { cookie, isLast: isEnd } = entry; // `take` may pass the entry on
@@ -61,7 +69,7 @@ export function entryLender(tree: NodeTree): Lend {
     try {
       while (!isFull && !isLast && (limit === undefined || count < limit)) {
         const after = last === AFTER_DOT_DOT ? 0 : last;
-        if (!(await lendSome(id, after, taking, limit))) return true;
+        if (!(await lendSome(id, after, taking, limit, signal))) return true;
       }
     } catch (error) {
       // What precedes the damage is listed; the next request meets the damage first.

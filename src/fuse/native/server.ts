@@ -156,8 +156,8 @@ const ANYONE = new Set<number>([
 
 function nodeHandlers(tree: NodeTree, parents: Parents): Handlers {
   return {
-    [Opcode.lookup]: async (nodeId, body) => {
-      const id = await tree.lookup(nodeId, nameAt(body, 0));
+    [Opcode.lookup]: async (nodeId, body, signal) => {
+      const id = await tree.lookup(nodeId, nameAt(body, 0), signal);
       if (id === undefined) return absentReply();
       const attributes = await tree.attributes(id);
       if (attributes.type === "directory") parents.set(id, nodeId);

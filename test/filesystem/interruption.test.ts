@@ -1,0 +1,42 @@
+/** Loops over directories end once the request that they work for is interrupted. */
+import t from "tap";
+import { Interrupted } from "../../src/extent/time-slice.js";
+import type { NodeTree } from "../../src/filesystem/filesystem.js";
+import { loadBase } from "../fuzz/images/bases.js";
+import { openImages, treeOf } from "../fuzz/images/examine.js";
+import { memoryStorage } from "../fuzz/images/storage.js";
+import { Random } from "../fuzz/random.js";
+
+const ABORTED = { aborted: true };
+
+/** The tree that a mount of this image shows, and the root of the file system in it. */
+async function opened(base: string): Promise<{ tree: NodeTree; root: number }> {
+  const view = await openImages([memoryStorage(loadBase(base).files[0]!, base)], new Random(1));
+  const tree = treeOf(view);
+  return { tree, root: (await tree.lookup(tree.root, Buffer.from("fs0")))! };
+}
+
+for (const base of ["ext2", "ext4", "fat12", "fat32", "exfat", "ntfs"])
+  t.test(`${base}: listing a directory ends once its request is interrupted`, async (t) => {
+    const { tree, root } = await opened(base);
+    await t.rejects(tree.list(root, 0, undefined, ABORTED), Interrupted);
+    await t.rejects(tree.list(root, 0, 1, ABORTED), Interrupted, "a few entries of it");
+    const names = await tree.list(root, 0, undefined, { aborted: false });
+    t.ok(names.length > 2, "and it can be listed later");
+  });
+
+t.test("ntfs: so does a listing whose entries are lent", async (t) => {
+  const { tree, root } = await opened("ntfs");
+  await t.rejects(
+    tree.lend!(root, 0, () => true, ABORTED),
+    Interrupted,
+  );
+  t.equal(await tree.lend!(root, 0, () => true), true);
+});
+
+for (const base of ["fat12", "exfat"])
+  t.test(`${base}: so does a look-up that reads a directory`, async (t) => {
+    const { tree, root } = await opened(base);
+    await t.rejects(tree.lookup(root, Buffer.from("nowhere"), ABORTED), Interrupted);
+    t.equal(await tree.lookup(root, Buffer.from("nowhere")), undefined, "a later one reads on");
+  });
