@@ -29,7 +29,7 @@ export function watchEventLoop(): LoopWatch {
 }
 
 /** Milliseconds that this process has used, all of its threads together. */
-function processorTime(): number {
+export function processorTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }

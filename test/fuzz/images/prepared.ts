@@ -2,6 +2,7 @@
 import { DiskError } from "../../../src/errors.js";
 import type { Fields, Struct } from "../../../src/bytes/struct.js";
 import type { BlockSource } from "../../../src/extent/extent.js";
+import { mapAll } from "../../../src/extent/mapping.js";
 import type { NodeTree } from "../../../src/filesystem/filesystem.js";
 import { newProbe } from "../probe.js";
 import { Random } from "../random.js";
@@ -72,7 +73,7 @@ function byStructure(places: readonly Place[]): Map<string, Place[]> {
 async function contentsOf(image: Buffer, trees: readonly NodeTree[]): Promise<Uint8Array> {
   const isContents = new Uint8Array(Math.ceil(image.length / PART));
   const add = async (source: BlockSource): Promise<void> => {
-    for (const extent of await source.map(0, source.size))
+    for (const extent of await mapAll(source, 0, source.size))
       if (extent.kind === "stored")
         isContents.fill(
           1,
