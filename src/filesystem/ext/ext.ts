@@ -4,7 +4,7 @@
  * The superblock (superblock.ts, features.ts) gives the geometry; group descriptors (group.ts) say where inode
  * tables are; an inode (inode.ts, inodes.ts) holds a node's attributes and the way to its contents (contents.ts): a block
  * map (blockmap.ts), an extent tree (extents.ts) or inline data (inline.ts). Directories are files of entries
- * (entry.ts, directory.ts, listing.ts, names.ts). Symbolic links: link.ts. Extended attributes: xattr.ts, acl.ts.
+ * (entry.ts, directory.ts, listing.ts, lending.ts, names.ts). Symbolic links: link.ts. Extended attributes: xattr.ts, acl.ts.
  * Encrypted files: encrypted.ts.
  *
  * Specification: Documentation/filesystems/ext4/ of Linux 6.12, and fs/ext4/ where that is silent.
@@ -21,6 +21,7 @@ import { encryptedError } from "./encrypted.js";
 import { factsOf } from "./facts.js";
 import { InodeFlag, ROOT_INODE, type Inode } from "./inode.js";
 import { inodesOf } from "./inodes.js";
+import { lenderOf } from "./lending.js";
 import { linkTarget } from "./link.js";
 import { listingOf } from "./listing.js";
 import type { Medium } from "./medium.js";
@@ -81,6 +82,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       return names.find(await inodes.ofType(id, "directory"), name, signal);
     },
     list: async (id, cookie, limit, signal) => listing.list(id, cookie, limit, signal),
+    lend: lenderOf(medium, inodes, listing),
     parentInode: (id) => listing.parentInode(id),
     async readLink(id) {
       return linkTarget(medium, await inodes.ofType(id, "symlink"), contents);

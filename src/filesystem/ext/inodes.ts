@@ -2,8 +2,9 @@
 import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
 import { ownCopy } from "../../bytes/pool.js";
-import { CorruptError } from "../../errors.js";
+import { CorruptError, DiskError } from "../../errors.js";
 import { loadingCache } from "../../extent/loading.js";
+import type { StopSignal } from "../../extent/time-slice.js";
 import type { Attributes, NodeType } from "../filesystem.js";
 import { groupOf, inodeOffset, readGroup, type Group } from "./group.js";
 import {
@@ -17,6 +18,7 @@ import {
   type SoundInode,
 } from "./inode.js";
 import type { Medium } from "./medium.js";
+import { sweepInodes, type SweptInodes } from "./sweep.js";
 
 /** Bytes of decoded inodes that are cached. */
 const INODE_CACHE_BYTES = withinMemory(8 * 2 ** 20);
@@ -39,6 +41,10 @@ export interface Inodes {
   file(number: number): Promise<Inode>;
   /** The attributes of inode `number`, if a directory may name it. @throws {CorruptError} if not. */
   attributes(number: number): Attributes | Promise<Attributes>;
+  /** The same for the inode in `bytes`; undefined if they are damaged: `attributes` throws the error. */
+  attributesIn(number: number, bytes: Buffer): Attributes | undefined;
+  /** Reads many inodes in the order of the volume. */
+  sweep(numbers: ArrayLike<number>, signal?: StopSignal): Promise<SweptInodes>;
   /** The inode, if it is cached. */
   cached(number: number): Inode | undefined;
 }
@@ -120,6 +126,16 @@ export function inodesOf(medium: Medium): Inodes {
       refuseOwn(number);
       return decoded(number, decodeAttributes);
     },
+    attributesIn(number, bytes) {
+      try {
+        return isOwn(number) ? undefined : decodeAttributes(number, bytes, 0);
+      } catch (error) {
+        if (error instanceof DiskError) return undefined;
+        throw error;
+      }
+    },
+    sweep: async (numbers, signal) =>
+      sweepInodes(medium, (index) => groups.get(index, undefined), numbers, signal),
     cached: (number) => cache.get(number),
   };
 }

@@ -1,0 +1,123 @@
+/**
+ * Listings of large directories with the attributes of their entries: the inodes of a batch are read in the order of the
+ * volume (sweep.ts), and the entries are passed on one by one in the order of the directory.
+ */
+import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../bytes/memory.js";
+import type { StopSignal } from "../../extent/time-slice.js";
+import type { DirectoryEntry, LentEntry, Take } from "../filesystem.js";
+import type { Inodes } from "./inodes.js";
+import type { Listing } from "./listing.js";
+import type { Medium } from "./medium.js";
+import type { SweptInodes } from "./sweep.js";
+
+/**
+ * Bytes from which on a directory is large. The inodes of a smaller one are cached when they are read one by one, and
+ * are needed from the cache again when its files are opened.
+ */
+const LARGE = 64 * 2 ** 10;
+
+/** Entries of the first batch of a directory; each further one is GROWTH times as large. */
+const FIRST_COUNT = 2 ** 10;
+const GROWTH = 4;
+
+/** Entries of a batch at most, and of all batches that are kept. */
+const BATCH_LIMIT = withinMemory(2 ** 14);
+const ENTRIES_KEPT = withinMemory(2 ** 15);
+
+/** Bytes of the inodes of one batch at most. */
+const INODE_BYTES_LIMIT = 8 * 2 ** 20;
+
+interface Batch {
+  readonly entries: readonly DirectoryEntry[];
+  readonly inodes: SweptInodes;
+}
+
+/**
+ * Lists directory `id` as `NodeTree.lend` describes it; undefined for a small directory.
+ * @throws {Interrupted} once `signal` is aborted.
+ */
+export type Lend = (
+  id: number,
+  cookie: number,
+  take: Take,
+  signal?: StopSignal,
+) => Promise<boolean | undefined>;
+
+export function lenderOf(medium: Medium, inodes: Inodes, listing: Listing): Lend {
+  const batches = new LRUCache<number, Batch>({
+    maxSize: ENTRIES_KEPT,
+    sizeCalculation: ({ entries }) => entries.length,
+  });
+  const limit = Math.min(BATCH_LIMIT, Math.ceil(INODE_BYTES_LIMIT / medium.geometry.inodeSize));
+
+  async function load(id: number, cookie: number, count: number, signal?: StopSignal): Promise<Batch> {
+    const entries = await listing.list(id, cookie, Math.min(count, limit), signal);
+    const batch = {
+      entries,
+      inodes: await inodes.sweep(
+        entries.map(({ id }) => id),
+        signal,
+      ),
+    };
+    if (entries.length > 0) batches.set(id, batch);
+    return batch;
+  }
+
+  /** The batch that holds the entries after `cookie`, and the index of the first of them; its end, if there are none. */
+  async function seek(
+    id: number,
+    cookie: number,
+    signal?: StopSignal,
+  ): Promise<{ batch: Batch; from: number }> {
+    const known = batches.get(id);
+    const from = known === undefined ? -1 : indexAfter(known.entries, cookie);
+    if (known === undefined || from < 0)
+      return { batch: await load(id, cookie, FIRST_COUNT, signal), from: 0 };
+    if (from < known.entries.length || known.entries.at(-1)!.isLast === true) return { batch: known, from };
+    return { batch: await load(id, cookie, known.entries.length * GROWTH, signal), from: 0 };
+  }
+
+  /** One object for all entries: see LentEntry. */
+  const lent: LentEntry = {
+    ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, inode: 0, type: undefined, attributes: undefined },
+    ...{ isCostly: false, cookie: 0, isLast: false, problem: undefined },
+  };
+
+  /** Sets `lent` to entry `index` of `batch`. */
+  function lend({ entries, inodes: swept }: Batch, index: number): LentEntry {
+    const { name, id, type, cookie, isLast, problem } = entries[index]!;
+    const bytes = problem === undefined ? swept.bytesOf(index) : undefined;
+    lent.names = name;
+    lent.to = name.length;
+    lent.id = lent.inode = id;
+    lent.type = type;
+    lent.attributes = bytes && inodes.attributesIn(id, bytes);
+    lent.cookie = cookie;
+    lent.isLast = isLast === true;
+    lent.problem = problem;
+    return lent;
+  }
+
+  return async (id, cookie, take, signal) => {
+    const directory = await inodes.ofType(id, "directory");
+    if (directory.size < LARGE) return undefined;
+    const { batch, from } = await seek(id, cookie, signal);
+    const { entries } = batch;
+    let at = from;
+    while (at < entries.length && take(lend(batch, at))) at++;
+    if (at === entries.length && entries.at(-1)?.isLast === true) batches.delete(id);
+    return from < entries.length;
+  };
+}
+
+/** The index of the entry that follows `cookie`; -1 if no entry has this cookie. */
+function indexAfter(entries: readonly DirectoryEntry[], cookie: number): number {
+  let low = 0;
+  for (let high = entries.length; low < high;) {
+    const middle = (low + high) >>> 1;
+    if (entries[middle]!.cookie < cookie) low = middle + 1;
+    else high = middle;
+  }
+  return entries[low]?.cookie === cookie ? low + 1 : -1;
+}
