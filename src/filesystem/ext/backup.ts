@@ -12,6 +12,7 @@ import { Incompatible } from "./features.js";
 import { groupOf, inodeOffset, readGroup } from "./group.js";
 import { decodeInode, InodeFlag, ROOT_INODE } from "./inode.js";
 import { checkedBlocks, type Medium } from "./medium.js";
+import { systemZoneOf } from "./system-zone.js";
 import {
   firstBlockOf,
   geometryOf,
@@ -102,7 +103,9 @@ export function mediumOf(
   volume: BlockSource,
   { superblock, geometry }: Pick<Copy, "superblock" | "geometry">,
 ): Medium {
-  return { volume, metadata: cachedReader(volume), superblock, geometry, checked: checkedBlocks() };
+  const parts = { volume, metadata: cachedReader(volume), superblock, geometry, checked: checkedBlocks() };
+  const medium: Medium = { ...parts, systemZone: systemZoneOf(() => medium) };
+  return medium;
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import { CorruptError, DiskError } from "../../errors.js";
 import { InodeRecord, type Inode } from "./inode.js";
-import { holdsBlocks, type Medium } from "./medium.js";
+import { holdsBlocks, refuseSystemBlock, type Medium } from "./medium.js";
 import { RunList, type BlockMapper } from "./runlist.js";
 
 const DIRECT_COUNT = 12;
@@ -28,6 +28,12 @@ export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
     let pointers: Buffer;
     try {
       if (!holdsBlocks(medium, table.block, 1)) throw outside(table);
+      await refuseSystemBlock(
+        medium,
+        table.block,
+        table.pointer,
+        `a table of blocks of inode ${inode.number}`,
+      );
       pointers = Buffer.from(await medium.metadata.read(table.block * blockSize, blockSize));
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;

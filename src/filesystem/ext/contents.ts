@@ -6,7 +6,7 @@ import { mapByTable } from "./blockmap.js";
 import { mapByExtents } from "./extents.js";
 import { inlineData } from "./inline.js";
 import { InodeFlag, type Inode } from "./inode.js";
-import { holdsBlocks, type Medium } from "./medium.js";
+import { holdsBlocks, OUTSIDE_METADATA, type BlockRange, type Medium } from "./medium.js";
 import type { BlockRun } from "./runlist.js";
 
 /** The contents of `inode` as a source; `name` is what complaints call it. */
@@ -28,16 +28,56 @@ export function runsOf(medium: Medium, inode: Inode): (offset: number, length: n
     const runs: Run[] = [];
     for (const run of await map(first, Math.ceil((offset + length) / blockSize))) {
       const bytes = run.count * blockSize;
-      if (run.kind === "at") runs.push(...onVolume(medium, run, inode.number));
-      else if (run.kind === "zero") runs.push({ kind: "zero", length: bytes });
+      if (run.kind === "at") {
+        const system = medium.systemZone.within(run.block, run.block + run.count);
+        const parts = apart(medium, run, inode.number, system instanceof Promise ? await system : system);
+        for (const part of parts) {
+          if (part.kind === "at") runs.push(...onVolume(medium, part, inode.number));
+          else runs.push({ kind: "damaged", length: part.count * blockSize, error: part.error });
+        }
+      } else if (run.kind === "zero") runs.push({ kind: "zero", length: bytes });
       else runs.push({ kind: "damaged", length: bytes, error: run.error });
     }
     return trim(runs, offset - first * blockSize, length);
   };
 }
 
+/**
+ * The parts of `run` outside of the ranges `system`, and as damaged those inside. Linux refuses the whole extent
+ * (fs/ext4/extents.c, ext4_valid_extent) or, where the inode itself has it, the whole file: the rest may be sound.
+ */
+function apart(
+  { volume }: Medium,
+  run: StoredRun,
+  inode: number,
+  system: readonly BlockRange[],
+): readonly (StoredRun | DamagedRun)[] {
+  if (system.length === 0) return [run];
+  const { pointer } = run;
+  const parts: (StoredRun | DamagedRun)[] = [];
+  let at = run.block;
+  for (const { first, end } of system) {
+    if (first > at) parts.push({ kind: "at", block: at, count: first - at, pointer });
+    const error = new CorruptError({
+      file: volume.name,
+      offset: pointer,
+      thing: `what inode ${inode} has as its blocks`,
+      found: `${first} to ${end - 1}`,
+      expected: OUTSIDE_METADATA,
+    });
+    parts.push({ kind: "damaged", count: end - first, error });
+    at = end;
+  }
+  const rest = run.block + run.count - at;
+  if (rest > 0) parts.push({ kind: "at", block: at, count: rest, pointer });
+  return parts;
+}
+
+type StoredRun = BlockRun & { kind: "at" };
+type DamagedRun = BlockRun & { kind: "damaged" };
+
 /** A run of blocks in bytes; blocks that leave the file system, or a volume that is cut short, are damaged. */
-function onVolume(medium: Medium, run: BlockRun & { kind: "at" }, inode: number): Run[] {
+function onVolume(medium: Medium, run: StoredRun, inode: number): Run[] {
   const { blockSize, blockCount } = medium.geometry;
   const thereCount = Math.min(blockCount, Math.floor(medium.volume.size / blockSize)) - run.block;
   const count = holdsBlocks(medium, run.block, 1) ? Math.max(0, Math.min(run.count, thereCount)) : 0;

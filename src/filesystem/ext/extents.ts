@@ -6,7 +6,7 @@ import { crc32c } from "../../bytes/checksum.js";
 import { struct, u16le, u32le } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { InodeRecord, type Inode } from "./inode.js";
-import { checksumError, holdsBlocks, type Medium } from "./medium.js";
+import { checksumError, holdsBlocks, refuseSystemBlock, type Medium } from "./medium.js";
 import { RunList, type BlockMapper } from "./runlist.js";
 
 export const ExtentHeader = struct("extent header", 12, {
@@ -128,6 +128,8 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
         expected: `between ${medium.geometry.firstDataBlock + 1} and ${medium.geometry.blockCount - 1}`,
       });
     }
+    const pointer = parent.offset + (index + 1) * RECORD_SIZE;
+    await refuseSystemBlock(medium, block, pointer, `an extent block of inode ${inode.number}`);
     const offset = block * blockSize;
     const bytes = Buffer.from(await medium.metadata.read(offset, blockSize));
     const node = checkNode(bytes, offset, depth, range, file);

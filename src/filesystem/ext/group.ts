@@ -8,7 +8,9 @@ import { firstBlockOf, hasSuperblock, type Geometry } from "./superblock.js";
 
 /** A group descriptor. Source: Documentation/filesystems/ext4/group_descr.rst; ext4.h, ext4_group_desc. */
 export const GroupDescriptor = struct("ext group descriptor", 32, {
-  inodeTableLow: u32le(0x08), // a block
+  blockBitmapLow: u32le(0x00), // a block, as the next two
+  inodeBitmapLow: u32le(0x04),
+  inodeTableLow: u32le(0x08),
   freeClustersLow: u16le(0x0c),
   freeInodesLow: u16le(0x0e),
   flags: u16le(0x12),
@@ -18,13 +20,17 @@ export type GroupDescriptor = ViewOf<typeof GroupDescriptor>;
 
 /** What descriptors of 64 bytes and more have besides; offsets from the descriptor's start. */
 export const WideGroupDescriptor = struct("ext 64-bit group descriptor", 64, {
+  blockBitmapHigh: u32le(0x20),
+  inodeBitmapHigh: u32le(0x24),
   inodeTableHigh: u32le(0x28),
   freeClustersHigh: u16le(0x2c),
   freeInodesHigh: u16le(0x2e),
 });
 
 export interface Group {
-  /** A block. */
+  /** The blocks of its bitmaps, and the first one of its inode table. */
+  readonly blockBitmap: number;
+  readonly inodeBitmap: number;
   readonly inodeTable: number;
   readonly freeClusters: number;
   readonly freeInodes: number;
@@ -73,6 +79,8 @@ async function groupAt(medium: Medium, index: number, offset: number, isCopy: bo
   const high = geometry.descriptorSize >= 64 ? WideGroupDescriptor.view(bytes) : undefined;
   const inodeTable = low.inodeTableLow + (high?.inodeTableHigh ?? 0) * 2 ** 32;
   return {
+    blockBitmap: low.blockBitmapLow + (high?.blockBitmapHigh ?? 0) * 2 ** 32,
+    inodeBitmap: low.inodeBitmapLow + (high?.inodeBitmapHigh ?? 0) * 2 ** 32,
     inodeTable,
     freeClusters: low.freeClustersLow + (high?.freeClustersHigh ?? 0) * 2 ** 16,
     freeInodes: low.freeInodesLow + (high?.freeInodesHigh ?? 0) * 2 ** 16,
@@ -100,7 +108,7 @@ function isInPlace(medium: Medium, index: number, start: number): boolean {
 }
 
 /** Blocks of a group's inode table. Source of what is checked: fs/ext4/super.c, ext4_check_descriptors. */
-function tableBlocks({ inodesPerGroup, inodeSize, blockSize }: Geometry): number {
+export function tableBlocks({ inodesPerGroup, inodeSize, blockSize }: Geometry): number {
   return Math.ceil((inodesPerGroup * inodeSize) / blockSize);
 }
 

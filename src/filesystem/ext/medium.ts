@@ -13,6 +13,20 @@ export interface Medium {
   readonly geometry: Geometry;
   /** Blocks whose checksum and order were verified, by the byte where they lie. */
   readonly checked: CheckedBlocks;
+  /** The blocks that hold the file system's own metadata. */
+  readonly systemZone: SystemZone;
+}
+
+/** Blocks `[first, end)`. */
+export interface BlockRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The blocks of a file system that hold its own metadata, and so no file's contents. */
+export interface SystemZone {
+  /** Those of blocks `[first, end)` that are in it, in order; at once where the descriptors of their groups were read. */
+  within(first: number, end: number): readonly BlockRange[] | Promise<readonly BlockRange[]>;
 }
 
 /** A block that was verified for what it is: of that inode, at that place of it, at that height of its tree. */
@@ -51,6 +65,25 @@ export function checksumError(medium: Medium, offset: number, thing: string): Co
     expected: "that of its bytes",
   });
 }
+
+/** @throws {CorruptError} if `block`, which byte `pointer` names as `thing`, holds metadata of the file system itself. */
+export async function refuseSystemBlock(
+  { systemZone, volume }: Medium,
+  block: number,
+  pointer: number,
+  thing: string,
+): Promise<void> {
+  if ((await systemZone.within(block, block + 1)).length > 0)
+    throw new CorruptError({
+      file: volume.name,
+      offset: pointer,
+      thing,
+      found: `block ${block}`,
+      expected: OUTSIDE_METADATA,
+    });
+}
+
+export const OUTSIDE_METADATA = "outside the file system's own metadata";
 
 /**
  * Whether `count` blocks from `block` can hold contents: past the superblock and within the file system.

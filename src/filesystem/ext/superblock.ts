@@ -46,6 +46,7 @@ export const Superblock = struct("ext superblock", SUPERBLOCK_SIZE, {
   blockCountHigh: u32le(0x150), // with 64bit only
   reservedBlockCountHigh: u32le(0x154),
   freeBlockCountHigh: u32le(0x158),
+  logGroupsPerFlex: u8(0x174), // with flex_bg only
   errorCount: u32le(0x194),
   userQuotaInode: u32le(0x240),
   groupQuotaInode: u32le(0x244),

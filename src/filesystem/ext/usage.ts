@@ -80,8 +80,8 @@ async function overhead({ superblock, geometry }: Medium, journalSize: number): 
   return blocks + (hasJournal ? Math.floor(journalSize / blockSize) : 0);
 }
 
-/** Source: fs/ext4/balloc.c, ext4_bg_num_gdb. */
-function descriptorBlocks(
+/** Blocks of descriptors, or of a copy of them, at the head of `group`. Source: fs/ext4/balloc.c, ext4_bg_num_gdb. */
+export function descriptorBlocks(
   { superblock, geometry }: Pick<Medium, "superblock" | "geometry">,
   group: number,
   hasCopy: boolean,

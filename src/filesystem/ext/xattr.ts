@@ -10,7 +10,7 @@ import { CorruptError } from "../../errors.js";
 import { aclFromDisk } from "./acl.js";
 import { Incompatible } from "./features.js";
 import { InodeFlag, type Inode } from "./inode.js";
-import { checksumError, holdsBlocks, type Medium } from "./medium.js";
+import { checksumError, holdsBlocks, refuseSystemBlock, type Medium } from "./medium.js";
 
 export const AttributeHeader = struct("extended attribute block header", 32, {
   magic: u32le(0x00),
@@ -121,6 +121,7 @@ async function blockEntries(medium: Medium, inode: Inode): Promise<AttributeEntr
     });
   };
   if (!holdsBlocks(medium, block, 1)) refuse("the attribute block", block, "within the file system");
+  await refuseSystemBlock(medium, block, inode.offset, `the attribute block of inode ${inode.number}`);
   const bytes = await medium.metadata.read(offset, blockSize);
   const header = AttributeHeader.view(bytes);
   if (header.magic !== MAGIC)
