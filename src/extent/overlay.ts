@@ -32,8 +32,14 @@ const WINDOW_SIZE = 64 * 2 ** 20;
 /** Windows that a disk has at most: those of a larger one than 64 TiB are larger. */
 const WINDOW_COUNT = 2 ** 20;
 
-/** Windows of which one call of `map` tells. */
-const WINDOWS_AT_ONCE = 64;
+/** Steps that one call of `map` takes at most. */
+const STEPS_AT_ONCE = 64;
+
+/**
+ * Steps of one call that are windows. A longer range is a search for data or holes: each further step is twice as long as
+ * the one before, and not kept.
+ */
+const WINDOW_STEPS = 4;
 
 /** Extents kept, over all windows of one disk: about 100 bytes each. */
 const EXTENT_LIMIT = Math.max(16_000, withinMemory(64_000));
@@ -75,7 +81,14 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
     async map(offset, length) {
       const extents: Extent[] = [];
       const end = offset + length;
-      for (let at = offset, windows = 0; at < end && windows < WINDOWS_AT_ONCE; windows++) {
+      for (let at = offset, step = 0; at < end && step < STEPS_AT_ONCE; step++) {
+        if (step >= WINDOW_STEPS) {
+          const piece = await resolveAt(at, Math.min(end, at + windowSize * 2 ** (step - WINDOW_STEPS + 1)));
+          for (const extent of piece.extents) append(extents, extent);
+          at += piece.length;
+          if (extents.length >= MAP_LIMIT) break;
+          continue;
+        }
         let start: number;
         let piece: Piece;
         for (let part = windowSize; ; part = Math.ceil(part / WINDOW_PARTS)) {

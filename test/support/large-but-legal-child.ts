@@ -2,7 +2,7 @@
  * The process that large-but-legal.ts measures. Arguments: a file with a JobList as JSON, the number of the first
  * case, and "exact" if garbage of the cases before must not count as memory of a case. Prints a line for each case.
  */
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { DiskError } from "../../src/errors.js";
 import { read } from "../../src/extent/read.js";
@@ -17,9 +17,6 @@ import { memoryStorage, patch } from "../fuzz/images/storage.js";
 import { Random } from "../fuzz/random.js";
 import { processorTime, watchEventLoop } from "./event-loop.js";
 import type { JobList, Measured } from "./large-but-legal.js";
-
-/** Bytes of an image that is loaded, and can be patched. */
-const LOADED_LIMIT = 128 * 2 ** 20;
 
 /** Nodes of one file system that are looked at, entries of one directory, and depth. */
 const NODES = 12;
@@ -38,7 +35,7 @@ const windows = windowGiver({ putWindow: () => undefined, offer: () => undefined
 let givenCount = 0;
 
 /** The image of the cases before, which most cases share. */
-let loaded: { readonly path: string; readonly image: Buffer | undefined } | undefined;
+let loaded: { readonly path: string; readonly image: Buffer } | undefined;
 
 /** Runs one operation; an error of the disk is as good as a result. */
 type Attempt = <T>(operation: string, work: () => T | Promise<T>) => Promise<T | undefined>;
@@ -70,7 +67,7 @@ async function measure(index: number): Promise<Measured> {
   };
   const [pathIndex, patches] = cases[index]!;
   const path = paths[pathIndex]!;
-  const image = load(path);
+  const image = patches.length === 0 ? undefined : load(path);
   if (exactness === "exact") globalThis.gc!();
   writeFileSync("/proc/self/clear_refs", "5"); // resets VmHWM to VmRSS: proc(5)
   const before = memory("VmRSS");
@@ -81,14 +78,13 @@ async function measure(index: number): Promise<Measured> {
   };
 }
 
-/** The bytes at `path`; undefined where they are too many to load. */
-function load(path: string): Buffer | undefined {
-  if (loaded?.path !== path)
-    loaded = { path, image: statSync(path).size <= LOADED_LIMIT ? readFileSync(path) : undefined };
+/** The bytes at `path`, to be patched. */
+function load(path: string): Buffer {
+  if (loaded?.path !== path) loaded = { path, image: readFileSync(path) };
   return loaded.image;
 }
 
-/** Runs `use` while `image` has `patches`; a large image has none. */
+/** Runs `use` while `image` has `patches`; where there are none, the file itself is opened. */
 async function patched(
   image: Buffer | undefined,
   patches: readonly (readonly [offset: number, hex: string])[],

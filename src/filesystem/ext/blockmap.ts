@@ -4,6 +4,7 @@
  * Source: Documentation/filesystems/ext4/ifork.rst ("Direct/Indirect Block Addressing"); fs/ext4/indirect.c.
  */
 import { CorruptError, DiskError } from "../../errors.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import { InodeRecord, type Inode } from "./inode.js";
 import { holdsBlocks, refuseSystemBlock, type Medium } from "./medium.js";
 import { RunList, type BlockMapper } from "./runlist.js";
@@ -19,13 +20,16 @@ export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
   const root = inode.record.block;
   const rootOffset = inode.offset + InodeRecord.fields.block.offset;
 
-  /** Adds the blocks `[from, to)` of the table at `block`, whose first is file block `base`. */
+  /** Adds the blocks `[from, to)` of the table at `block`, whose first is file block `base`, or fewer if `runs` is full. */
   async function walk(table: Table, from: number, to: number, runs: RunList): Promise<void> {
     if (table.block === 0) {
       runs.zero(to - from);
       return;
     }
     let pointers: Buffer;
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
+    runs.tableCount++;
     try {
       if (!holdsBlocks(medium, table.block, 1)) throw outside(table);
       await refuseSystemBlock(
@@ -41,7 +45,7 @@ export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
       return;
     }
     const span = fanOut ** (table.level - 1); // file blocks an entry
-    for (let at = from; at < to;) {
+    for (let at = from; at < to && (at === from || !runs.isFull);) {
       const index = Math.floor((at - table.base) / span);
       const base = table.base + index * span;
       const end = Math.min(to, base + span);
@@ -70,7 +74,7 @@ export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
       runs.block(root.readUInt32LE(at * POINTER_SIZE), rootOffset + at * POINTER_SIZE);
     }
     let base = DIRECT_COUNT;
-    for (let level = 1; level <= LEVELS && at < end; level++) {
+    for (let level = 1; level <= LEVELS && at < end && !runs.isFull; level++) {
       const next = base + fanOut ** level;
       const to = Math.min(end, next);
       const skip = (DIRECT_COUNT + level - 1) * POINTER_SIZE;
@@ -80,7 +84,7 @@ export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
       }
       base = next;
     }
-    if (at < end) {
+    if (at < end && !runs.isFull) {
       const found = `${inode.size} bytes`;
       const thing = `the size of inode ${inode.number}`;
       const expected = `at most the ${base} blocks that a block map reaches`;

@@ -5,6 +5,7 @@
 import { crc32c } from "../../bytes/checksum.js";
 import { struct, u16le, u32le } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
+import { yieldIfDue } from "../../extent/time-slice.js";
 import { InodeRecord, type Inode } from "./inode.js";
 import { checksumError, holdsBlocks, refuseSystemBlock, type Medium } from "./medium.js";
 import { RunList, type BlockMapper } from "./runlist.js";
@@ -63,7 +64,7 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
   const rootOffset = inode.offset + InodeRecord.fields.block.offset;
   const root = checkNode(inode.record.block, rootOffset, undefined, whole, file);
 
-  /** Adds what `wanted` is, all of it within the part of the file that `node` tells of. */
+  /** Adds what `wanted` is, or its beginning if `runs` is full; all of it within the part of the file that `node` maps. */
   async function walk(node: Node, limit: number, wanted: Range, runs: RunList): Promise<void> {
     let at = wanted.first;
     for (let index = Math.max(0, lastBefore(node, at)); index < node.count && at < wanted.end; index++) {
@@ -88,6 +89,7 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
         if (part.end <= at) continue;
         await descend(node, index, { first: begin, end: next }, part, runs);
         at = part.end;
+        if (runs.isFull) return; // perhaps before that
       }
     }
     runs.zero(wanted.end - at);
@@ -101,6 +103,9 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
     runs: RunList,
   ): Promise<void> {
     let child: Node;
+    const turn = yieldIfDue();
+    if (turn !== undefined) await turn;
+    runs.tableCount++;
     try {
       child = await childAt(parent, index, range);
     } catch (error) {
@@ -144,7 +149,7 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
     const runs = new RunList(medium, inode.number);
     const reach = Math.max(first, Math.min(end, FILE_BLOCK_LIMIT));
     await walk(root, FILE_BLOCK_LIMIT, { first, end: reach }, runs);
-    if (reach < end) {
+    if (reach < end && !runs.isFull) {
       const thing = `the size of inode ${inode.number}`;
       const found = `${inode.size} bytes`;
       runs.damaged(

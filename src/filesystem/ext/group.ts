@@ -1,7 +1,8 @@
 /** Group descriptors: where each group's inode table is. */
 import { crc16, crc32c, crc32cOfWord } from "../../bytes/checksum.js";
-import { struct, u16le, u32le, type ViewOf } from "../../bytes/struct.js";
+import { readU16le, struct, u16le, u32le, type ViewOf } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
+import { read } from "../../extent/read.js";
 import { Incompatible, ReadOnlyCompatible } from "./features.js";
 import { word, type Medium } from "./medium.js";
 import { firstBlockOf, hasSuperblock, type Geometry } from "./superblock.js";
@@ -32,8 +33,6 @@ export interface Group {
   readonly blockBitmap: number;
   readonly inodeBitmap: number;
   readonly inodeTable: number;
-  readonly freeClusters: number;
-  readonly freeInodes: number;
   /** Whether its checksum, if it has one, and its block number are right. */
   readonly isSound: boolean;
   /** Whether the primary descriptor is damaged, and this is a copy of it. */
@@ -68,8 +67,41 @@ export async function readGroup(medium: Medium, index: number): Promise<Group> {
 }
 
 /** The primary descriptor `index` as it is. @throws {DiskError} where it cannot be read. */
-export async function readPrimaryGroup(medium: Medium, index: number): Promise<Group> {
+async function readPrimaryGroup(medium: Medium, index: number): Promise<Group> {
   return groupAt(medium, index, descriptorOffset(medium, index), false);
+}
+
+/** What is free in some groups together. */
+export interface Free {
+  readonly clusters: number;
+  readonly inodes: number;
+}
+
+/**
+ * What is free in the groups whose primary descriptors share a block with that of group `index`, the first of them.
+ * Checksums are not verified: nothing is better known where one does not fit.
+ * @throws {DiskError} where the block cannot be read.
+ */
+export async function readFree(medium: Medium, index: number): Promise<Free> {
+  const { descriptorSize, descriptorsPerBlock, groupCount } = medium.geometry;
+  const count = Math.min(descriptorsPerBlock, groupCount - index);
+  const offset = descriptorOffset(medium, index);
+  const length = count * descriptorSize;
+  // With meta_bg, these blocks lie apart, and the cache's pages are large. A range past the volume's end is the cache's error.
+  const isInside = offset + length <= medium.volume.size;
+  const bytes = await (isInside ? read(medium.volume, offset, length) : medium.metadata.read(offset, length));
+  const { freeClustersLow, freeInodesLow } = GroupDescriptor.fields;
+  const { freeClustersHigh, freeInodesHigh } = WideGroupDescriptor.fields;
+  const isWide = descriptorSize >= WideGroupDescriptor.size;
+  let [clusters, inodes] = [0, 0];
+  for (let at = 0; at < bytes.length; at += descriptorSize) {
+    clusters += readU16le(bytes, at + freeClustersLow.offset);
+    inodes += readU16le(bytes, at + freeInodesLow.offset);
+    if (!isWide) continue;
+    clusters += readU16le(bytes, at + freeClustersHigh.offset) * 2 ** 16;
+    inodes += readU16le(bytes, at + freeInodesHigh.offset) * 2 ** 16;
+  }
+  return { clusters, inodes };
 }
 
 async function groupAt(medium: Medium, index: number, offset: number, isCopy: boolean): Promise<Group> {
@@ -82,8 +114,6 @@ async function groupAt(medium: Medium, index: number, offset: number, isCopy: bo
     blockBitmap: low.blockBitmapLow + (high?.blockBitmapHigh ?? 0) * 2 ** 32,
     inodeBitmap: low.inodeBitmapLow + (high?.inodeBitmapHigh ?? 0) * 2 ** 32,
     inodeTable,
-    freeClusters: low.freeClustersLow + (high?.freeClustersHigh ?? 0) * 2 ** 16,
-    freeInodes: low.freeInodesLow + (high?.freeInodesHigh ?? 0) * 2 ** 16,
     isSound: checksumFits(medium, bytes, index, low.checksum) && isInPlace(medium, index, inodeTable),
     isCopy,
   };

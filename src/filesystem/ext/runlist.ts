@@ -1,5 +1,6 @@
-/** A list of runs as it grows: neighbours are joined, and its length is bounded by the volume's. */
+/** A list of runs as it grows: neighbours are joined, and its length is bounded. */
 import { CorruptError, type DiskError } from "../../errors.js";
+import { MAP_LIMIT } from "../../extent/extent.js";
 import type { Medium } from "./medium.js";
 
 /** A stretch of a file in blocks. */
@@ -9,11 +10,19 @@ export type BlockRun =
   | { readonly kind: "zero"; readonly count: number }
   | { readonly kind: "damaged"; readonly count: number; readonly error: DiskError };
 
-/** What the blocks `[first, end)` of a file are: in order, gapless, exactly that many. */
+/**
+ * What the blocks `[first, end)` of a file are: in order, without gaps, that many or fewer, but at least one. The cost of
+ * one call is bounded (`RunList.isFull`).
+ */
 export type BlockMapper = (first: number, end: number) => Promise<BlockRun[]>;
+
+/** Blocks of a file's map that one call reads at most; a block that is cached counts, too. */
+const TABLE_LIMIT = 64;
 
 export class RunList {
   readonly runs: BlockRun[] = [];
+  /** Blocks of the file's map that were read. */
+  tableCount = 0;
   readonly #limit: number;
   readonly #firstDataBlock: number;
   readonly #complain: () => CorruptError;
@@ -30,6 +39,11 @@ export class RunList {
         found: "greater than the volume's number of blocks",
         expected: "less; its tables of blocks run in circles",
       });
+  }
+
+  /** Whether the call should end with what it has. */
+  get isFull(): boolean {
+    return this.runs.length >= MAP_LIMIT || this.tableCount >= TABLE_LIMIT;
   }
 
   /** One block of a block map: a hole where it is 0. */

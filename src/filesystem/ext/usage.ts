@@ -2,7 +2,7 @@
 import { yieldIfDue } from "../../extent/time-slice.js";
 import type { Usage } from "../filesystem.js";
 import { Compatible, Incompatible, ReadOnlyCompatible } from "./features.js";
-import { readPrimaryGroup } from "./group.js";
+import { readFree } from "./group.js";
 import type { Medium } from "./medium.js";
 import { hasSuperblock } from "./superblock.js";
 
@@ -12,7 +12,7 @@ const RESERVED_CLUSTER_LIMIT = 4096;
 const RESERVED_CLUSTER_SHARE = 50;
 
 /**
- * Groups that are counted, which takes about a second in the usual layouts: 32 TiB with blocks of 4 KiB. Above that, the superblock's own
+ * Groups that are counted, which takes about a fifth of a second: 32 TiB with blocks of 4 KiB. Above that, the superblock's own
  * figures are used, though Linux updates them only when it unmounts.
  */
 const COUNTED_GROUP_LIMIT = 2 ** 18;
@@ -47,12 +47,12 @@ async function countFree(medium: Medium): Promise<{ freeBlocks: number; freeFile
   }
   let freeClusters = 0;
   let freeFiles = 0;
-  for (let index = 0; index < geometry.groupCount; index++) {
+  for (let index = 0; index < geometry.groupCount; index += geometry.descriptorsPerBlock) {
     const turn = yieldIfDue();
     if (turn !== undefined) await turn;
-    const group = await readPrimaryGroup(medium, index); // copies do not tell what is free
-    freeClusters += group.freeClusters;
-    freeFiles += group.freeInodes;
+    const free = await readFree(medium, index); // copies of descriptors do not record what is free
+    freeClusters += free.clusters;
+    freeFiles += free.inodes;
   }
   return { freeBlocks: freeClusters * geometry.blocksPerCluster, freeFiles };
 }

@@ -116,7 +116,8 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
     bitmap ??= await sourceOf(medium, file, Type.bitmap, name);
     if (bitmap === undefined) throw complain(`the bitmap of ${owner}`, "not there", "there");
     const at = start / 8;
-    const bytes = await read(bitmap, at, Math.max(0, Math.min(BITMAP_CHUNK, bitmap.size - at)));
+    const length = Math.min(BITMAP_CHUNK, bitmap.size - at);
+    const bytes = length > 0 ? await read(bitmap, at, length) : Buffer.alloc(0);
     chunk = { start, bytes };
     return chunk;
   }
@@ -163,6 +164,7 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
         if (turn !== undefined) await turn;
         const found = bitsAt(at);
         const bits = found instanceof Promise ? await found : found;
+        if (bits.bytes.length === 0) return; // the bitmap has ended, and no block behind it is in use
         if (!isSet(bits, at)) {
           at = nextInUse(bits, at);
           continue;

@@ -10,6 +10,7 @@
  * finding it means to read the whole map, which is a check's work and not that of an opening.
  */
 import { NIL_UUID } from "../../bytes/guid.js";
+import { readU32le } from "../../bytes/struct.js";
 import { CorruptError } from "../../errors.js";
 import { cachedReader, pagePool } from "../../extent/cache.js";
 import { append, limited, MAP_LIMIT, type LayerExtent } from "../../extent/extent.js";
@@ -99,7 +100,7 @@ function mapBlocks(
   const count = entries.length / TABLE_ENTRY_SIZE;
   const end = skip + length;
   for (let at = skip, block = 0; at < end;) {
-    const entry = entries.readUInt32LE(block * TABLE_ENTRY_SIZE);
+    const entry = readU32le(entries, block * TABLE_ENTRY_SIZE);
     // The header's own count of stored blocks is not asked: it may be older than the map where the host crashed.
     const isStored = entry < blockCount;
     // Extra room lies between any two blocks, so that none of them continues the other.
@@ -107,7 +108,7 @@ function mapBlocks(
     const limit = isStored ? Math.min(count, block + continued) : count;
     const step = isStored ? 1 : 0;
     let next = block + 1;
-    while (next < limit && entries.readUInt32LE(next * TABLE_ENTRY_SIZE) === entry + (next - block) * step)
+    while (next < limit && readU32le(entries, next * TABLE_ENTRY_SIZE) === entry + (next - block) * step)
       next++;
     const part = Math.min(next * blockSize, end) - at;
     if (entry === FREE) append(extents, { kind: "absent", length: part });
