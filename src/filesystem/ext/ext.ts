@@ -5,7 +5,7 @@
  * tables are; an inode (inode.ts, inodes.ts) holds a node's attributes and the way to its contents (contents.ts): a block
  * map (blockmap.ts), an extent tree (extents.ts) or inline data (inline.ts). Directories are files of entries
  * (entry.ts, directory.ts, listing.ts, lending.ts, names.ts). Symbolic links: link.ts. Extended attributes: xattr.ts, acl.ts.
- * Encrypted files: encrypted.ts.
+ * Encrypted files: encrypted.ts. Blocks of the file system's own metadata, which no file may claim: system-zone.ts.
  *
  * Specification: Documentation/filesystems/ext4/ of Linux 6.12, and fs/ext4/ where that is silent.
  *

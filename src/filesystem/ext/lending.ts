@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
 import type { StopSignal } from "../../extent/time-slice.js";
 import type { DirectoryEntry, LentEntry, Take } from "../filesystem.js";
+import type { Inode } from "./inode.js";
 import type { Inodes } from "./inodes.js";
 import type { Listing } from "./listing.js";
 import type { Medium } from "./medium.js";
@@ -99,17 +100,32 @@ export function lenderOf(medium: Medium, inodes: Inodes, listing: Listing): Lend
     return lent;
   }
 
-  return async (id, cookie, take, signal) => {
-    const directory = await inodes.ofType(id, "directory");
-    if (directory.size < LARGE) return undefined;
+  async function lendIfLarge(
+    directory: Inode | Promise<Inode>,
+    cookie: number,
+    take: Take,
+    signal?: StopSignal,
+  ): Promise<boolean | undefined> {
+    const { number: id, size } = await directory;
+    if (size < LARGE) return undefined;
     const { batch, from } = await seek(id, cookie, signal);
     const { entries } = batch;
     let at = from;
     while (at < entries.length && take(lend(batch, at))) at++;
     if (at === entries.length && entries.at(-1)?.isLast === true) batches.delete(id);
     return from < entries.length;
+  }
+
+  return (id, cookie, take, signal) => {
+    const directory = inodes.named(id);
+    // Most directories are small: of a cached one, that is decided at once.
+    const isSmall = !(directory instanceof Promise) && directory.size < LARGE;
+    return isSmall ? SMALL : lendIfLarge(directory, cookie, take, signal);
   };
 }
+
+/** The answer for a small directory. */
+const SMALL = Promise.resolve(undefined);
 
 /** The index of the entry that follows `cookie`; -1 if no entry has this cookie. */
 function indexAfter(entries: readonly DirectoryEntry[], cookie: number): number {
