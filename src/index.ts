@@ -24,7 +24,7 @@ export type { BlockSource, Extent, PackedUnit } from "./extent/extent.js";
 export { mapAll, mapPieces } from "./extent/mapping.js";
 export { read, readInto } from "./extent/read.js";
 export { Interrupted, type StopSignal } from "./extent/time-slice.js";
-export type { Identity, Layer, ParentReference } from "./image/image.js";
+export type { Identity, Image, ImageState, Layer, ParentReference } from "./image/image.js";
 export type { DiskState } from "./machine/machine.js";
 export type { Volume, VolumeTable } from "./volume/volume.js";
 export type {

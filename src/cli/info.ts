@@ -38,13 +38,13 @@ function jsonOf(disk: Disk): unknown {
     path: disk.path,
     size: disk.source.size,
     chain: disk.layers.map((layer) => ({
-      path: layer.storage.path,
-      format: layer.format,
+      path: layer.image.files[0].location,
+      format: layer.image.format,
       variant: layer.variant,
       size: layer.size,
-      fileSize: layer.storage.size,
-      ...layer.identity,
-      ...(layer.parent !== undefined && { parent: layer.parent }),
+      fileSize: fileSizeOf(layer),
+      ...layer.image.identity,
+      ...(layer.parent?.identity !== undefined && { parent: layer.parent.identity }),
       details: layer.details,
     })),
     table: { kind: disk.table.kind, uuid: disk.table.uuid, sectorSize: disk.table.sectorSize },
@@ -71,7 +71,7 @@ function textOf(disk: Disk, isVerbose: boolean): string {
   const [leaf] = disk.layers;
   const sections = [
     `${printSentence(disk.path)}\n${columns([
-      ["  format", `${leaf!.format}, ${leaf!.variant}`],
+      ["  format", `${leaf!.image.format}, ${leaf!.variant}`],
       ["  size", `${formatSize(disk.source.size)} (${disk.source.size} bytes)`],
     ])}`,
     `chain, the newest first\n${columns(disk.layers.map(layerRow))}`,
@@ -83,12 +83,17 @@ function textOf(disk: Disk, isVerbose: boolean): string {
   return sections.join("\n");
 }
 
+/** Bytes of all files of the layer's image. */
+function fileSizeOf({ image }: Layer): number {
+  return image.files.reduce((sum, { size }) => sum + size, 0);
+}
+
 function layerRow(layer: Layer): string[] {
   return [
-    `  ${printSentence(layer.storage.name)}`,
-    `${layer.format}, ${layer.variant}`,
-    `${formatSize(layer.storage.size)} on the host`,
-    layer.identity?.uuid ?? "",
+    `  ${printSentence(layer.image.files[0].name)}`,
+    `${layer.image.format}, ${layer.variant}`,
+    `${formatSize(fileSizeOf(layer))} on the host`,
+    layer.image.identity?.uuid ?? "",
   ];
 }
 
@@ -117,7 +122,7 @@ function partRow(part: Part): string[] {
 }
 
 function layerDetails(layer: Layer): string {
-  return `${printSentence(layer.storage.name)}\n${detailRows(layer.details)}`;
+  return `${printSentence(layer.image.files[0].name)}\n${detailRows(layer.details)}`;
 }
 
 function fileSystemDetails({ volume, fileSystem }: Part): string[] {

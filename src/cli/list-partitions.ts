@@ -13,9 +13,9 @@ export function partitionsText(disk: Disk): string {
   const base = below.at(-1);
   const uuid = table.uuid === undefined ? "" : `, ${table.uuid}`;
   const heading = columns([
-    ["image", printSentence(top!.storage.path)],
-    ...(base === undefined ? [] : [["base", printSentence(base.storage.path)]]),
-    ...(top!.identity === undefined ? [] : [["uuid", top!.identity.uuid]]),
+    ["image", printSentence(top!.image.files[0].location)],
+    ...(base === undefined ? [] : [["base", printSentence(base.image.files[0].location)]]),
+    ...(top!.image.identity === undefined ? [] : [["uuid", top!.image.identity.uuid]]),
     ["size", `${formatSize(source.size)} (${source.size} bytes)`],
     ["table", table.kind === "none" ? "none" : `${table.kind.toUpperCase()}${uuid}`],
   ]);
@@ -36,9 +36,9 @@ export function contentsText({ problem, bug, contents }: Part): string {
 export function partitionsJson(disk: Disk): unknown {
   const { layers, source, table, parts } = disk;
   return {
-    image: layers[0]!.storage.path,
-    base: layers.at(-1)!.storage.path,
-    uuid: layers[0]!.identity?.uuid,
+    image: layers[0]!.image.files[0].location,
+    base: layers.at(-1)!.image.files[0].location,
+    uuid: layers[0]!.image.identity?.uuid,
     size: source.size,
     table: { kind: table.kind, uuid: table.uuid, sectorSize: table.sectorSize },
     partitions: parts.map((part) => factsOf(part, disk)),

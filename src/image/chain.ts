@@ -15,12 +15,9 @@ import { basename, dirname } from "node:path";
 import { CorruptError, HostError, MissingError, UnsupportedError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { overlay } from "../extent/overlay.js";
-import { openFile } from "../storage/file.js";
 import { locate, openGate } from "../storage/gate.js";
-import type { Storage } from "../storage/storage.js";
-import { formats as allFormats, openLayer } from "./formats.js";
-import type { ImageFormat, Layer, ParentReference } from "./image.js";
-import { isSnapshotFolder } from "./neighbourhood.js";
+import { formats as allFormats, homeOf, openImageAt } from "./formats.js";
+import type { Identity, Image, ImageFormat, Layer } from "./image.js";
 import { parentSearch, type ParentSearch } from "./parents.js";
 import type { FindImages } from "./registry.js";
 
@@ -51,10 +48,10 @@ export interface OpenChain extends Chain {
 /** Images that chains share. */
 export interface Images {
   /**
-   * The chain of the image at `path`, as openChain would open it.
-   * @throws {DiskError} where an image, or a parent, cannot be had; others stay as they are.
+   * The chain of the image at `path`, as openChain would open it; `state` is the id of an internal snapshot.
+   * @throws {DiskError} where an image, or a parent, cannot be opened; others stay as they are.
    */
-  chain(path: string): Promise<Chain>;
+  chain(path: string, state?: string): Promise<Chain>;
   close(): Promise<void>;
 }
 
@@ -78,11 +75,13 @@ const DEPTH_LIMIT = 1000;
 
 /** No images yet. */
 export function openImages(options: ChainOptions = {}): Images {
-  const { formats = allFormats } = options;
+  const { formats = allFormats, allowDirs = [] } = options;
   /** By path, with every symbolic link followed. */
-  const layers = new Map<string, Layer>();
+  const images = new Map<string, Image>();
+  /** By the state's id. */
+  const layers = new Map<Image, Map<string, Layer>>();
   /** By UUID and modification, of those that have both and were found to be a parent. */
-  const exact = new Map<string, Layer>();
+  const exact = new Map<string, Image>();
   const parents = new Map<Layer, KnownParent>();
   /** By the folder of the image whose parents were searched. */
   const searches = new Map<string, Search>();
@@ -90,53 +89,64 @@ export function openImages(options: ChainOptions = {}): Images {
   // Chains are opened one after the other: two at once would open what they share twice.
   let last: Promise<unknown> = Promise.resolve();
 
-  function keep(path: string, layer: Layer): Layer {
-    layers.set(path, layer);
-    return layer;
+  function keep(path: string, image: Image): Image {
+    images.set(path, image);
+    return image;
   }
 
-  async function openNamed(path: string): Promise<Layer> {
-    const known = layers.get(await realpath(path).catch(() => path));
+  async function openNamed(path: string): Promise<Image> {
+    const known = images.get(await realpath(path).catch(() => path));
     if (known !== undefined) return known;
-    const layer = await openOwned(await openFile(path), formats);
-    return keep(await placeOf(layer), layer);
+    const image = await openImageAt(path, allowDirs, formats);
+    return keep(await placeOf(image), image);
+  }
+
+  /** A state is one layer, however many chains it is part of. */
+  async function layerOf(image: Image, state = image.states[0].id): Promise<Layer> {
+    const known = layers.get(image) ?? new Map<string, Layer>();
+    layers.set(image, known);
+    const layer = known.get(state) ?? (await image.layer(state));
+    known.set(state, layer);
+    return layer;
   }
 
   async function parentOf(child: Layer, search: () => Promise<Search>): Promise<KnownParent> {
     const known = parents.get(child);
     if (known !== undefined) return known;
-    const shared = exact.get(keyOf(child.parent) ?? "");
+    const shared = exact.get(keyOf(child.parent?.identity) ?? "");
     const found =
-      shared === undefined ? await findParent(child, await search()) : { parent: shared, warnings: [] };
+      shared === undefined
+        ? await findParent(child, await search())
+        : { parent: await layerOf(shared), warnings: [] };
     parents.set(child, found);
     return found;
   }
 
   async function findParent(child: Layer, { parentSearch }: Search): Promise<KnownParent> {
-    const { layer, warnings } = await parentSearch.open(child);
-    const { path } = layer.storage;
-    const shared = layers.get(path);
-    if (shared !== undefined) await layer.close();
-    const parent = shared ?? keep(path, layer);
+    const { image, warnings } = await parentSearch.open(child);
+    const { location } = image.files[0];
+    const shared = images.get(location);
+    if (shared !== undefined) await image.close();
+    const parent = shared ?? keep(location, image);
     const key = keyOf(parent.identity);
     // What the user names need not be what others are built on: another may have the same UUIDs.
     if (key !== undefined && !exact.has(key)) exact.set(key, parent);
-    return { parent, warnings };
+    return { parent: await layerOf(parent), warnings };
   }
 
   /** The search for the parents of `leaf`: one that began in the same folder for the same machine goes on. */
-  async function searchFor(leaf: Layer): Promise<Search> {
-    const path = await placeOf(leaf);
+  async function searchFor({ image }: Layer): Promise<Search> {
+    const path = await placeOf(image);
     const known = searches.get(dirname(path));
     if (known !== undefined && (known.registered.size === 0 || known.registered.has(path))) return known;
-    const search = await searchFrom(leaf, path, options, formats);
+    const search = await searchFrom(image, path, options, formats);
     searches.set(dirname(path), search);
     return search;
   }
 
-  async function open(path: string): Promise<Chain> {
+  async function open(path: string, state?: string): Promise<Chain> {
     if (isClosed) throw new HostError({ file: path, thing: "the disk is closed" }, "EBADF");
-    const leaf = await openNamed(path);
+    const leaf = await layerOf(await openNamed(path), state);
     const chain = [leaf];
     const warnings = [...leaf.warnings];
     let searching: Promise<Search> | undefined;
@@ -146,7 +156,7 @@ export function openImages(options: ChainOptions = {}): Images {
         return search;
       }));
     for (let child = leaf; child.parent !== undefined;) {
-      const file = child.storage.name;
+      const file = child.image.files[0].name;
       if (chain.length >= DEPTH_LIMIT) {
         const thing = "the chain of images that this one is built on";
         throw new UnsupportedError({
@@ -158,26 +168,26 @@ export function openImages(options: ChainOptions = {}): Images {
       }
       const { parent, warnings: ofChoice } = await parentOf(child, search);
       if (chain.includes(parent)) {
-        const thing = `its parent ${parent.storage.name} is itself built on this image: the chain is a loop`;
+        const thing = `its parent ${parent.image.files[0].name} is itself built on this image: the chain is a loop`;
         throw new CorruptError({ file, thing });
       }
       chain.push(parent);
-      warnings.push(...ofChoice, ...parent.warnings, ...changes(child, parent));
+      warnings.push(...ofChoice, ...parent.warnings);
       child = parent;
     }
     return { layers: chain, source: overlay(chain, basename(path)), warnings };
   }
 
   /** Opens a chain, and closes the images that were looked at and are no part of it. */
-  async function openAndRelease(path: string): Promise<Chain> {
+  async function openAndRelease(path: string, state?: string): Promise<Chain> {
     const isReused = searches.size > 0;
     try {
-      return await open(path);
+      return await open(path, state);
     } catch (error) {
       await releaseAll();
       searches.clear();
       // What an earlier chain searched may be there by now.
-      if (isReused && error instanceof MissingError) return await open(path);
+      if (isReused && error instanceof MissingError) return await open(path, state);
       throw error;
     } finally {
       await releaseAll();
@@ -189,29 +199,24 @@ export function openImages(options: ChainOptions = {}): Images {
   }
 
   return {
-    chain(path) {
-      const opened = last.then(() => openAndRelease(path));
+    chain(path, state) {
+      const opened = last.then(() => openAndRelease(path, state));
       last = opened.catch(() => undefined);
       return opened;
     },
     async close() {
       isClosed = true;
       await last;
-      await Promise.all([...layers.values()].map((layer) => layer.close()));
+      await Promise.all([...images.values()].map((image) => image.close()));
+      images.clear();
       layers.clear();
     },
   };
 }
 
 /** Where the open image lies, without symbolic links, whatever its name means by now. */
-async function placeOf({ storage }: Layer): Promise<string> {
-  return (await locate(storage)) ?? realpath(storage.path);
-}
-
-/** The folders that are the image's own; `path` has every symbolic link followed. */
-export function homeOf(path: string): string[] {
-  const folder = dirname(path);
-  return isSnapshotFolder(folder) ? [folder, dirname(folder)] : [folder];
+async function placeOf({ files: [file] }: Image): Promise<string> {
+  return (await locate(file)) ?? realpath(file.location);
 }
 
 /** What is known of an image's parent. */
@@ -231,7 +236,7 @@ interface Search {
 
 /** Begins the search for the parents of `leaf`, which lies at `path`. */
 async function searchFrom(
-  leaf: Layer,
+  leaf: Image,
   path: string,
   { allowDirs = [], findImages }: ChainOptions,
   formats: readonly ImageFormat[],
@@ -252,28 +257,7 @@ async function searchFrom(
   };
 }
 
-/** One state of one image, where it is told. */
-function keyOf(reference: ParentReference | undefined): string | undefined {
-  return reference?.modification === undefined ? undefined : `${reference.uuid} ${reference.modification}`;
-}
-
-/** What is to be warned of where the parent is no longer what it was when the child was made. */
-function changes(child: Layer, parent: Layer): string[] {
-  const noted = child.parent?.modification;
-  const actual = parent.identity?.modification;
-  if (noted === undefined || actual === undefined || noted === actual) return [];
-  return [
-    `${child.storage.name}: its parent ${parent.storage.name} was written to after this image was made on it ` +
-      `(modification UUID ${actual}, but ${noted} was noted): what is read may be a mixture of both states`,
-  ];
-}
-
-/** The layer that `storage` holds, which is closed where there is none. */
-async function openOwned(storage: Storage, formats: readonly ImageFormat[]): Promise<Layer> {
-  try {
-    return await openLayer(storage, formats);
-  } catch (error) {
-    await storage.close();
-    throw error;
-  }
+/** Identifies one state of one image, where both UUIDs are known. */
+function keyOf(identity: Identity | undefined): string | undefined {
+  return identity?.modification === undefined ? undefined : `${identity.uuid} ${identity.modification}`;
 }

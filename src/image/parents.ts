@@ -1,25 +1,26 @@
 /**
- * The search for parents, over the images of one chain: every file is looked at once, however deep the chain is.
+ * The search for parents, over the images of one chain.
  *
- * Looked at are: what the registry has under the UUID, and files that have it in their name; then what is registered, and
- * what is named like an image, in the child's folder, the folder above and the `Snapshots` of both, the machine's folders
- * and those that the user allows; last the other files there. The search does not end with the first image that fits,
- * since another may have the same UUIDs and other contents: copies.ts chooses between those.
+ * The child's own hints (paths) come first. Where it knows its parent's identity, these are looked at next: files that
+ * are registered under the UUID, or have it in their name; then what is registered, and what is named like an image, in
+ * the child's folder, the folder above and the `Snapshots` of both, the machine's folders and those that the user allows;
+ * last the other files there. The search does not end with the first image that fits, since another may have the same
+ * UUIDs and other contents: copies.ts chooses between those.
  */
-import { fstatSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { CorruptError, DeniedError, DiskError, MissingError, withContext } from "../errors.js";
-import { isWithin, type Gate } from "../storage/gate.js";
-import { compareFiles, prefer, reasonToPrefer, type Copy, type Preferences } from "./copies.js";
-import { openLayer } from "./formats.js";
-import type { Identity, ImageFormat, Layer, ParentReference } from "./image.js";
+import { DeniedError, DiskError, MissingError, withContext } from "../errors.js";
+import { isWithin, undefinedIfHost, type Gate } from "../storage/gate.js";
+import { openCandidates, type Candidate } from "./candidates.js";
+import { compareFiles, prefer, reasonToPrefer, type Preferences } from "./copies.js";
+import { placesOf } from "./hints.js";
+import type { Identity, Image, ImageFormat, Layer, ParentReference } from "./image.js";
 import { neighbourhood } from "./neighbourhood.js";
 import type { RegisteredImage } from "./registry.js";
 
 /** An image that was found; it is the caller's to close. */
 export interface FoundParent {
-  readonly layer: Layer;
+  readonly image: Image;
   /** What the user should know of the choice. */
   readonly warnings: readonly string[];
 }
@@ -27,15 +28,15 @@ export interface FoundParent {
 export interface ParentSearch {
   /**
    * Opens the image that `child` says is its parent.
-   * @throws {MissingError} where there is none, or none among several can be told to be it.
-   * @throws {DeniedError} where it may be a file that the gate does not let through.
+   * @throws {MissingError} where there is none, or where several may be it and nothing tells which.
+   * @throws {DeniedError} where it may be a file that the gate refuses.
    */
   open(child: Layer): Promise<FoundParent>;
   /** Closes the images that were looked at and not taken; the search can go on. */
   release(): Promise<void>;
 }
 
-export interface Searched {
+export interface SearchOptions {
   readonly gate: Gate;
   /** The folders that the gate lets through. */
   readonly roots: readonly string[];
@@ -46,104 +47,75 @@ export interface Searched {
 /** Images that are looked at for others with the same UUIDs, though the parent is found already. */
 const SCANNED_LIMIT = 1000;
 
-/** Images that stay open between being looked at and being taken for a parent: most of a chain's are. */
-const KEPT_OPEN_LIMIT = 256;
+/** Files that are looked at at the same time: as many as Node has threads for them. */
+const PARALLEL_FILES = 4;
 
-/** Files that are looked at side by side: as many as Node has threads for it. */
-const SIDE_BY_SIDE = 4;
-
-/** Images that cannot be read of which the reason is kept, for a complaint. */
-const FAILURES_LIMIT = 1000;
-
-/** Files that a complaint lists. */
+/** Files that an error message lists. */
 const LISTED_LIMIT = 5;
 
-interface Candidate extends Copy {
-  readonly identity: Identity;
+/** A chosen candidate. */
+interface Choice {
+  readonly found: Candidate;
+  readonly warnings: readonly string[];
 }
 
-/** @param searched what may be opened, and where. */
-export async function parentSearch({ gate, roots, images, formats }: Searched): Promise<ParentSearch> {
-  const resolved = await Promise.all(roots.map((root) => realpath(root).catch(() => undefined)));
+export async function parentSearch({ gate, roots, images, formats }: SearchOptions): Promise<ParentSearch> {
+  const resolved = await Promise.all(roots.map((root) => realpath(root).catch(undefinedIfHost)));
   const isInside = (path: string): boolean =>
     resolved.some((root) => root !== undefined && isWithin(root, path));
 
   const registered = new Map(images.map(({ path, uuid }) => [path, uuid]));
   const files = neighbourhood(images, isInside);
-  /** By UUID, then by path without symbolic links. */
-  const candidates = new Map<string, Map<string, Candidate>>();
-  const kept = new Map<Candidate, Layer>();
-  const failures = new Map<string, DiskError>();
-  let lookedAtCount = 0;
+  const candidates = openCandidates(gate, formats, registered, isInside);
   let scannedCount = 0;
 
-  /** Opens `path` without its parents. A file that has no identity has the one that it is registered with. */
-  async function openCandidate(path: string): Promise<{ layer: Layer; identity: Identity | undefined }> {
-    const storage = await gate.open(path);
-    try {
-      const layer = await openLayer(storage, formats);
-      const uuid = registered.get(path);
-      const identity = layer.identity ?? (uuid === undefined ? undefined : { uuid });
-      if (layer.identity === undefined && uuid !== undefined && !isInside(storage.path)) {
-        // A machine's file comes with the image, and is no more to be trusted: it must not show any file at all.
-        throw new DeniedError({
-          file: path,
-          thing:
-            "this file is registered as an image, but nothing in it says so, and it lies outside the folders",
-          hint: `allow it with --allow-dir ${JSON.stringify(dirname(storage.path))}`,
-        });
-      }
-      return { layer, identity };
-    } catch (error) {
-      await storage.close();
-      throw error;
-    }
-  }
-
-  async function look(path: string, isLikely: boolean): Promise<void> {
-    lookedAtCount++;
-    try {
-      const { layer, identity } = await openCandidate(path);
-      const { storage } = layer;
-      const known = candidates.get(identity?.uuid ?? "") ?? new Map<string, Candidate>();
-      if (identity === undefined || known.has(storage.path)) {
-        await layer.close();
-        return;
-      }
-      const modified = fstatSync(storage.fd).mtimeMs;
-      const candidate = { path, realPath: storage.path, size: storage.size, modified, identity };
-      candidates.set(identity.uuid, known.set(storage.path, candidate));
-      if (kept.size < KEPT_OPEN_LIMIT) kept.set(candidate, layer);
-      else await layer.close();
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      if (isLikely) failures.set(path, error);
-    }
-  }
-
-  /** Looks at the files that `take` gives, until there are none, or until `isEnough`. */
+  /** Looks at the files that `take` returns, until there are none, or until `isEnough`. */
   async function lookAtAll(
     take: (count: number) => string[],
     isEnough: () => boolean,
     isLikely = true,
   ): Promise<void> {
     while (!isEnough()) {
-      const paths = take(SIDE_BY_SIDE);
+      const paths = take(PARALLEL_FILES);
       if (paths.length === 0) return;
       scannedCount += paths.length;
-      await Promise.all(paths.map((path) => look(path, isLikely && failures.size < FAILURES_LIMIT)));
+      await Promise.all(paths.map((path) => candidates.look(path, { isLikely })));
     }
   }
 
-  async function find(
-    wanted: ParentReference,
-    child: Layer,
-  ): Promise<{ found: Candidate; warnings: string[] }> {
-    const { uuid, modification } = wanted;
-    const all = (): Candidate[] => [...(candidates.get(uuid)?.values() ?? [])];
-    const exact = (): Candidate[] =>
-      all().filter(({ identity }) => modification !== undefined && identity.modification === modification);
+  async function find(wanted: ParentReference, child: Layer): Promise<Choice> {
+    const hinted = await followHints(wanted, child);
+    const { identity } = wanted;
+    const known = (): Candidate[] =>
+      [...new Set([...hinted, ...(identity === undefined ? [] : candidates.withUuid(identity.uuid))])].filter(
+        (candidate) => wanted.matches(candidate) !== "different",
+      );
+    const exact = (): Candidate[] => known().filter((candidate) => wanted.matches(candidate) === "same");
     const isFound = (): boolean => exact().length > 0;
+    if (identity !== undefined) await searchFor(identity, isFound);
+    const copies = isFound() ? exact() : known();
+    const [first, ...rest] = copies;
+    if (first === undefined) throw missing(wanted, child);
+    // Without an identity, the order of the hints is the only reason to prefer one.
+    if (rest.length === 0 || identity === undefined) return { found: first, warnings: [] };
+    if (rest.some((copy) => copy.identity?.modification !== first.identity?.modification))
+      throw ambiguous(identity, child, copies, "and none is as it was when this image was made");
+    return chooseAmong(copies, identity, child);
+  }
+
+  /** The images at the places that the child's hints name. */
+  async function followHints({ hints, format }: ParentReference, child: Layer): Promise<Candidate[]> {
+    const folder = folderOf(child);
+    const found: Candidate[] = [];
+    for (const path of new Set(hints.flatMap((hint) => placesOf(hint, folder)))) {
+      const candidate = await candidates.look(path, { format });
+      if (candidate !== undefined && !found.includes(candidate)) found.push(candidate);
+    }
+    return found;
+  }
+
+  /** Looks at files until `isFound`, and at SCANNED_LIMIT of them at least. */
+  async function searchFor({ uuid }: Identity, isFound: () => boolean): Promise<void> {
     await lookAtAll(
       (count) => files.takeNamed(uuid, count),
       () => false,
@@ -154,23 +126,16 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
     );
     await lookAtAll((count) => files.takeImages(count), isFound);
     await lookAtAll((count) => files.takeOthers(count), isFound, false);
-    const copies = isFound() ? exact() : all();
-    const [first, ...rest] = copies;
-    if (first === undefined) throw missing(wanted, child);
-    if (rest.some(({ identity }) => identity.modification !== first.identity.modification)) {
-      throw ambiguous(wanted, child, copies, "and none is as it was when this image was made");
-    }
-    return rest.length === 0 ? { found: first, warnings: [] } : chooseAmong(copies, wanted, child);
   }
 
   /** Chooses among `copies`, which have the same UUIDs. */
   async function chooseAmong(
     copies: readonly Candidate[],
-    { uuid }: ParentReference,
+    { uuid }: Identity,
     child: Layer,
-  ): Promise<{ found: Candidate; warnings: string[] }> {
+  ): Promise<Choice> {
     const places = images.filter((image) => image.uuid === uuid).map(({ path }) => path);
-    const preferences: Preferences = { uuid, folder: dirname(child.storage.path), registered: places };
+    const preferences: Preferences = { uuid, folder: folderOf(child), registered: places };
     const [found, ...rest] = prefer(copies, preferences) as [Candidate, ...Candidate[]];
     const unlike: Candidate[] = [];
     let isCertain = false;
@@ -183,14 +148,13 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
     const [next] = unlike;
     if (next === undefined) return { found, warnings: [] };
     const reason = reasonToPrefer(found, next, preferences);
-    if (reason === undefined) {
+    if (reason === undefined)
       throw ambiguous({ uuid }, child, copies, "their contents differ, and nothing tells which is right");
-    }
     const others = listed(unlike.map(({ path }) => path));
     const differ = isCertain
       ? "have its UUIDs and other contents"
       : "have its UUIDs, and perhaps other contents";
-    const warning = `${child.storage.name}: its parent is taken to be ${found.path}, since ${reason}; these ${differ}: ${others}`;
+    const warning = `${nameOf(child)}: its parent is taken to be ${found.path}, since ${reason}; these ${differ}: ${others}`;
     return { found, warnings: [warning] };
   }
 
@@ -211,32 +175,38 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
   }
 
   function ambiguous(
-    { uuid }: ParentReference,
+    { uuid }: Identity,
     child: Layer,
-    copies: readonly Copy[],
+    copies: readonly Candidate[],
     why: string,
   ): MissingError {
     const paths = listed(copies.map(({ path }) => path));
     return new MissingError({
-      file: child.storage.name,
+      file: nameOf(child),
       thing: `which image is its parent {${uuid}} cannot be told: ${paths} have this UUID, ${why}`,
       hint: "move all but the right one to another folder",
     });
   }
 
-  function missing(wanted: ParentReference, child: Layer): unknown {
-    const file = child.storage.name;
-    const isNamed = (path: string): boolean =>
-      registered.get(path) === wanted.uuid || basename(path).toLowerCase().includes(wanted.uuid);
+  /** The error for a parent that was not found: why the likeliest file cannot be opened, or where it was searched. */
+  function missing({ identity, hints }: ParentReference, child: Layer): unknown {
+    const file = nameOf(child);
+    const { failures } = candidates;
+    const places = new Set(hints.flatMap((hint) => placesOf(hint, folderOf(child))));
+    const names = (path: string): boolean =>
+      identity !== undefined &&
+      (registered.get(path) === identity.uuid || basename(path).toLowerCase().includes(identity.uuid));
     const isDenied = (error: DiskError): boolean => error instanceof DeniedError && error.cause === undefined;
+    const called = identity === undefined ? hints.join(" or ") : `{${identity.uuid}}`;
     for (const [path, error] of failures) {
-      if (isNamed(path)) return withContext(`parent of ${file}`, error);
+      if (names(path) || (places.has(path) && !(error instanceof MissingError)))
+        return withContext(`parent of ${file}`, error);
     }
     for (const [, error] of failures) {
-      if (isDenied(error)) return withContext(`perhaps the parent of ${file}, {${wanted.uuid}}`, error);
+      if (isDenied(error)) return withContext(`perhaps the parent of ${file}, ${called}`, error);
     }
     const unreadable = [...failures.values()].map((error) => error.message);
-    const places = [
+    const searched = [
       ...files.folders,
       ...[...files.outside].map((folder) => `not in ${folder}, which lies outside`),
       ...(files.omittedCount > 0 ? [`without ${files.omittedCount} or more that are too many`] : []),
@@ -244,7 +214,7 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
     return new MissingError({
       file,
       thing:
-        `its parent, the image {${wanted.uuid}}, was not found (files looked at: ${lookedAtCount}, in ${places.join(", ")}` +
+        `its parent, the image ${called}, was not found (files looked at: ${candidates.count}, in ${searched.join(", ")}` +
         (unreadable.length === 0 ? ")" : `; could not be read: ${listed(unreadable)})`),
       hint: "copy it beside this image, or name its folder with --allow-dir DIR",
     });
@@ -252,27 +222,39 @@ export async function parentSearch({ gate, roots, images, formats }: Searched): 
 
   return {
     async open(child) {
-      const folder = dirname(child.storage.path);
+      const folder = folderOf(child);
       for (const place of [folder, dirname(folder), ...roots]) await files.addFolder(place);
       const wanted = child.parent!;
       const { found, warnings } = await find(wanted, child);
-      const open = kept.get(found);
-      kept.delete(found);
-      if (open !== undefined) return { layer: open, warnings };
-      const { layer, identity } = await openCandidate(found.path);
-      if (identity?.uuid === wanted.uuid) return { layer, warnings };
-      await layer.close();
-      throw new CorruptError({
-        file: found.path,
-        thing: "this image was replaced while it was being opened",
-      });
+      const isChanged = wanted.matches(found) === "changed";
+      return {
+        image: await candidates.take(found),
+        warnings: isChanged ? [...warnings, changed(child, found)] : warnings,
+      };
     },
-    async release() {
-      const layers = [...kept.values()];
-      kept.clear();
-      await Promise.all(layers.map((layer) => layer.close()));
-    },
+    release: () => candidates.release(),
   };
+}
+
+function nameOf({ image }: Layer): string {
+  return image.files[0].name;
+}
+
+function folderOf({ image }: Layer): string {
+  return dirname(image.files[0].location);
+}
+
+/** What the user should know where the parent is no longer what it was when the child was made. */
+function changed(child: Layer, { path, identity }: Candidate): string {
+  const noted = child.parent?.identity?.modification;
+  const detail =
+    noted === undefined || identity?.modification === undefined
+      ? ""
+      : ` (modification UUID ${identity.modification}, but ${noted} was noted)`;
+  return (
+    `${nameOf(child)}: its parent ${path} was written to after this image was made on it${detail}: ` +
+    "what is read may be a mixture of both states"
+  );
 }
 
 function listed(texts: readonly string[]): string {

@@ -13,25 +13,28 @@ import { isUtf8 } from "node:buffer";
 import { CorruptError, UnsupportedError } from "../errors.js";
 import { storageSource } from "../extent/storage.js";
 import type { Storage } from "../storage/storage.js";
-import type { ImageFormat } from "./image.js";
-import { findSignature, PROBE_SIZE, promises } from "./signatures.js";
+import { EDGE_SIZE, type ImageFormat } from "./image.js";
+import { findSignature, promises } from "./signatures.js";
+import { singleStateImage } from "./single-state.js";
 
 export const raw: ImageFormat = {
   name: "raw",
-  async open(storage) {
-    await refuseOthers(storage);
-    const rest = storage.size % SECTOR_SIZE;
-    const warning = `${storage.name}: ${storage.size} bytes are not whole sectors of ${SECTOR_SIZE}; perhaps it was cut short`;
-    return {
-      format: "raw",
-      storage,
-      size: storage.size,
-      variant: "raw",
-      warnings: rest === 0 ? [] : [warning],
-      details: {},
-      map: (offset, length) => storageSource(storage).map(offset, length),
-      close: () => storage.close(),
-    };
+  probe: () => true,
+  async open(file) {
+    await refuseOthers(file);
+    const rest = file.size % SECTOR_SIZE;
+    const warning = `${file.name}: ${file.size} bytes are not whole sectors of ${SECTOR_SIZE}; perhaps it was cut short`;
+    const source = storageSource(file);
+    return singleStateImage(
+      { format: "raw", files: [file] },
+      {
+        size: file.size,
+        variant: "raw",
+        warnings: rest === 0 ? [] : [warning],
+        details: {},
+        map: (offset, length) => source.map(offset, length),
+      },
+    );
   },
 };
 
@@ -46,8 +49,8 @@ const TEXT_SIZE = 68 * 2 ** 10;
 async function refuseOthers(storage: Storage): Promise<void> {
   const { name: file, size } = storage;
   if (size === 0) throw new CorruptError({ file, thing: "this file is empty, not a disk image" });
-  const head = await readPart(storage, 0, PROBE_SIZE);
-  const tail = await readPart(storage, Math.max(0, size - PROBE_SIZE), PROBE_SIZE);
+  const head = await readPart(storage, 0, EDGE_SIZE);
+  const tail = await readPart(storage, Math.max(0, size - EDGE_SIZE), EDGE_SIZE);
   const signature = findSignature(head, tail);
   if (signature !== undefined) {
     const { format, hint = "convert it to VDI or raw, with `qemu-img convert` for example" } = signature;

@@ -54,9 +54,6 @@ export const signatures: readonly Signature[] = [
   at(257, "tar (an OVA is one)", "ustar", UNPACK),
 ];
 
-/** Bytes that `findSignature` wants to see of each end. */
-export const PROBE_SIZE = 512;
-
 /** Formats whose files always begin with a signature: the name is a promise that their bytes must keep. */
 export const promises: ReadonlyMap<string, string> = new Map([
   ["vdi", "VDI"],
@@ -65,7 +62,7 @@ export const promises: ReadonlyMap<string, string> = new Map([
   ["qcow2", "QCOW"],
 ]);
 
-/** The signature in the first or the last PROBE_SIZE bytes of a file, if there is one. */
+/** The signature in `head` or `tail`, the first and the last bytes of a file, if there is one. */
 export function findSignature(head: Buffer, tail: Buffer): Signature | undefined {
   return signatures.find(({ offset, bytes }) => {
     const from = offset < 0 ? tail : head;

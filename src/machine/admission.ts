@@ -4,9 +4,8 @@
  */
 import { dirname } from "node:path";
 import { DeniedError } from "../errors.js";
-import { openLayer } from "../image/formats.js";
-import type { Layer } from "../image/image.js";
-import { openFile } from "../storage/file.js";
+import { openImageAt } from "../image/formats.js";
+import type { Image } from "../image/image.js";
 import { isWithin, locate, resolveAll } from "../storage/gate.js";
 
 /** What an image must satisfy that was not named by the user. Plain data: it may be sent to another process. */
@@ -24,24 +23,24 @@ export interface Admission {
  * @throws {DeniedError} where neither holds.
  */
 export async function admit(
-  { storage, identity }: Layer,
+  { files: [file], identity }: Image,
   { imageUuid, folders }: Admission,
 ): Promise<string[]> {
   const found = identity?.uuid;
   if (imageUuid !== "" && found === imageUuid) return [];
-  const place = await locate(storage);
+  const place = await locate(file);
   const roots = await resolveAll(folders);
   if (place === undefined || !roots.some((root) => isWithin(root, place))) {
     throw new DeniedError({
-      file: storage.name,
+      file: file.name,
       thing:
         "a machine's configuration registers this file, but nothing in it says that it is this image, and it lies outside the machine's folder",
-      hint: `allow it with --allow-dir ${JSON.stringify(dirname(place ?? storage.path))}`,
+      hint: `allow it with --allow-dir ${JSON.stringify(dirname(place ?? file.location))}`,
     });
   }
   return found === undefined || imageUuid === ""
     ? []
-    : [`${storage.name}: this image is {${found}}, but {${imageUuid}} is registered in its place`];
+    : [`${file.name}: this image is {${found}}, but {${imageUuid}} is registered in its place`];
 }
 
 /**
@@ -50,10 +49,10 @@ export async function admit(
  * @throws {DiskError} also where the file is not an image that vdisk reads.
  */
 export async function admitImage(path: string, admission: Admission): Promise<string[]> {
-  const storage = await openFile(path);
+  const image = await openImageAt(path);
   try {
-    return await admit(await openLayer(storage), admission);
+    return await admit(image, admission);
   } finally {
-    await storage.close();
+    await image.close();
   }
 }

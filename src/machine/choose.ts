@@ -6,7 +6,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { MissingError, UnsupportedError, UsageError } from "../errors.js";
-import { homeOf } from "../image/chain.js";
+import { homeOf } from "../image/formats.js";
 import { EXTENSIONS } from "../image/neighbourhood.js";
 import { admitImage, type Admission } from "./admission.js";
 import { chooseDisk } from "./disk-choice.js";

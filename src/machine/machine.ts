@@ -85,4 +85,6 @@ export interface DiskState {
   readonly image?: string;
   /** The image's UUID. */
   readonly imageUuid: string;
+  /** The id of the internal snapshot of `image` that shows it; undefined for the image's current state. */
+  readonly imageState?: string;
 }

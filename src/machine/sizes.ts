@@ -1,7 +1,6 @@
 /** How large disks are to their guests: their newest images say so. */
 import { DiskError } from "../errors.js";
-import { openLayer } from "../image/formats.js";
-import { openFile } from "../storage/file.js";
+import { openImageAt } from "../image/formats.js";
 import type { Machine } from "./machine.js";
 import { mapParallel } from "./parallel.js";
 
@@ -12,11 +11,11 @@ export async function diskSizes(machines: readonly Machine[]): Promise<ReadonlyM
   const images = machines.flatMap(({ disks }) => disks.flatMap(({ states }) => states.at(-1)?.image ?? []));
   const sizes = await mapParallel([...new Set(images)], FILES_AT_ONCE, async (image) => {
     try {
-      const storage = await openFile(image);
+      const opened = await openImageAt(image);
       try {
-        return [[image, (await openLayer(storage)).size] as const];
+        return [[image, (await opened.layer()).size] as const];
       } finally {
-        await storage.close();
+        await opened.close();
       }
     } catch (error) {
       if (error instanceof DiskError) return [];

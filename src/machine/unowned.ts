@@ -3,8 +3,7 @@ import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { DiskError } from "../errors.js";
 import { openChain, type Chain } from "../image/chain.js";
-import { openLayer } from "../image/formats.js";
-import { openFile } from "../storage/file.js";
+import { openImageAt } from "../image/formats.js";
 import type { SoughtImage } from "./hypervisor.js";
 import type { DiskState } from "./machine.js";
 import { findImages } from "./machines.js";
@@ -13,10 +12,10 @@ import type { StateTree } from "./state-choice.js";
 
 /** The states of a disk that `chain` tells of, the oldest first: each is called as its file. */
 export function chainStates({ layers }: Chain): DiskState[] {
-  const states = layers.map(({ storage, identity }, level): DiskState => ({
-    name: level === 0 ? "current" : basename(storage.path),
+  const states = layers.map(({ image: { files, identity } }, level): DiskState => ({
+    name: level === 0 ? "current" : basename(files[0].location),
     isCurrent: level === 0,
-    image: storage.path,
+    image: files[0].location,
     imageUuid: identity?.uuid ?? "",
   }));
   return states.reverse();
@@ -68,15 +67,15 @@ export async function findChild({ path, uuid }: SoughtImage): Promise<string | u
 /** The UUIDs of the image `path` and of its parent; undefined where it is none, which others will complain of. */
 async function glance(path: string): Promise<{ uuid?: string; parent?: string } | undefined> {
   try {
-    const storage = await openFile(path);
+    const image = await openImageAt(path);
     try {
-      const { identity, parent } = await openLayer(storage);
+      const { parent } = await image.layer();
       return {
-        ...(identity !== undefined && { uuid: identity.uuid }),
-        ...(parent !== undefined && { parent: parent.uuid }),
+        ...(image.identity !== undefined && { uuid: image.identity.uuid }),
+        ...(parent?.identity !== undefined && { parent: parent.identity.uuid }),
       };
     } finally {
-      await storage.close();
+      await image.close();
     }
   } catch (error) {
     if (error instanceof DiskError) return undefined;

@@ -46,7 +46,7 @@ export async function openPinned(pin: Pin, path: string, name: string): Promise<
 const CLOSED = -1;
 
 class FileStorage implements Storage {
-  readonly path: string;
+  readonly location: string;
   readonly name: string;
   readonly size: number;
   #fd: number;
@@ -54,7 +54,7 @@ class FileStorage implements Storage {
   #released: (() => void) | undefined;
 
   constructor(path: string, name: string, size: number, fd: number) {
-    this.path = path;
+    this.location = path;
     this.name = name;
     this.size = size;
     this.#fd = fd;

@@ -58,11 +58,12 @@ export async function resolveAll(paths: readonly string[]): Promise<string[]> {
  * Where the open file `storage` lies, without symbolic links; undefined where that cannot be told. On Linux the host
  * says it of the descriptor; elsewhere the path must still lead to the file that is open.
  */
-export async function locate(storage: Storage): Promise<string | undefined> {
-  if (process.platform === "linux") return placeOf(storage.fd);
-  const real = await realpath(storage.path).catch(undefinedIfHost);
+export async function locate({ location, fd }: Storage): Promise<string | undefined> {
+  if (fd === undefined) return undefined;
+  if (process.platform === "linux") return placeOf(fd);
+  const real = await realpath(location).catch(undefinedIfHost);
   const named = real === undefined ? undefined : await stat(real, { bigint: true }).catch(undefinedIfHost);
-  const opened = fstatSync(storage.fd, { bigint: true });
+  const opened = fstatSync(fd, { bigint: true });
   return named?.ino === opened.ino && named.dev === opened.dev ? real : undefined;
 }
 

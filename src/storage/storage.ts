@@ -1,14 +1,14 @@
-/** What really holds bytes: a file of the host, a block device; later a remote one. Floor 2. */
+/** What really holds bytes: a file of the host, a block device; later a remote one. Level 2. */
 
 export interface Storage {
-  /** Absolute path, resolved. */
-  readonly path: string;
+  /** Where the bytes are: an absolute path, or a URL. */
+  readonly location: string;
   /** The name that complaints use: the path as the user, or the naming image, gave it. */
   readonly name: string;
   /** Bytes, as they were when it was opened. */
   readonly size: number;
-  /** The host's file descriptor, for engines that read by themselves. It stays this storage's own. */
-  readonly fd: number;
+  /** The host's file descriptor, where there is one, for engines that read by themselves. Only this storage closes it. */
+  readonly fd?: number;
   /**
    * Fills `into` with the bytes from `offset`: all of them, or an error.
    * @throws {CorruptError} where the file ends before the range does.
@@ -18,4 +18,9 @@ export interface Storage {
   /** Keeps `fd` open, even if the storage is closed meanwhile, until the function that it returns is called. */
   hold?(): () => void;
   close(): Promise<void>;
+}
+
+/** The descriptor of `storage`; -1 where there is none, or where it is closed. */
+export function descriptorOf({ fd = -1 }: Storage): number {
+  return fd;
 }

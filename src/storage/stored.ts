@@ -1,7 +1,7 @@
 /** Many parts of files in one call, where the addon is there to do it. */
 import { loadAddon } from "./addon.js";
 import { SMALL_READ } from "./file.js";
-import type { Storage } from "./storage.js";
+import { descriptorOf, type Storage } from "./storage.js";
 
 export interface StoredPart {
   readonly storage: Storage;
@@ -20,13 +20,17 @@ const PARALLEL_PARTS = 4;
  */
 export async function readStored(parts: readonly StoredPart[], whole: Uint8Array): Promise<void> {
   const addon = loadAddon();
-  if (parts.length > 1 && typeof addon === "object" && parts.every(({ storage }) => storage.fd >= 0)) {
+  if (
+    parts.length > 1 &&
+    typeof addon === "object" &&
+    parts.every(({ storage }) => descriptorOf(storage) >= 0)
+  ) {
     const isAtHand = (part: StoredPart): boolean =>
-      addon.readCached(part.storage.fd, part.into, part.offset) === part.into.length;
+      addon.readCached(descriptorOf(part.storage), part.into, part.offset) === part.into.length;
     if (whole.length <= SMALL_READ && parts.every(isAtHand)) return;
     const runs = new Float64Array(parts.length * 4);
     parts.forEach(({ storage, offset, into }, index) => {
-      runs.set([storage.fd, offset, into.byteOffset - whole.byteOffset, into.length], index * 4);
+      runs.set([descriptorOf(storage), offset, into.byteOffset - whole.byteOffset, into.length], index * 4);
     });
     const releases = [...new Set(parts.map(({ storage }) => storage))].map((storage) => storage.hold?.());
     const isDone = await addon.readRuns(runs, whole).finally(() => {

@@ -53,12 +53,14 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
     const lookedAt = new Set<string>();
     const openChecked = async (chain: Chain): Promise<View> => {
       const view = await openView(chain, guestFiles ? fileSystems : undefined);
-      const paths = chain.layers.map(({ storage }) => storage.path).filter((image) => !lookedAt.has(image));
+      const paths = chain.layers
+        .flatMap(({ image }) => image.files.map(({ location }) => location))
+        .filter((image) => !lookedAt.has(image));
       for (const image of paths) lookedAt.add(image);
       return allowLive ? view : { ...view, warnings: [...liveWarnings(paths), ...view.warnings] };
     };
     const chain = await images.chain(path);
-    if (options.admission !== undefined) await admit(chain.layers[0]!, options.admission);
+    if (options.admission !== undefined) await admit(chain.layers[0]!.image, options.admission);
     const view = await openChecked(chain);
     const absolute = resolve(path);
     const owner = await ownerOf(absolute);

@@ -10,7 +10,7 @@ import type { View } from "./view.js";
  * whose file system is known, and a symbolic link to the image by its own name.
  */
 export function entriesOf(path: string, { source, layers, parts }: View): Map<string, Fixture> {
-  const storedSize = layers.reduce((sum, layer) => sum + layer.storage.size, 0);
+  const storedSize = layers.flatMap(({ image }) => image.files).reduce((sum, { size }) => sum + size, 0);
   const entries = new Map<string, Fixture>();
   // First in, last to win: an image that is itself called "vhdd" does not hide the disk.
   entries.set(basename(path), { kind: "symlink", target: path });

@@ -5,7 +5,8 @@
 import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CorruptError, DeniedError, MissingError, withContext } from "../errors.js";
-import { homeOf, type Chain, type Images } from "../image/chain.js";
+import type { Chain, Images } from "../image/chain.js";
+import { homeOf } from "../image/formats.js";
 import type { DiskState } from "../machine/machine.js";
 import { isWithin, locate, resolveAll } from "../storage/gate.js";
 import type { DirectoryFixture, Fixture, FixtureOwner } from "./fixtures.js";
@@ -49,7 +50,7 @@ export function snapshotsDirectory(
       const place = `snapshots/${names.get(state)!}`;
       try {
         const image = imageOf(state);
-        const chain = await common.images.chain(image);
+        const chain = await common.images.chain(image, state.imageState);
         await checkIdentity(state, chain, common);
         const view = await common.view(chain);
         if (!entered.has(state)) for (const warning of view.warnings) common.report(`${place}: ${warning}`);
@@ -74,23 +75,24 @@ function imageOf({ image, imageUuid }: DiskState): string {
  * @throws {DiskError} where the image is not the one that the configuration names, or nothing tells that it is.
  */
 async function checkIdentity(state: DiskState, { layers }: Chain, common: Common): Promise<void> {
-  const [{ identity, storage }] = layers as [Chain["layers"][0]];
+  const { identity, files } = layers[0]!.image;
+  const [file] = files;
   if (identity?.uuid === state.imageUuid) return;
   if (identity !== undefined) {
     throw new CorruptError({
-      file: storage.name,
+      file: file.name,
       thing: "this image's UUID",
       found: identity.uuid,
       expected: `${state.imageUuid}, by which the machine knows it`,
     });
   }
   const folders = await resolveAll([...homeOf(await realpath(common.path)), ...common.allowDirs]);
-  const path = await locate(storage);
+  const path = await locate(file);
   if (path !== undefined && folders.some((folder) => isWithin(folder, path))) return;
   throw new DeniedError({
-    file: storage.name,
+    file: file.name,
     thing:
       "the machine has this file as an image, but nothing in it says so, and it lies outside the image's folders",
-    hint: `allow it with --allow-dir ${JSON.stringify(dirname(path ?? storage.path))}`,
+    hint: `allow it with --allow-dir ${JSON.stringify(dirname(path ?? file.location))}`,
   });
 }

@@ -147,7 +147,7 @@ t.test("of copies with one UUID, the one that was not written to is the parent",
   await writeVdi(at("z.vdi"), image(A));
   await copyFile(at("z.vdi"), at("z-copy.vdi"));
   await opened(at("b.vdi"), ({ layers, warnings }) => {
-    t.match(layers[1]!.storage.name, /z(-copy)?\.vdi$/);
+    t.match(layers[1]!.image.files[0].name, /z(-copy)?\.vdi$/);
     t.same(warnings, []);
   });
 });

@@ -20,7 +20,7 @@ t.test("a raw image of any size opens; one that ends within a sector is warned o
     t.ok((await readAll(path)).equals(bytes), String(size));
     const chain = await openChain(path);
     t.equal(chain.warnings.length, size % 512 === 0 ? 0 : 1);
-    t.equal(chain.layers[0]!.format, "raw");
+    t.equal(chain.layers[0]!.image.format, "raw");
     await chain.close();
   }
 });
@@ -104,7 +104,7 @@ t.test("a file's name is no more than a name: what JavaScript has by it does not
     const path = join(t.testdir(), name);
     await writeFile(path, Buffer.alloc(512));
     const chain = await openChain(path);
-    t.equal(chain.layers[0]!.format, "raw");
+    t.equal(chain.layers[0]!.image.format, "raw");
     await chain.close();
   }
 });

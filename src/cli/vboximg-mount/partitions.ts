@@ -32,8 +32,8 @@ export type ListedDisk = Pick<Disk, "path" | "layers" | "table">;
  * Sectors count the table's sectors; a partition is called by its base image's name and the N of its `volN`.
  */
 export function partitionListing({ path, layers, table }: ListedDisk, isTerminal: boolean): string {
-  const base = layers.at(-1)!.storage.path;
-  const uuid = layers[0]!.identity?.uuid;
+  const base = layers.at(-1)!.image.files[0].location;
+  const uuid = layers[0]!.image.identity?.uuid;
   const name = printSentence(basename(base));
   const rows = table.volumes.map(({ index, bootable, offset, source, typeName }) => [
     `${name}(${index})`,

@@ -7,6 +7,7 @@ import { coveredBytes, mapAll } from "../../extent/mapping.js";
 import { unpackUnit } from "../../extent/read.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
 import type { NodeId } from "../../filesystem/filesystem.js";
+import { descriptorOf } from "../../storage/storage.js";
 import type { Threads } from "./threads.js";
 
 /** Bytes of a source that are mapped and handed over at once: as many as the overlay resolves at once. */
@@ -95,7 +96,7 @@ export function windowGiver(threads: Threads, complain: (error: unknown) => unkn
 export function isPlain(extent: Extent): boolean {
   switch (extent.kind) {
     case "stored":
-      return extent.storage.fd >= 0;
+      return descriptorOf(extent.storage) >= 0;
     case "packed":
       return isInline(extent.unit) || (extent.unit.codec !== undefined && extent.length === extent.unit.size);
     default:
@@ -133,7 +134,8 @@ async function encode(source: BlockSource, offset: number, length: number): Prom
     for (const extent of extents) {
       if (extent.kind === "zero") pushRun(encoded, ZERO, 0, extent.length);
       else if (!isPlain(extent)) pushRun(encoded, ELSEWHERE, 0, extent.length);
-      else if (extent.kind === "stored") pushRun(encoded, extent.storage.fd, extent.offset, extent.length);
+      else if (extent.kind === "stored")
+        pushRun(encoded, descriptorOf(extent.storage), extent.offset, extent.length);
       else if (extent.kind === "packed") {
         const turn = yieldIfDue();
         if (turn !== undefined) await turn;
@@ -167,7 +169,7 @@ async function pushUnit(numbers: number[], unit: PackedUnit): Promise<boolean> {
   for (const { offset, length } of unit.runs) {
     for (const extent of await mapAll(unit.source, offset, length)) {
       if (extent.kind !== "stored" || !isPlain(extent)) return false;
-      parts.push(extent.storage.fd, extent.offset, extent.length);
+      parts.push(descriptorOf(extent.storage), extent.offset, extent.length);
     }
   }
   numbers.push(parts.length / 3, unit.places.length - 1, ...parts);

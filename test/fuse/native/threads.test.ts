@@ -11,7 +11,7 @@ const [OPEN, READ, READDIR, READDIRPLUS, LOOKUP, OPENDIR, LSEEK] = [14, 15, 28, 
 const WINDOW = 64 * 2 ** 20;
 
 const storage = (fd: number): Storage => ({
-  path: "/fake",
+  location: "/fake",
   name: "fake",
   size: 2 ** 40,
   fd,

@@ -155,7 +155,7 @@ function fillPattern(into: Uint8Array, offset: number): void {
 }
 
 const storage: Storage = {
-  path: "/fake",
+  location: "/fake",
   name: "fake",
   size: Number.MAX_SAFE_INTEGER,
   fd: -1,

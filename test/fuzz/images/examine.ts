@@ -3,10 +3,11 @@ import { overlay } from "../../../src/extent/overlay.js";
 import { read } from "../../../src/extent/read.js";
 import type { BlockSource } from "../../../src/extent/extent.js";
 import type { Attributes, DirectoryEntry, NodeTree } from "../../../src/filesystem/filesystem.js";
-import { openLayer } from "../../../src/image/formats.js";
+import { openImage } from "../../../src/image/formats.js";
 import { entriesOf } from "../../../src/tree/layout.js";
 import { composeTree, type ComposedTree } from "../../../src/tree/compose.js";
 import { openView, type View } from "../../../src/tree/view.js";
+import { openGate } from "../../../src/storage/gate.js";
 import type { Storage } from "../../../src/storage/storage.js";
 import type { Probe } from "../probe.js";
 import type { Random } from "../random.js";
@@ -23,7 +24,8 @@ const OWNER = { uid: 0, gid: 0, time: { seconds: 0, nanoseconds: 0 } };
 /** What is on the disk whose images these are, from the top to the base. */
 export async function openImages(storages: readonly Storage[], random: Random): Promise<View> {
   const layers = [];
-  for (const storage of storages) layers.push(await openLayer(storage));
+  const nothingElse = await openGate([]);
+  for (const storage of storages) layers.push(await (await openImage(storage, nothingElse)).layer());
   const source = overlay(layers, "disk");
   const options = { ignoreCase: random.oneIn(2), systemFiles: random.oneIn(2) };
   return openView({ source, layers, warnings: [] }, options);

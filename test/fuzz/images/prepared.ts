@@ -41,7 +41,7 @@ export async function prepare(name: string, structs: readonly Struct<Fields>[]):
   const places = await recordPlaces(structs, files, async () =>
     examine(await open(), new Random(1), newProbe({ limit: Infinity })),
   );
-  const isRaw = files.length === 1 && view.layers[0]!.format === "raw";
+  const isRaw = files.length === 1 && view.layers[0]!.image.format === "raw";
   const contents = isRaw
     ? await contentsOf(
         files[0]!,

@@ -11,7 +11,7 @@ export type Touched = (file: number, offset: number, length: number) => void;
 /** A file of an image; its storage reads the bytes as they are at that moment, and never waits. */
 export function memoryStorage(bytes: Buffer, name: string, file = 0, touched?: Touched): Storage {
   return {
-    path: `/${name}`,
+    location: `/${name}`,
     name,
     size: bytes.length,
     fd: -1,

@@ -8,9 +8,8 @@ import type { Fields } from "../../../src/bytes/struct.js";
 import { CorruptError, DiskError } from "../../../src/errors.js";
 import { read } from "../../../src/extent/read.js";
 import { openChain, type OpenChain } from "../../../src/image/chain.js";
-import { openLayer } from "../../../src/image/formats.js";
+import { openImageAt } from "../../../src/image/formats.js";
 import { Header0, Header1, Header1Plus, PreHeader } from "../../../src/image/vdi/structures.js";
-import { openFile } from "../../../src/storage/file.js";
 import { corpus, truthOf, withCorpus } from "../../support/corpora.js";
 import { qemuMaps, qemuReads, readAll, readParts, weMap } from "../image.js";
 import { random } from "../random.js";
@@ -19,7 +18,6 @@ import { buildVdi, writeVdi } from "./builder.js";
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
-const open = async (path: string) => openLayer(await openFile(path));
 const fill = (size: number, value: number): Buffer => Buffer.alloc(size, value);
 
 t.test("a map tells free blocks from zero blocks, and joins what lies together", async (t) => {
@@ -32,9 +30,10 @@ t.test("a map tells free blocks from zero blocks, and joins what lies together",
   for (const block of [3, 4, 5, 7]) blocks.set(block, fill(blockSize, block));
   const plan = { diskSize: 9 * blockSize - 512, blockSize, blocks, order: [7, 3, 4, 5], dataOffset: 4096 };
   const kinds = async () => {
-    const layer = await open(path);
+    const image = await openImageAt(path);
+    const layer = await image.layer();
     const extents = await layer.map(512, layer.size - 512);
-    await layer.close();
+    await image.close();
     return extents.map((extent) => [
       extent.kind,
       extent.length,
