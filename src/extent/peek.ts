@@ -3,9 +3,9 @@ import { DiskError } from "../errors.js";
 import type { BlockSource } from "./extent.js";
 import { read } from "./read.js";
 
-/** Returns `length` bytes from `offset`, or undefined where the source ends before them or they cannot be read. */
+/** Returns `length` bytes from `offset`, or undefined where they lie outside the source or cannot be read. */
 export async function peek(source: BlockSource, offset: number, length: number): Promise<Buffer | undefined> {
-  if (offset + length > source.size) return undefined;
+  if (offset < 0 || offset + length > source.size) return undefined;
   try {
     return await read(source, offset, length);
   } catch (error) {

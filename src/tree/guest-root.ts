@@ -6,7 +6,7 @@ import { printName } from "../bytes/text.js";
 import { DiskError, MissingError, UnsupportedError, withContext } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import type { FileSystem, NodeTree } from "../filesystem/filesystem.js";
-import { peek } from "../volume/reading.js";
+import { peek } from "../extent/peek.js";
 import { roleOf } from "../volume/types.js";
 import type { Part } from "./part.js";
 

@@ -2,6 +2,7 @@
  * Which numbers mean the nodes of which tree. Every tree has a range as long as its own numbers reach, and keeps it:
  * nothing has to be remembered about a node, and its number never changes.
  */
+import { firstIndex } from "../bytes/integers.js";
 import { MissingError, UnsupportedError } from "../errors.js";
 import type { NodeId } from "../filesystem/filesystem.js";
 
@@ -46,13 +47,7 @@ export function numbers<T>(): Numbers<T> {
     },
     rangeOf(id) {
       if (!(id >= 0 && id < end)) throw new MissingError(`there is no node ${id} in this tree`);
-      let low = 0;
-      for (let high = ranges.length; high - low > 1;) {
-        const middle = (low + high) >>> 1;
-        if (ranges[middle]!.start <= id) low = middle;
-        else high = middle;
-      }
-      return ranges[low]!;
+      return ranges[firstIndex(ranges.length, (index) => ranges[index]!.start > id) - 1]!;
     },
   };
 }

@@ -21,11 +21,13 @@ import {
 } from "./mbr/sector.js";
 import { findSectorSize } from "./mbr/sector-size.js";
 import { toVolumes, type Partition } from "./partition.js";
-import { peek, readWithin } from "./reading.js";
+import { peek } from "../extent/peek.js";
+import { startsWithJump } from "../extent/signatures.js";
+import { readWithin } from "./reading.js";
 import { mbrTypeName } from "./types.js";
 import type { VolumeTable } from "./volume.js";
 import { Warnings } from "./warnings.js";
-import { bootSectorAt, signatureAt, superblockAt, startsWithJump, wholeDisk } from "./whole-disk.js";
+import { bootSectorAt, signatureAt, superblockAt, wholeDisk } from "./whole-disk.js";
 
 /**
  * Bytes from the disk's start: FAT32's copy lies in sector 6 (Microsoft FAT specification, 2005, section 3.3), exFAT's in

@@ -22,9 +22,3 @@ export async function outcome<T>(promise: Promise<T>): Promise<T | DiskError> {
     throw error;
   });
 }
-
-/** The bytes where there is nothing to complain about: of a place that is looked at only to decide what it is. */
-export async function peek(disk: BlockSource, offset: number, length: number): Promise<Buffer | undefined> {
-  const bytes = await outcome(readWithin(disk, offset, length));
-  return bytes instanceof DiskError ? undefined : bytes;
-}

@@ -4,9 +4,22 @@
  * them to decide that; the file systems' own drivers judge the rest.
  */
 import type { BlockSource } from "../extent/extent.js";
+import { peek } from "../extent/peek.js";
+import {
+  EXFAT_OEM_NAME,
+  EXT_SUPERBLOCK_OFFSET,
+  EXT_MAGIC,
+  findSignature,
+  isMediaByte,
+  NTFS_OEM_NAME,
+  OEM_NAME_OFFSET,
+  startsWithJump,
+  SWAP,
+  WHOLE_DISK,
+} from "../extent/signatures.js";
 import { window } from "../extent/window.js";
+import { isPowerOfTwo } from "../bytes/integers.js";
 import { struct, u16le, u32le, u8 } from "../bytes/struct.js";
-import { peek } from "./reading.js";
 import type { VolumeTable } from "./volume.js";
 
 /** The disk as one volume. */
@@ -54,43 +67,16 @@ const ExtSuperblock = struct("ext superblock", 0x154, {
   blockCountHigh: u32le(0x150),
 });
 
-const EXT_SUPERBLOCK_OFFSET = 1024;
-const EXT_MAGIC = 0xef53;
 /** 64 KiB blocks, the largest (super.rst, s_log_block_size). */
 const EXT_MAX_LOG_BLOCK_SIZE = 6;
 /** INCOMPAT_64BIT: the block count has a high half. */
 const EXT_64BIT = 0x80;
 
-/**
- * Fixed signatures. Source: util-linux libblkid/src/superblocks, the `magics` of each;
- * LVM2 keeps its label in any of the first four sectors (lib/label/label.h, LABEL_SCAN_SECTORS).
- */
-export const SIGNATURES: readonly Signature[] = [
-  ["XFS", 0, "XFSB"],
-  ["LUKS", 0, "LUKS\xba\xbe"],
-  ["squashfs", 0, "hsqs"],
-  ["LVM2", 0, "LABELONE"],
-  ["LVM2", 512, "LABELONE"],
-  ["LVM2", 1024, "LABELONE"],
-  ["LVM2", 1536, "LABELONE"],
-  ["ISO 9660", 0x8001, "CD001"],
-  ["btrfs", 0x10040, "_BHRfS_M"],
-];
-
-/** Of swap space with pages of 4096 bytes. Source: Linux include/linux/swap.h, union swap_header. */
-export const SWAP_SIGNATURES: readonly Signature[] = [
-  ["swap", 4086, "SWAPSPACE2"],
-  ["swap", 4086, "SWAP-SPACE"],
-];
-
-/** Bytes that identify a format, as latin1 text, and where they lie. */
-export type Signature = readonly [name: string, offset: number, bytes: string];
-
 /** The name of what begins at `offset` of `disk`, or `undefined` where nothing is known, or nothing can be read. */
 export async function signatureAt(disk: BlockSource, offset: number): Promise<string | undefined> {
   const sector = await peek(disk, offset, FatBootSector.size);
   const boot = sector && (await bootSectorAt(disk, offset, sector));
-  return boot ?? (await superblockAt(disk, offset)) ?? (await firstOf(disk, offset, SWAP_SIGNATURES));
+  return boot ?? (await superblockAt(disk, offset)) ?? (await findSignature(disk, SWAP, offset));
 }
 
 /**
@@ -98,19 +84,7 @@ export async function signatureAt(disk: BlockSource, offset: number): Promise<st
  * sector, and mkswap spares a table that it finds.
  */
 export async function superblockAt(disk: BlockSource, offset: number): Promise<string | undefined> {
-  return (await isExt(disk, offset)) ? "ext" : firstOf(disk, offset, SIGNATURES);
-}
-
-async function firstOf(
-  disk: BlockSource,
-  offset: number,
-  signatures: readonly Signature[],
-): Promise<string | undefined> {
-  for (const [name, at, signature] of signatures) {
-    const found = await peek(disk, offset + at, signature.length);
-    if (found?.toString("latin1") === signature) return name;
-  }
-  return undefined;
+  return (await isExt(disk, offset)) ? "ext" : findSignature(disk, WHOLE_DISK, offset);
 }
 
 /** Whether nothing is written where a boot sector, a table or a superblock would be. */
@@ -132,10 +106,10 @@ export async function bootSectorAt(
   offset: number,
   sector: Buffer,
 ): Promise<"NTFS" | "exFAT" | "FAT" | undefined> {
-  const oem = sector.toString("latin1", 3, 11);
+  const oem = sector.toString("latin1", OEM_NAME_OFFSET, OEM_NAME_OFFSET + NTFS_OEM_NAME.length);
   // Without the jump as well: it may be damaged, and both have a copy of the sector.
-  if (oem === "NTFS    ") return "NTFS";
-  if (oem === "EXFAT   ") return "exFAT";
+  if (oem === NTFS_OEM_NAME) return "NTFS";
+  if (oem === EXFAT_OEM_NAME) return "exFAT";
   const fat = FatBootSector.view(sector);
   const isPlausible =
     isPowerOfTwo(fat.bytesPerSector) &&
@@ -146,24 +120,15 @@ export async function bootSectorAt(
     fat.fatCount > 0 &&
     (fat.totalSectors16 > 0 || fat.totalSectors32 > 0);
   if (!isPlausible) return undefined;
-  if (startsWithJump(sector) && isMedia(fat.media)) return "FAT";
+  if (startsWithJump(sector) && isMediaByte(fat.media)) return "FAT";
   const start = await peek(disk, offset + fat.reservedSectors * fat.bytesPerSector, FAT_START_SIZE);
-  return start !== undefined && isMedia(start[0]!) && start[1] === 0xff && start[2] === 0xff
+  return start !== undefined && isMediaByte(start[0]!) && start[1] === 0xff && start[2] === 0xff
     ? "FAT"
     : undefined;
 }
 
 /** A FAT begins with a media byte and ones. Source: Microsoft FAT specification (2005), section 4.2. */
 const FAT_START_SIZE = 3;
-
-function isMedia(byte: number): boolean {
-  return byte === 0xf0 || byte >= 0xf8;
-}
-
-/** The jump over the parameter block: short with a no-operation, or near. So begins every DOS boot sector. */
-export function startsWithJump(sector: Buffer): boolean {
-  return (sector[0] === 0xeb && sector[2] === 0x90) || sector[0] === 0xe9;
-}
 
 /** Whether an ext superblock is here whose file system the disk has room for. */
 async function isExt(disk: BlockSource, offset: number): Promise<boolean> {
@@ -180,8 +145,4 @@ async function isExt(disk: BlockSource, offset: number): Promise<boolean> {
     size > 0 &&
     offset + size <= disk.size
   );
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return value > 0 && (value & (value - 1)) === 0;
 }

@@ -6,6 +6,7 @@ import { span, struct, text, u16le, u32le, u64le, u8, type ViewOf } from "../../
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
+import { BOOT_MARK, EXFAT_OEM_NAME } from "../../extent/signatures.js";
 
 export const BootSector = struct("exFAT boot sector", 512, {
   jump: span(0, 3),
@@ -31,9 +32,6 @@ export type BootSector = ViewOf<typeof BootSector>;
 /** VolumeFlags. Source: section 3.1.13. */
 export const VolumeFlag = { secondFat: 0x0001, dirty: 0x0002, mediaFailure: 0x0004 } as const;
 
-export const FILE_SYSTEM_NAME = "EXFAT   ";
-const SIGNATURE = 0xaa55;
-
 /** Sectors of one boot region; its checksum covers all but the last. */
 export const REGION_SECTORS = 12;
 /** Bytes of the boot sector that change in use, and are left out of the checksum. Source: section 3.4. */
@@ -49,7 +47,7 @@ const CLUSTER_COUNT_LIMIT = 0xffff_fff5;
 export function isBootSector(bytes: Buffer): boolean {
   const { name, zero } = BootSector.view(bytes);
   // A FAT has its parameter block where exFAT has zeros, so neither driver accepts the other's volumes.
-  return name === FILE_SYSTEM_NAME && zero.every((byte) => byte === 0);
+  return name === EXFAT_OEM_NAME && zero.every((byte) => byte === 0);
 }
 
 /**
@@ -66,7 +64,7 @@ export function checkedBoot(bytes: Buffer, file: string, offset: number): BootSe
     throw new CorruptError({ file, offset: at, thing: `exFAT's ${field}`, found, expected });
   };
   const { sectorShift, clusterShift, fatSector, fatSectors, heapSector, clusterCount } = boot;
-  check("signature", boot.signature === SIGNATURE, "0xaa55");
+  check("signature", boot.signature === BOOT_MARK, "0xaa55");
   const isShift = sectorShift >= SECTOR_SHIFT.least && sectorShift <= SECTOR_SHIFT.most;
   check("sectorShift", isShift, `${SECTOR_SHIFT.least} to ${SECTOR_SHIFT.most}`);
   const most = CLUSTER_SIZE_SHIFT_LIMIT - sectorShift;

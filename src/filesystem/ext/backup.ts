@@ -6,6 +6,7 @@ import { DiskError } from "../../errors.js";
 import { cachedReader } from "../../extent/cache.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
+import { hasExtMagic } from "../../extent/signatures.js";
 import { partsOf } from "./directory.js";
 import { entryAt } from "./entry.js";
 import { Incompatible } from "./features.js";
@@ -16,7 +17,6 @@ import { systemZoneOf } from "./system-zone.js";
 import {
   firstBlockOf,
   geometryOf,
-  hasMagic,
   hasSuperblock,
   MAX_LOG_BLOCK_SIZE,
   Superblock,
@@ -84,7 +84,7 @@ function placesOf(size: number): Set<number> {
 async function copyAt(volume: BlockSource, offset: number): Promise<Copy | undefined> {
   try {
     const bytes = await read(volume, offset, SUPERBLOCK_SIZE);
-    if (!hasMagic(bytes) || !superblockChecksumFits(bytes)) return undefined;
+    if (!hasExtMagic(bytes) || !superblockChecksumFits(bytes)) return undefined;
     const superblock = Superblock.view(bytes);
     const geometry = geometryOf(superblock, volume.name, offset);
     const { group } = superblock;

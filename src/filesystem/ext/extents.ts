@@ -2,6 +2,7 @@
  * Extent trees, as ext4 has them: nodes of twelve-byte records, sorted by file block; the root lies in the
  * inode. Source: Documentation/filesystems/ext4/ifork.rst ("Extent Tree"); fs/ext4/ext4_extents.h, extents.c.
  */
+import { firstIndex } from "../../bytes/integers.js";
 import { crc32c } from "../../bytes/checksum.js";
 import { struct, u16le, u32le } from "../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../errors.js";
@@ -231,14 +232,7 @@ function fileBlock({ bytes }: Node, index: number): number {
 
 /** The last record that begins at or before file block `block`; -1 where all begin after it. */
 function lastBefore(node: Node, block: number): number {
-  let low = 0;
-  let high = node.count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (fileBlock(node, middle) <= block) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
+  return firstIndex(node.count, (index) => fileBlock(node, index) > block) - 1;
 }
 
 /** The checksum lies behind the last record that there is room for. Source: extents.c, ext4_extent_block_csum. */

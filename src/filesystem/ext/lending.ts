@@ -2,6 +2,7 @@
  * Listings of large directories with the attributes of their entries: the inodes of a batch are read in the order of the
  * volume (sweep.ts), and the entries are passed on one by one in the order of the directory.
  */
+import { firstIndex } from "../../bytes/integers.js";
 import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
 import type { StopSignal } from "../../extent/time-slice.js";
@@ -129,11 +130,6 @@ const SMALL = Promise.resolve(undefined);
 
 /** The index of the entry that follows `cookie`; -1 if no entry has this cookie. */
 function indexAfter(entries: readonly DirectoryEntry[], cookie: number): number {
-  let low = 0;
-  for (let high = entries.length; low < high;) {
-    const middle = (low + high) >>> 1;
-    if (entries[middle]!.cookie < cookie) low = middle + 1;
-    else high = middle;
-  }
+  const low = firstIndex(entries.length, (index) => entries[index]!.cookie >= cookie);
   return entries[low]?.cookie === cookie ? low + 1 : -1;
 }

@@ -1,6 +1,7 @@
 /** From a volume to its geometry: the superblock, or a copy of it, and what is odd about the file system's state. */
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
+import { EXT_SUPERBLOCK_OFFSET, hasExtMagic } from "../../extent/signatures.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
 import { CorruptError, DiskError, UnsupportedError } from "../../errors.js";
 import { findCopies, hasRoot, isSameGeometry, mediumOf, type Copy } from "./backup.js";
@@ -10,11 +11,9 @@ import { readGroup } from "./group.js";
 import type { Medium } from "./medium.js";
 import {
   geometryOf,
-  hasMagic,
   isPlausible,
   State,
   Superblock,
-  SUPERBLOCK_OFFSET,
   SUPERBLOCK_SIZE,
   superblockChecksumFits,
 } from "./superblock.js";
@@ -33,9 +32,9 @@ export interface Opened {
  * @throws {UnsupportedError} for features that are not supported, by name and number.
  */
 export async function openMedium(volume: BlockSource): Promise<Opened | undefined> {
-  if (volume.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return undefined;
-  const bytes = await read(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
-  if (!hasMagic(bytes) || !isPlausible(Superblock.view(bytes))) return undefined;
+  if (volume.size < EXT_SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return undefined;
+  const bytes = await read(volume, EXT_SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
+  if (!hasExtMagic(bytes) || !isPlausible(Superblock.view(bytes))) return undefined;
   refuseJournalDevice(Superblock.view(bytes), volume.name);
   return finish(await usableMedium(volume, bytes));
 }
@@ -59,11 +58,11 @@ export async function openMediumByCopy(volume: BlockSource): Promise<Opened | un
 
 /** Why `volume` has no primary superblock of ext; undefined where it has one, or is too small. */
 async function superblockProblem(volume: BlockSource): Promise<string | undefined> {
-  if (volume.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return undefined;
+  if (volume.size < EXT_SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return undefined;
   try {
-    const bytes = await read(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
+    const bytes = await read(volume, EXT_SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
     if (bytes.every((byte) => byte === 0)) return "it is blank";
-    return hasMagic(bytes) && isPlausible(Superblock.view(bytes)) ? undefined : "it is overwritten";
+    return hasExtMagic(bytes) && isPlausible(Superblock.view(bytes)) ? undefined : "it is overwritten";
   } catch (error) {
     if (error instanceof DiskError) return error.message;
     throw error;
@@ -101,7 +100,7 @@ async function usableMedium(volume: BlockSource, bytes: Buffer): Promise<Opened 
   try {
     medium = mediumOf(volume, {
       superblock,
-      geometry: geometryOf(superblock, volume.name, SUPERBLOCK_OFFSET),
+      geometry: geometryOf(superblock, volume.name, EXT_SUPERBLOCK_OFFSET),
     });
     if (hasChecksum && (await hasRoot(medium))) return { medium, warnings: [], byCopy: false };
     damage = rootError(medium, hasChecksum);
@@ -119,7 +118,7 @@ async function usableMedium(volume: BlockSource, bytes: Buffer): Promise<Opened 
 function rootError({ volume }: Medium, hasChecksum: boolean): CorruptError {
   return new CorruptError({
     file: volume.name,
-    offset: SUPERBLOCK_OFFSET,
+    offset: EXT_SUPERBLOCK_OFFSET,
     thing: hasChecksum ? "the root directory by this superblock" : "the superblock's checksum",
     found: hasChecksum ? "not there" : "another one",
     expected: hasChecksum ? "there" : "that of its bytes",
@@ -153,7 +152,7 @@ function refuseJournalDevice({ incompatible, inodeCount }: Superblock, file: str
   if ((incompatible & Incompatible.journal_dev) === 0 || inodeCount !== 0) return;
   throw new UnsupportedError({
     file,
-    offset: SUPERBLOCK_OFFSET + Superblock.fields.incompatible.offset,
+    offset: EXT_SUPERBLOCK_OFFSET + Superblock.fields.incompatible.offset,
     thing: "this volume",
     found: "the external journal of another ext file system (journal_dev)",
     expected: "a file system",
@@ -165,7 +164,7 @@ function refuseUnreadable({ geometry: { features }, volume }: Medium): void {
   if (unreadable === 0) return;
   throw new UnsupportedError({
     file: volume.name,
-    offset: SUPERBLOCK_OFFSET + Superblock.fields.incompatible.offset,
+    offset: EXT_SUPERBLOCK_OFFSET + Superblock.fields.incompatible.offset,
     thing: "the file system's features",
     found: `${featureNames(Incompatible, unreadable).join(", ")} (0x${unreadable.toString(16)})`,
     expected: "such as this reader knows",

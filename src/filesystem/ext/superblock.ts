@@ -1,13 +1,12 @@
 /** The superblock: where everything else is. Metadata only: bytes in, geometry out. */
 import { crc32c } from "../../bytes/checksum.js";
 import { struct, span, text, u16le, u32le, u8, uuid, type Field, type ViewOf } from "../../bytes/struct.js";
+import { isPowerOfTwo } from "../../bytes/integers.js";
 import { CorruptError } from "../../errors.js";
+import { EXT_SUPERBLOCK_OFFSET } from "../../extent/signatures.js";
 import { Compatible, Incompatible, ReadOnlyCompatible, type Features } from "./features.js";
 
-/** The primary superblock lies here whatever the block size: the first sectors are the boot loader's. */
-export const SUPERBLOCK_OFFSET = 1024;
 export const SUPERBLOCK_SIZE = 1024;
-const MAGIC = 0xef53;
 
 /** The superblock. Little-endian. Source: Documentation/filesystems/ext4/super.rst; ext4.h, ext4_super_block. */
 export const Superblock = struct("ext superblock", SUPERBLOCK_SIZE, {
@@ -106,10 +105,6 @@ export interface Geometry {
   readonly seed: number;
   /** Whether inodes, directories, extent blocks and attribute blocks carry checksums. */
   readonly checksummed: boolean;
-}
-
-export function hasMagic(bytes: Buffer): boolean {
-  return bytes.readUInt16LE(Superblock.fields.magic.offset) === MAGIC;
 }
 
 /**
@@ -231,7 +226,7 @@ export function geometryOf(superblock: Superblock, file: string, superblockOffse
     blocksPerGroup,
     groupCount,
     blocksPerCluster,
-    superblockBlock: Math.floor(SUPERBLOCK_OFFSET / blockSize),
+    superblockBlock: Math.floor(EXT_SUPERBLOCK_OFFSET / blockSize),
     descriptorSize,
     descriptorsPerBlock: blockSize / descriptorSize,
     inodeCount,
@@ -257,10 +252,6 @@ export function hasSuperblock(superblock: Superblock, { features }: Geometry, gr
     return group === superblock.backupGroup0 || group === superblock.backupGroup1;
   if (group === 1 || (features.readOnlyCompatible & ReadOnlyCompatible.sparse_super) === 0) return true;
   return [3, 5, 7].some((base) => isPowerOf(base, group));
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return value > 0 && (value & (value - 1)) === 0;
 }
 
 function isPowerOf(base: number, value: number): boolean {

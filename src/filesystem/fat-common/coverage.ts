@@ -2,6 +2,7 @@
  * How many claims each cluster has, counted along the segments of all chains from their beginnings to their ends. What is
  * carried along: how many claims with an exact length are under way, and how far the two longest of the others reach.
  */
+import { firstIndex } from "../../bytes/integers.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
 import type { ClaimList } from "./claims.js";
 import { ClusterCounts, ClusterSet } from "./cluster-set.js";
@@ -79,13 +80,7 @@ class Places {
 
   /** The number of `cluster`, which is in the set. */
   at(cluster: number): number {
-    let [low, high] = [0, this.clusters.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.clusters[middle]! < cluster) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIndex(this.clusters.length, (index) => this.clusters[index]! >= cluster);
   }
 }
 

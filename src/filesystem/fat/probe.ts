@@ -6,6 +6,13 @@ import { DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { peek } from "../../extent/peek.js";
 import {
+  BOOT_MARK,
+  BOOT_SECTORS,
+  isMediaByte,
+  signatureIn,
+  startsWithJump,
+} from "../../extent/signatures.js";
+import {
   BOOT_SECTOR_SIZE,
   BootSector,
   BootSector32,
@@ -25,16 +32,6 @@ export interface Boot {
   readonly warnings: readonly string[];
 }
 
-const SIGNATURE = 0xaa55;
-/** Names in the boot sectors of other file systems: NTFS, exFAT, BitLocker, ReFS, HPFS. */
-const FOREIGN = [
-  [3, "NTFS    "],
-  [3, "EXFAT   "],
-  [3, "-FVE-FS-"],
-  [3, "ReFS"],
-  [0x36, "HPFS    "],
-] as const;
-
 /** Where format tools put FAT32's second boot sector: at sector 6, whatever the sector's size. */
 const BACKUP_SECTOR = 6;
 const SECTOR_SIZES = [512, 1024, 2048, 4096];
@@ -45,7 +42,7 @@ const SECTOR_SIZES = [512, 1024, 2048, 4096];
  */
 export async function findBoot(volume: BlockSource): Promise<Boot | undefined> {
   const first = await peek(volume, 0, BOOT_SECTOR_SIZE);
-  if (first !== undefined && isForeign(first)) return undefined;
+  if (first !== undefined && signatureIn(first, BOOT_SECTORS) !== undefined) return undefined;
   let damage: DiskError | undefined;
   if (first !== undefined && implausible(first) === undefined) {
     try {
@@ -67,19 +64,10 @@ export async function findBoot(volume: BlockSource): Promise<Boot | undefined> {
   return undefined;
 }
 
-function isForeign(bytes: Buffer): boolean {
-  return FOREIGN.some(([at, name]) => bytes.toString("latin1", at, at + name.length) === name);
-}
-
-function isMedia(byte: number): boolean {
-  return byte === 0xf0 || byte >= 0xf8;
-}
-
 /** Checks for a jump, the signature and a media byte: all that a boot sector has besides the parameter block. */
 function looksLikeBoot(bytes: Buffer): boolean {
-  const { jump, signature, media } = BootSector.view(bytes);
-  const jumps = (jump[0] === 0xeb && jump[2] === 0x90) || jump[0] === 0xe9;
-  return jumps && signature === SIGNATURE && isMedia(media);
+  const { signature, media } = BootSector.view(bytes);
+  return startsWithJump(bytes) && signature === BOOT_MARK && isMediaByte(media);
 }
 
 /**
@@ -90,7 +78,7 @@ async function fatBegins(volume: BlockSource, { width, fatOffsets }: Geometry): 
   const length = (width * 2) / 8;
   for (const offset of fatOffsets) {
     const fat = await peek(volume, offset, length);
-    if (fat === undefined || !isMedia(fat[0]!)) continue;
+    if (fat === undefined || !isMediaByte(fat[0]!)) continue;
     if (width === 12 && fat[1] === 0xff && fat[2] === 0xff) return true;
     if (width === 16 && fat[1] === 0xff && (fat.readUInt16LE(2) & 0x3fff) === 0x3fff) return true;
     if (width === 32 && (fat.readUInt32LE(0) & 0x0fff_ff00) === 0x0fff_ff00) return true;

@@ -16,8 +16,6 @@ export const BootSector = struct("NTFS boot sector", 512, {
 });
 export type BootSector = ViewOf<typeof BootSector>;
 
-export const OEM_ID = "NTFS    ";
-
 /** What volumes have; Windows makes sectors of 512 and 4096, ntfs-3g knows 256 too. */
 const SECTOR_SIZES = [256, 512, 1024, 2048, 4096];
 

@@ -3,6 +3,7 @@
  * not fit into that record, by a list of further records, which lie in the very table. Each of those can be read
  * once the runs before it are known. Where the first record is damaged, $MFTMirr has a copy.
  */
+import { firstIndex } from "../../bytes/integers.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
@@ -201,12 +202,7 @@ function volumeOffset(tables: readonly RunTable[], at: number, clusterSize: numb
   for (let index = tables.length - 1; index >= 0; index--) {
     const { vcns, lcns } = tables[index]!;
     if (vcns[0]! > vcn) continue;
-    let low = 0;
-    for (let high = lcns.length; low < high;) {
-      const middle = (low + high) >>> 1;
-      if (vcns[middle + 1]! <= vcn) low = middle + 1;
-      else high = middle;
-    }
+    const low = firstIndex(lcns.length, (run) => vcns[run + 1]! > vcn);
     const lcn = lcns[low];
     return lcn === undefined || lcn < 0 ? 0 : (lcn + vcn - vcns[low]!) * clusterSize + (at % clusterSize);
   }

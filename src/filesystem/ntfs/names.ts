@@ -1,4 +1,5 @@
 /** Names of a directory by the thousand, in columns: nothing is made for one before it is listed. */
+import { firstIndex } from "../../bytes/integers.js";
 import { mostNameBytes, writeName } from "../../bytes/utf16.js";
 import type { DiskError } from "../../errors.js";
 import { damagedEntryName } from "../damaged-entry.js";
@@ -47,12 +48,7 @@ export class NameList {
 
   /** Which name comes after `cookie`; undefined where no name here has it. */
   after(cookie: number): number | undefined {
-    let low = 0;
-    for (let high = this.count; low < high;) {
-      const middle = (low + high) >>> 1;
-      if (this.cookies[middle]! < cookie) low = middle + 1;
-      else high = middle;
-    }
+    const low = firstIndex(this.count, (index) => this.cookies[index]! >= cookie);
     return low < this.count && this.cookies[low] === cookie ? low + 1 : undefined;
   }
 

@@ -3,28 +3,23 @@ import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { peek } from "../../extent/peek.js";
 import { read } from "../../extent/read.js";
-import { hasMagic, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from "../ext/superblock.js";
+import {
+  BOOT_MARK,
+  EXT_MAGIC_OFFSET,
+  EXT_SUPERBLOCK_OFFSET,
+  findSignature,
+  FOREIGN,
+  hasExtMagic,
+  NTFS_OEM_NAME,
+} from "../../extent/signatures.js";
 import type { FileSystemOptions } from "../filesystem.js";
-import { BootSector, geometryOf, OEM_ID, type Geometry } from "./boot.js";
+import { BootSector, geometryOf, type Geometry } from "./boot.js";
 import { mediumOn, type Medium } from "./medium.js";
 import { mftAt } from "./mft.js";
 import { findMft } from "./mftruns.js";
 
 /** The sizes of sectors in the order in which they are tried for the backup: it is the volume's very last. */
 const SECTOR_SIZES = [512, 4096, 1024, 2048, 256];
-
-/** The signatures of other formats, by which a volume is no NTFS any more. Source: blkid's probes. */
-const FOREIGN: readonly (readonly [offset: number, bytes: string])[] = [
-  [0, "XFSB"],
-  [0, "LUKS"],
-  [32, "NXSB"],
-  [512, "LABELONE"],
-  [1024, "H+"],
-  [1024, "HX"],
-  [4086, "SWAPSPACE2"],
-  [65600, "_BHRfS_M"],
-];
-const END_MARK = 0xaa55;
 
 /** What was opened, and what is wrong with it. */
 export interface Opened {
@@ -44,12 +39,12 @@ export async function openMedium(
   const sector = await peek(volume, 0, BootSector.size);
   if (sector === undefined) return undefined;
   const boot = BootSector.view(sector);
-  if (boot.oemId !== OEM_ID) return undefined;
-  const hasExt = await isExtThere(volume);
+  if (boot.oemId !== NTFS_OEM_NAME) return undefined;
+  const isExtThere = await hasExt(volume);
   try {
     const opened = await openBy(volume, geometryOf(boot, volume.name, 0), [], options);
     // mke2fs clears the boot sector: where there is one, NTFS was made later, over what is left of ext.
-    if (hasExt)
+    if (isExtThere)
       opened.warnings.push(
         "a superblock of ext is here, too; the boot sector is NTFS's, so that is what is shown",
       );
@@ -58,7 +53,7 @@ export async function openMedium(
     if (!(error instanceof DiskError)) throw error;
     const opened = await openByBackup(volume, error, options);
     if (opened !== undefined) return opened;
-    if (hasExt) return undefined; // what is left of NTFS is of no use
+    if (isExtThere) return undefined; // what is left of NTFS is of no use
     throw error;
   }
 }
@@ -77,14 +72,14 @@ export async function openMediumByBackup(
   let other: BootSector | undefined;
   try {
     const boot = BootSector.view(await read(volume, 0, BootSector.size));
-    if (boot.oemId === OEM_ID) return undefined; // openMedium has tried the backup already
-    if (boot.endMark === END_MARK) other = boot;
+    if (boot.oemId === NTFS_OEM_NAME) return undefined; // openMedium has tried the backup already
+    if (boot.endMark === BOOT_MARK) other = boot;
     damage = new CorruptError({
       file: volume.name,
       offset: BootSector.fields.oemId.offset,
       thing: "the boot sector's name",
       found: JSON.stringify(boot.oemId),
-      expected: JSON.stringify(OEM_ID),
+      expected: JSON.stringify(NTFS_OEM_NAME),
     });
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
@@ -114,7 +109,7 @@ async function openByBackup(
     if (offset <= 0 || offset + BootSector.size > volume.size) continue;
     try {
       const boot = BootSector.view(await read(volume, offset, BootSector.size));
-      if (boot.oemId !== OEM_ID) continue;
+      if (boot.oemId !== NTFS_OEM_NAME) continue;
       if (other !== undefined && !isLike(other, boot)) continue;
       const geometry = geometryOf(boot, volume.name, offset);
       if (geometry.size > offset) continue; // it lies behind the last sector that it counts
@@ -142,15 +137,10 @@ async function openBy(
 
 /** Whether another format than NTFS is here, as far as its signature can be read. */
 async function isForeign(volume: BlockSource): Promise<boolean> {
-  if (await isExtThere(volume)) return true;
-  for (const [offset, signature] of FOREIGN) {
-    const bytes = await peek(volume, offset, signature.length);
-    if (bytes?.toString("latin1") === signature) return true;
-  }
-  return false;
+  return (await hasExt(volume)) || (await findSignature(volume, FOREIGN)) !== undefined;
 }
 
-async function isExtThere(volume: BlockSource): Promise<boolean> {
-  const superblock = await peek(volume, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE);
-  return superblock !== undefined && hasMagic(superblock);
+async function hasExt(volume: BlockSource): Promise<boolean> {
+  const magic = await peek(volume, EXT_SUPERBLOCK_OFFSET, EXT_MAGIC_OFFSET + 2);
+  return magic !== undefined && hasExtMagic(magic);
 }

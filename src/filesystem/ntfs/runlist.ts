@@ -3,6 +3,7 @@
  * clusters, and the distance from the last run; no distance at all is a hole. Source: ntfs-3g runlist.c; [Russon],
  * "NTFS Documentation", Data Runs.
  */
+import { firstIndex } from "../../bytes/integers.js";
 import { CorruptError, DiskError } from "../../errors.js";
 import { MAP_LIMIT } from "../../extent/extent.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
@@ -138,11 +139,5 @@ function appendRuns(runs: ClusterRun[], { vcns, lcns }: RunTable, at: number, en
 
 /** The last index below `length` whose value is not above `limit`; -1 where there is none. Values ascend. */
 function lastUpTo(length: number, valueAt: (index: number) => number, limit: number): number {
-  let low = 0;
-  for (let high = length; low < high;) {
-    const middle = (low + high) >>> 1;
-    if (valueAt(middle) <= limit) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
+  return firstIndex(length, (index) => valueAt(index) > limit) - 1;
 }

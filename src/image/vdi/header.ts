@@ -1,5 +1,6 @@
 /** The VDI header of every version, checked: bytes in, value out. */
 import { NIL_UUID } from "../../bytes/guid.js";
+import { isPowerOfTwo } from "../../bytes/integers.js";
 import { describe, type Fields, type Struct, type ViewOf } from "../../bytes/struct.js";
 import { CorruptError, UnsupportedError } from "../../errors.js";
 import { Header0, Header1, Header1Plus, PreHeader } from "./structures.js";
@@ -183,8 +184,4 @@ function checked(
 function complaints<F extends Fields>(declaration: Struct<F>, file: string) {
   return (field: keyof F, thing: string, found: string | number, expected: string): CorruptError =>
     new CorruptError({ file, offset: declaration.fields[field]!.offset, thing, found, expected });
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return value > 0 && (value & (value - 1)) === 0;
 }

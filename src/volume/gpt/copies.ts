@@ -5,7 +5,8 @@
 import { crc32 } from "node:zlib";
 import { CorruptError, DiskError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
-import { outcome, peek, readWithin } from "../reading.js";
+import { peek } from "../../extent/peek.js";
+import { outcome, readWithin } from "../reading.js";
 import { alternateSector, GPT_SIGNATURE, GptHeader, hex, parseHeader } from "./header.js";
 
 /** A GPT that is whole. */

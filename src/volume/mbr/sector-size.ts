@@ -3,7 +3,7 @@
  * it. What lies where the partitions would begin tells.
  */
 import type { BlockSource } from "../../extent/extent.js";
-import { peek } from "../reading.js";
+import { peek } from "../../extent/peek.js";
 import { signatureAt } from "../whole-disk.js";
 import { isExtended, isUsed, MbrSector, parseMbr, type Mbr } from "./sector.js";
 

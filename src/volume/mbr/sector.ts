@@ -2,6 +2,7 @@
  * The Master Boot Record's sector; an extended boot record (EBR) has the same layout. Bytes in, value out.
  * Source: UEFI specification 2.10, section 5.2.1 (table 5.1 and 5.2); for the EBR, Linux block/partitions/msdos.c.
  */
+import { BOOT_MARK } from "../../extent/signatures.js";
 import { struct, u16le, u32le, u8, type ViewOf } from "../../bytes/struct.js";
 
 export const MbrSector = struct("MBR", 512, {
@@ -30,7 +31,6 @@ export interface Mbr {
   readonly slots: readonly MbrSlot[];
 }
 
-const BOOT_SIGNATURE = 0xaa55;
 const ENTRIES_OFFSET = 0x1be;
 const ENTRY_COUNT = 4;
 
@@ -42,7 +42,7 @@ export const PROTECTIVE_TYPE = 0xee;
 /** The four slots of a sector, or `undefined` where the boot signature is missing. */
 export function parseMbr(sector: Buffer): Mbr | undefined {
   const { signature, diskSignature } = MbrSector.view(sector);
-  if (signature !== BOOT_SIGNATURE) return undefined;
+  if (signature !== BOOT_MARK) return undefined;
   const slots = Array.from({ length: ENTRY_COUNT }, (_, index) => {
     const offset = ENTRIES_OFFSET + index * MbrEntry.size;
     const { status, type, startSector, sectorCount } = MbrEntry.view(sector, offset);

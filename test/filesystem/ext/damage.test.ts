@@ -14,7 +14,8 @@ import { ExtentHeader, ExtentIndex, ExtentLeaf } from "../../../src/filesystem/e
 import { GroupDescriptor, groupOf, inodeOffset, readGroup } from "../../../src/filesystem/ext/group.js";
 import { InodeRecord, LargeInodeRecord } from "../../../src/filesystem/ext/inode.js";
 import { openMedium } from "../../../src/filesystem/ext/open.js";
-import { Superblock, SUPERBLOCK_OFFSET } from "../../../src/filesystem/ext/superblock.js";
+import { EXT_SUPERBLOCK_OFFSET } from "../../../src/extent/signatures.js";
+import { Superblock } from "../../../src/filesystem/ext/superblock.js";
 import { AttributeHeader, AttributeRecord } from "../../../src/filesystem/ext/xattr.js";
 import { readWhatIsReadable, run, walk, withFolder } from "./support.js";
 
@@ -51,7 +52,7 @@ async function structuresOf(image: Buffer): Promise<[Struct<Fields>, number][]> 
   const { medium } = (await openMedium(volume))!;
   const fs = (await extDriver.open(volume))!;
   const { blockSize, inodeSize, descriptorSize } = medium.geometry;
-  const places: [Struct<Fields>, number][] = [[Superblock, SUPERBLOCK_OFFSET]];
+  const places: [Struct<Fields>, number][] = [[Superblock, EXT_SUPERBLOCK_OFFSET]];
   places.push([GroupDescriptor, (medium.geometry.superblockBlock + 1) * blockSize]);
   if (descriptorSize < GroupDescriptor.size) throw new Error("no descriptor");
   const ids = await Promise.all(NODES.map((name) => fs.lookup(fs.root, Buffer.from(name))));
@@ -180,7 +181,7 @@ for (const [name, ...mke2fs] of KINDS) {
       const copy = Buffer.from(image);
       const hits = 1 + (random() % 8);
       for (let hit = 0; hit < hits; hit++) {
-        const at = SUPERBLOCK_OFFSET + 1024 * (hit === 0 ? 1 : 0) + (random() % (reach - 4096));
+        const at = EXT_SUPERBLOCK_OFFSET + 1024 * (hit === 0 ? 1 : 0) + (random() % (reach - 4096));
         const kind = random() % 4;
         if (kind === 0) copy.fill(random() & 0xff, at, at + (random() % 1024));
         else if (kind === 1) copy.copy(copy, at - (at % 1024), random() % reach, (random() % reach) + 1024);

@@ -5,7 +5,8 @@ import t from "tap";
 import type { BlockSource } from "../../../src/extent/extent.js";
 import { memorySource } from "../../../src/extent/runs.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
-import { Superblock, SUPERBLOCK_OFFSET } from "../../../src/filesystem/ext/superblock.js";
+import { EXT_SUPERBLOCK_OFFSET } from "../../../src/extent/signatures.js";
+import { Superblock } from "../../../src/filesystem/ext/superblock.js";
 import { run, withFolder } from "./support.js";
 
 /** `image`, and zeros behind it up to `size`. */
@@ -42,9 +43,9 @@ for (const log of [12, 14, 16]) {
       const image = readFileSync(path);
       const { inodeCount, inodesPerGroup, blockCountLow, blockCountHigh } = Superblock.fields;
       const write = (field: { offset: number }, value: number): unknown =>
-        image.writeUInt32LE(value, SUPERBLOCK_OFFSET + field.offset);
+        image.writeUInt32LE(value, EXT_SUPERBLOCK_OFFSET + field.offset);
       const blocks = 2 ** log * 8192;
-      write(inodeCount, 2 ** log * image.readUInt32LE(SUPERBLOCK_OFFSET + inodesPerGroup.offset));
+      write(inodeCount, 2 ** log * image.readUInt32LE(EXT_SUPERBLOCK_OFFSET + inodesPerGroup.offset));
       write(blockCountLow, blocks % 2 ** 32);
       write(blockCountHigh, Math.floor(blocks / 2 ** 32));
       const fs = (await extDriver.open(padded(image, blocks * 1024)))!;

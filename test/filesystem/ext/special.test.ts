@@ -21,7 +21,8 @@ import { ExtentHeader, ExtentIndex } from "../../../src/filesystem/ext/extents.j
 import { inodeOffset, readGroup } from "../../../src/filesystem/ext/group.js";
 import { InodeRecord } from "../../../src/filesystem/ext/inode.js";
 import { openMedium } from "../../../src/filesystem/ext/open.js";
-import { Superblock, SUPERBLOCK_OFFSET } from "../../../src/filesystem/ext/superblock.js";
+import { EXT_SUPERBLOCK_OFFSET } from "../../../src/extent/signatures.js";
+import { Superblock } from "../../../src/filesystem/ext/superblock.js";
 import { listAll, mounted, readWhatIsReadable, run, walk, withFolder, withImage } from "./support.js";
 
 /** An image made of the folder that `fill` fills. */
@@ -168,7 +169,7 @@ t.test("a damaged superblock is replaced by its copy, with a warning", (t) =>
       writeFileSync(join(files, "file"), "here");
     });
     const image = readFileSync(path);
-    image.writeUInt32LE(0, SUPERBLOCK_OFFSET + Superblock.fields.blocksPerGroup.offset);
+    image.writeUInt32LE(0, EXT_SUPERBLOCK_OFFSET + Superblock.fields.blocksPerGroup.offset);
     const fs = (await extDriver.open(memorySource(image, "image")))!;
     t.match(
       fs.facts.warnings[0],
@@ -185,7 +186,7 @@ t.test(
     withFolder(async (folder) => {
       const path = made(folder, "2M", "-t ext2", () => undefined);
       const image = readFileSync(path);
-      const at = SUPERBLOCK_OFFSET + Superblock.fields.incompatible.offset;
+      const at = EXT_SUPERBLOCK_OFFSET + Superblock.fields.incompatible.offset;
       const before = image.readUInt32LE(at);
       image.writeUInt32LE((before | 0x40000008) >>> 0, at);
       await t.rejects(extDriver.open(memorySource(image, "image")), {
@@ -193,7 +194,7 @@ t.test(
         message: /byte 0x460: .*journal_dev, 0x40000000 \(0x40000008\)/,
       });
       const noise = Buffer.alloc(8192, 0xeb);
-      noise.writeUInt16LE(0xef53, SUPERBLOCK_OFFSET + Superblock.fields.magic.offset);
+      noise.writeUInt16LE(0xef53, EXT_SUPERBLOCK_OFFSET + Superblock.fields.magic.offset);
       t.equal(await extDriver.open(memorySource(noise, "boot loader")), undefined);
       t.equal(await extDriver.open(memorySource(Buffer.alloc(8192), "zeros")), undefined);
       t.equal(await extDriver.open(memorySource(Buffer.alloc(100), "tiny")), undefined);
@@ -333,7 +334,7 @@ t.test("a file system that claims more groups than can be counted tells its usag
       made(folder, "2M", "-t ext4 -b 1024 -O ^metadata_csum,^has_journal", () => undefined),
     );
     const set = (field: keyof typeof Superblock.fields, value: number): void => {
-      image.writeUInt32LE(value, SUPERBLOCK_OFFSET + Superblock.fields[field].offset);
+      image.writeUInt32LE(value, EXT_SUPERBLOCK_OFFSET + Superblock.fields[field].offset);
     };
     const groups = 2 ** 28;
     set("blocksPerGroup", 8);

@@ -7,7 +7,8 @@ import { UnsupportedError } from "../../../src/errors.js";
 import { read } from "../../../src/extent/read.js";
 import { memorySource } from "../../../src/extent/runs.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
-import { Superblock, SUPERBLOCK_OFFSET } from "../../../src/filesystem/ext/superblock.js";
+import { EXT_SUPERBLOCK_OFFSET } from "../../../src/extent/signatures.js";
+import { Superblock } from "../../../src/filesystem/ext/superblock.js";
 import { AttributeRecord } from "../../../src/filesystem/ext/xattr.js";
 import { mounted, run, withFolder } from "./support.js";
 
@@ -188,7 +189,7 @@ t.test("features count in a file system of revision 0, as they do for Linux", (t
       "8M",
     );
     const image = readFileSync(path);
-    image.writeUInt32LE(0, SUPERBLOCK_OFFSET + Superblock.fields.revision.offset);
+    image.writeUInt32LE(0, EXT_SUPERBLOCK_OFFSET + Superblock.fields.revision.offset);
     writeFileSync(path, image);
     const judged = await mounted(path, folder, "ro", (at) => readFileSync(join(at, "file")));
     t.same(judged, CONTENTS, "Linux reads it");
