@@ -12,11 +12,11 @@ export async function checkMountPoint(path: string): Promise<string> {
   const place = await resolvePlace(path);
   const mounted = (await readMountTable()).findLast((entry) => entry.mountPoint === place);
   if (mounted !== undefined) {
-    const isOurs = mounted.type === MOUNT_TYPE;
+    const isSynthetic = mounted.type === MOUNT_TYPE;
     throw new DeniedError({
       file: path,
       thing: `the mount point is in use: ${mounted.source} (${mounted.type}) is mounted on it`,
-      hint: isOurs ? `vdisk unmount ${JSON.stringify(path)}` : "choose another directory",
+      hint: isSynthetic ? `vdisk unmount ${JSON.stringify(path)}` : "choose another directory",
     });
   }
   try {

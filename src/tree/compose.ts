@@ -1,4 +1,4 @@
-/** Several trees as one. A node's number is that in its own tree, counted from where the numbers of that tree begin. */
+/** Several trees as one. A node's number is its number in its own tree, plus the start of that tree's range. */
 import {
   extendedAttribute,
   type Attributes,
@@ -7,26 +7,30 @@ import {
   type NodeTree,
   type Take,
 } from "../filesystem/filesystem.js";
-import { limitOf, openDoors, type Branch } from "./doors.js";
-import { FIXTURES_LIMIT, fixtureTree, type DirectoryFixture, type FixtureOwner } from "./fixtures.js";
-import { lastingSource } from "./lasting.js";
-import { numbers, type Numbers, type Range } from "./numbers.js";
+import { limitOf, lazyDirectories, type Branch } from "./lazy-directories.js";
+import { SYNTHETIC_LIMIT, syntheticTree, type SyntheticDirectory, type Owner } from "./synthetic.js";
+import { weakSource } from "./weak-source.js";
+import { idRanges, type IdRanges, type Range } from "./id-ranges.js";
 
 export interface ComposedTree extends NodeTree {
-  /** What all nodes of one guest's file system, and no others, have in common; undefined of a node that is ours. */
+  /** An object that stands for the guest's file system to which the node belongs; undefined for a synthetic node. */
   guestOf(id: NodeId): object | undefined;
 }
 
-/** The tree of `root`, with the trees that are hung up in it. Its root is node 1, as FUSE wants it. */
-export function composeTree(root: DirectoryFixture, owner: FixtureOwner): ComposedTree {
-  const branches = numbers<Branch>();
+/** The tree of `root`, with the guests' trees in it. Its root is node 1, as FUSE demands. */
+export function composeTree(root: SyntheticDirectory, owner: Owner): ComposedTree {
+  const branches = idRanges<Branch>();
   const composed = dispatch(branches);
-  const enter = openDoors(branches, composed);
-  const { start } = branches.add(FIXTURES_LIMIT, { tree: () => fixtures, isOurs: true, inodeShift: 0 });
-  const fixtures = fixtureTree(root, owner, {
+  const enter = lazyDirectories(branches, composed);
+  const { start } = branches.add(SYNTHETIC_LIMIT, {
+    tree: () => synthetic,
+    isSynthetic: true,
+    inodeShift: 0,
+  });
+  const synthetic = syntheticTree(root, owner, {
     start,
-    hang: (_, tree) => {
-      const branch: Branch = { tree: () => tree, isOurs: false, inodeShift: 0 };
+    attach: (_, tree) => {
+      const branch: Branch = { tree: () => tree, isSynthetic: false, inodeShift: 0 };
       return branches.add(limitOf(tree), branch).start + tree.root;
     },
     enter,
@@ -34,23 +38,23 @@ export function composeTree(root: DirectoryFixture, owner: FixtureOwner): Compos
   return composed;
 }
 
-/** The tree that asks the one whose range a node's number is in. */
-function dispatch(branches: Numbers<Branch>): ComposedTree {
+/** The tree that passes each call on to the tree in whose range the node's number is. */
+function dispatch(branches: IdRanges<Branch>): ComposedTree {
   const at = (id: NodeId): { range: Range<Branch>; branch: Branch; inner: NodeId } => {
     const range = branches.rangeOf(id);
-    return { range, branch: range.of, inner: range.of.isOurs ? id : id - range.start };
+    return { range, branch: range.of, inner: range.of.isSynthetic ? id : id - range.start };
   };
   return {
     root: 1,
     guestOf(id) {
       const { of } = branches.rangeOf(id);
-      return of.isOurs ? undefined : of;
+      return of.isSynthetic ? undefined : of;
     },
     attributes(id) {
       const { branch, inner } = at(id);
       const tree = branch.tree();
-      if (!(tree instanceof Promise)) return shown(tree.attributes(inner), branch);
-      return tree.then((opened) => shown(opened.attributes(inner), branch));
+      if (!(tree instanceof Promise)) return shifted(tree.attributes(inner), branch);
+      return tree.then((opened) => shifted(opened.attributes(inner), branch));
     },
     async lookup(id, name, signal) {
       const { range, branch, inner } = at(id);
@@ -60,7 +64,7 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
     async list(id, cookie, limit, signal) {
       const { range, branch, inner } = at(id);
       const entries = await (await branch.tree()).list(inner, cookie, limit, signal);
-      if (branch.isOurs && branch.inodeShift === 0) return entries;
+      if (branch.isSynthetic && branch.inodeShift === 0) return entries;
       return entries.map((entry) => joinEntry(range, entry));
     },
     async lend(id, cookie, take, signal) {
@@ -91,7 +95,7 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
     async open(id) {
       const { branch, inner } = at(id);
       const open = async () => (await branch.tree()).open(inner);
-      return branch.isLetGo === true ? lastingSource(await open(), open) : open();
+      return branch.isEvictable === true ? weakSource(await open(), open) : open();
     },
     async extendedAttributes(id) {
       const { branch, inner } = at(id);
@@ -109,22 +113,31 @@ function dispatch(branches: Numbers<Branch>): ComposedTree {
 }
 
 function join({ start, length, of }: Range<Branch>, inner: NodeId): NodeId {
-  if (of.isOurs) return inner;
+  if (of.isSynthetic) return inner;
   if (!(inner < length)) throw new RangeError(`node ${inner} of a tree that has none from ${length} on`);
   return start + inner;
 }
 
 function joinEntry(range: Range<Branch>, entry: DirectoryEntry): DirectoryEntry {
   if (entry.problem !== undefined) return entry;
-  const { name, id: inner, inode: told = inner, type, attributes: guests, cookie, isLast } = entry;
+  const {
+    name,
+    id: inner,
+    inode: guestInode = inner,
+    type,
+    attributes: guestAttributes,
+    cookie,
+    isLast,
+  } = entry;
   const { inodeShift } = range.of;
   const id = join(range, inner);
-  const inode = told + inodeShift;
-  const attributes = guests === undefined || inodeShift === 0 ? guests : shift(guests, inodeShift);
+  const inode = guestInode + inodeShift;
+  const attributes =
+    guestAttributes === undefined || inodeShift === 0 ? guestAttributes : shift(guestAttributes, inodeShift);
   return { name, id, inode, type, attributes, cookie, isLast };
 }
 
-function shown(
+function shifted(
   attributes: Attributes | Promise<Attributes>,
   { inodeShift }: Branch,
 ): Attributes | Promise<Attributes> {

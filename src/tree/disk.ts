@@ -10,7 +10,7 @@ import { findImages } from "../machine/machines.js";
 import { chainStates } from "../machine/unowned.js";
 import { composeTree, type ComposedTree } from "./compose.js";
 import { entriesOf, ownerOf } from "./layout.js";
-import { liveWarnings } from "./live.js";
+import { inUseWarnings } from "./in-use.js";
 import { snapshotsDirectory } from "./snapshots.js";
 import { openView, type View } from "./view.js";
 
@@ -22,11 +22,11 @@ export interface OpenOptions {
   readonly fileSystems?: FileSystemOptions;
   /** Whether it is all right that another program is writing to the images: nothing is said about it. */
   readonly allowLive?: boolean;
-  /** Whether the partitions' file systems are opened, for `fsN/`; they are, unless told. */
+  /** Whether the partitions' file systems are opened, for `fsN/`; true by default. */
   readonly guestFiles?: boolean;
-  /** All states of the disk, the oldest first, for `snapshots/`; those of its chain, if it is built on any, unless told. */
+  /** All states of the disk, the oldest first, for `snapshots/`; those of its chain, by default. */
   readonly states?: readonly DiskState[];
-  /** Is told what is odd about a state of `snapshots/`, when it is first entered. */
+  /** Called with what is odd about a state of `snapshots/`, when it is first entered. */
   readonly report?: (warning: string) => void;
 }
 
@@ -34,7 +34,7 @@ export interface OpenOptions {
 export interface Disk extends View {
   /** The image as it was named, made absolute. */
   readonly path: string;
-  /** vhdd, volN, fsN/, the link to the image, and snapshots/ where there are several states, or any were told. */
+  /** vhdd, volN, fsN/, the link to the image, and snapshots/ where the disk has several states. */
   readonly tree: ComposedTree;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
         .flatMap(({ image }) => image.files.map(({ location }) => location))
         .filter((image) => !lookedAt.has(image));
       for (const image of paths) lookedAt.add(image);
-      return allowLive ? view : { ...view, warnings: [...liveWarnings(paths), ...view.warnings] };
+      return allowLive ? view : { ...view, warnings: [...inUseWarnings(paths), ...view.warnings] };
     };
     const chain = await images.chain(path);
     if (options.admission !== undefined) await admit(chain.layers[0]!.image, options.admission);

@@ -2,16 +2,16 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Timestamp } from "../bytes/time.js";
-import type { Fixture, FixtureOwner } from "./fixtures.js";
+import type { SyntheticNode, Owner } from "./synthetic.js";
 import type { View } from "./view.js";
 
 /**
  * What the image at `path` (absolute) shows: `vhdd`, the partitions `vol0` to `volN`, the files `fsN/` of those
  * whose file system is known, and a symbolic link to the image by its own name.
  */
-export function entriesOf(path: string, { source, layers, parts }: View): Map<string, Fixture> {
+export function entriesOf(path: string, { source, layers, parts }: View): Map<string, SyntheticNode> {
   const storedSize = layers.flatMap(({ image }) => image.files).reduce((sum, { size }) => sum + size, 0);
-  const entries = new Map<string, Fixture>();
+  const entries = new Map<string, SyntheticNode>();
   // First in, last to win: an image that is itself called "vhdd" does not hide the disk.
   entries.set(basename(path), { kind: "symlink", target: path });
   entries.set("vhdd", { kind: "file", source, storedSize });
@@ -23,7 +23,7 @@ export function entriesOf(path: string, { source, layers, parts }: View): Map<st
 }
 
 /** What is shown belongs to whoever runs this, and is as old as the image at `path`. */
-export async function ownerOf(path: string): Promise<FixtureOwner> {
+export async function ownerOf(path: string): Promise<Owner> {
   return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, time: await modificationTime(path) };
 }
 

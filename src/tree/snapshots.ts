@@ -9,7 +9,7 @@ import type { Chain, Images } from "../image/chain.js";
 import { homeOf } from "../image/formats.js";
 import type { DiskState } from "../machine/machine.js";
 import { isWithin, locate, resolveAll } from "../storage/gate.js";
-import type { DirectoryFixture, Fixture, FixtureOwner } from "./fixtures.js";
+import type { SyntheticDirectory, SyntheticNode, Owner } from "./synthetic.js";
 import { entriesOf, ownerOf } from "./layout.js";
 import { directoryNames } from "./names.js";
 import type { View } from "./view.js";
@@ -18,11 +18,11 @@ import type { View } from "./view.js";
 export interface Common {
   /** The image that was opened. Absolute. */
   readonly path: string;
-  readonly owner: FixtureOwner;
+  readonly owner: Owner;
   readonly images: Images;
   readonly allowDirs: readonly string[];
   view(chain: Chain): Promise<View>;
-  /** Is told what is odd about a state, when it is first entered. */
+  /** Called with what is odd about a state, when it is first entered. */
   report(warning: string): void;
 }
 
@@ -38,12 +38,12 @@ const INODE_STRIDE = 2 ** 40 + 0x9e37_79b1;
 export function snapshotsDirectory(
   states: readonly DiskState[],
   common: Common,
-): DirectoryFixture | undefined {
+): SyntheticDirectory | undefined {
   if (states.every((state) => state.image === undefined)) return undefined;
   const names = directoryNames(states);
   const entered = new Set<DiskState>();
-  const door = (state: DiskState, index: number): Fixture => ({
-    kind: "door",
+  const directoryOf = (state: DiskState, index: number): SyntheticNode => ({
+    kind: "lazy",
     time: state.taken ?? common.owner.time,
     inodeShift: (index + 1) * INODE_STRIDE,
     async open() {
@@ -61,7 +61,7 @@ export function snapshotsDirectory(
       }
     },
   });
-  const entries = states.map((state, index) => [names.get(state)!, door(state, index)] as const);
+  const entries = states.map((state, index) => [names.get(state)!, directoryOf(state, index)] as const);
   return { kind: "directory", entries: new Map(entries) };
 }
 

@@ -135,13 +135,13 @@ t.test("what cannot be looked at is no reason to fail", async (t) => {
   t.same(usersOf(["/nowhere/at/all", "/dev/null/x"]), []);
 });
 
-t.test("commands warn of a moving disk by program and process, unless --allow-live is given", async (t) => {
+t.test("commands warn that the disk changes by program and process, unless --allow-live is given", async (t) => {
   const path = image(t);
   const mounted = await vdisk("mount", path, place(t));
   t.equal(mounted.code, 0);
   t.notMatch((await vdisk("ls", path)).stderr, /moving/, "a mount of ours is no reason");
   const writer = await python(t, "f = os.open(sys.argv[1], os.O_RDWR)", path);
-  const expected = new RegExp(`python3 \\(process ${writer.pid}\\) has it open for writing.*moving disk`);
+  const expected = new RegExp(`python3 \\(process ${writer.pid}\\) has it open for writing.*the disk changes while it is read`);
   for (const command of [["ls"], ["cat"], ["info"]]) {
     const args = [...command, path, ...(command[0] === "cat" ? ["/etc/hostname"] : [])];
     const { code, stdout, stderr } = await vdisk(...args);

@@ -4,7 +4,7 @@ import { read } from "../../src/extent/read.js";
 import type { FileSystem } from "../../src/filesystem/filesystem.js";
 import { composeTree } from "../../src/tree/compose.js";
 import type { Disk } from "../../src/tree/disk.js";
-import type { Fixture } from "../../src/tree/fixtures.js";
+import type { SyntheticNode } from "../../src/tree/synthetic.js";
 import { findNode } from "../../src/tree/path.js";
 import { link, plainTree } from "../support/plain-tree.js";
 
@@ -18,7 +18,7 @@ const system = plainTree({
 
 /** A disk of which only the tree and the parts matter. */
 function diskOf(...fileSystems: FileSystem[]): Disk {
-  const entries = new Map<string, Fixture>([
+  const entries = new Map<string, SyntheticNode>([
     ["disk.vdi", { kind: "symlink", target: "/somewhere/disk.vdi" }],
   ]);
   fileSystems.forEach((tree, index) => entries.set(`fs${index}`, { kind: "tree", tree }));

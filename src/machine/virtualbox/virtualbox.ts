@@ -43,7 +43,8 @@ export const virtualBox: Hypervisor = {
 
   configurationsIn: settingsFiles,
 
-  isConfiguration: (path) => /\.vbox(-prev)?$/i.test(path) || (/\.xml(-prev)?$/i.test(path) && isOurs(path)),
+  isConfiguration: (path) =>
+    /\.vbox(-prev)?$/i.test(path) || (/\.xml(-prev)?$/i.test(path) && isSynthetic(path)),
 
   async openMachine(path) {
     return complete(loadSettings(resolve(path)));
@@ -61,7 +62,7 @@ export const virtualBox: Hypervisor = {
  * Whether an XML file may be VirtualBox's, which called its settings so before version 4.0: other programs have XML files
  * too. One that cannot be read may be: opening it as a machine says why.
  */
-function isOurs(path: string): boolean {
+function isSynthetic(path: string): boolean {
   try {
     return readSmallFile(path, SIZE_LIMIT).includes("<VirtualBox");
   } catch (error) {

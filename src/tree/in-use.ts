@@ -2,7 +2,7 @@
 import { printUser, usersOf, type FileUser } from "../storage/users.js";
 
 /** A sentence about each program that may write to any of the images `paths`. */
-export function liveWarnings(paths: readonly string[]): string[] {
+export function inUseWarnings(paths: readonly string[]): string[] {
   if (paths.length === 0) return [];
   const byProgram = new Map<string, FileUser[]>();
   for (const user of usersOf(paths)) {
@@ -11,6 +11,6 @@ export function liveWarnings(paths: readonly string[]): string[] {
   }
   return [...byProgram].map(([who, [first, ...rest]]) => {
     const others = rest.length === 0 ? "" : `, and ${rest.length} more images of the chain`;
-    return `${first!.path}: ${who}${others}: the view is of a moving disk, and may not fit together (--allow-live silences this)`;
+    return `${first!.path}: ${who}${others}: the disk changes while it is read, so what is shown may be inconsistent (--allow-live silences this)`;
   });
 }

@@ -1,15 +1,12 @@
 import { CorruptError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 
-/**
- * `source` for someone who keeps it: what it needs in memory is not kept with it. Where that is gone, `open` has it
- * again.
- */
-export function lastingSource(source: BlockSource, open: () => Promise<BlockSource>): BlockSource {
+/** `source`, held weakly: when it was collected as garbage, `reopen` opens it again at the next access. */
+export function weakSource(source: BlockSource, reopen: () => Promise<BlockSource>): BlockSource {
   const { name, size } = source;
   let held = new WeakRef(source);
   const again = async (): Promise<BlockSource> => {
-    const opened = await open();
+    const opened = await reopen();
     if (opened.size !== size) {
       const thing = "its size when it was read again";
       throw new CorruptError({

@@ -1,21 +1,21 @@
 /**
- * Which numbers mean the nodes of which tree. Every tree has a range as long as its own numbers reach, and keeps it:
- * nothing has to be remembered about a node, and its number never changes.
+ * Node numbers of several trees in one. Each tree gets a range as long as its own numbers reach, and keeps it. So
+ * nothing has to be remembered about a single node, and its number never changes.
  */
 import { firstIndex } from "../bytes/integers.js";
 import { MissingError, UnsupportedError } from "../errors.js";
 import type { NodeId } from "../filesystem/filesystem.js";
 
-/** The numbers from `start` on that are `of` something's nodes. */
+/** The numbers `[start, start + length)`, which belong to `of`. */
 export interface Range<T> {
   readonly start: number;
   readonly length: number;
   readonly of: T;
 }
 
-export interface Numbers<T> {
+export interface IdRanges<T> {
   /**
-   * A range that nothing else has.
+   * Adds a range that no other one overlaps.
    * @throws {UnsupportedError} where too few numbers are left.
    */
   add(length: number, of: T): Range<T>;
@@ -23,21 +23,21 @@ export interface Numbers<T> {
   rangeOf(id: NodeId): Range<T>;
 }
 
-/** Integers are exact below. */
-const NUMBER_LIMIT = 2 ** 53;
+/** Integers below this are exact. */
+const ID_LIMIT = 2 ** 53;
 
 /** No ranges yet. */
-export function numbers<T>(): Numbers<T> {
+export function idRanges<T>(): IdRanges<T> {
   const ranges: Range<T>[] = [];
   let end = 0;
   return {
     add(length, of) {
-      if (length > NUMBER_LIMIT - end) {
+      if (length > ID_LIMIT - end) {
         throw new UnsupportedError({
           file: "the tree",
           thing: "the number of nodes that all file systems may have together",
           found: `${end} and ${length} more`,
-          expected: `at most ${NUMBER_LIMIT}`,
+          expected: `at most ${ID_LIMIT}`,
         });
       }
       const range = { start: end, length, of };

@@ -1,8 +1,8 @@
 import t from "tap";
-import { numbers } from "../../src/tree/numbers.js";
+import { idRanges } from "../../src/tree/id-ranges.js";
 
 t.test("every number is in the range that holds it, and in no other", async (t) => {
-  const all = numbers<string>();
+  const all = idRanges<string>();
   const ranges = [10, 1, 2 ** 40, 3].map((length, index) => all.add(length, `tree ${index}`));
   for (const { start, length, of } of ranges) {
     t.equal(all.rangeOf(start).of, of);
@@ -13,7 +13,7 @@ t.test("every number is in the range that holds it, and in no other", async (t) 
 });
 
 t.test("the file systems of 250 states with 255 partitions each have numbers that are exact", async (t) => {
-  const all = numbers<number>();
+  const all = idRanges<number>();
   for (let index = 0; index < 250 * 256; index++) {
     const { start, length } = all.add(2 ** 32, index);
     if (all.rangeOf(start + length - 1).of !== index) t.fail(`range ${index}`);
@@ -22,7 +22,7 @@ t.test("the file systems of 250 states with 255 partitions each have numbers tha
 });
 
 t.test("where the numbers end, a tree is refused, and the others keep theirs", async (t) => {
-  const all = numbers<number>();
+  const all = idRanges<number>();
   for (let index = 0; index < 2 ** 13; index++) all.add(2 ** 40, index);
   t.throws(() => all.add(1, 0), { code: "UNSUPPORTED", message: /at most 9007199254740992/ });
   t.equal(all.rangeOf(2 ** 53 - 1).of, 2 ** 13 - 1);

@@ -1,0 +1,163 @@
+/** The nodes of the tree that no guest has: `vhdd`, `volN`, `fsN/`, the link to the image, `snapshots/`. They never change. */
+import type { Timestamp } from "../bytes/time.js";
+import { MissingError } from "../errors.js";
+import type { BlockSource } from "../extent/extent.js";
+import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../filesystem/filesystem.js";
+
+export interface SyntheticDirectory {
+  readonly kind: "directory";
+  readonly entries: ReadonlyMap<string, SyntheticNode>;
+}
+
+export type SyntheticNode =
+  | SyntheticDirectory
+  /** `storedSize`: at most so many bytes of the host's files belong to it; `du` shows them. */
+  | { readonly kind: "file"; readonly source: BlockSource; readonly storedSize: number }
+  | { readonly kind: "symlink"; readonly target: string }
+  /** A guest's whole tree, whose root becomes this directory. */
+  | { readonly kind: "tree"; readonly tree: NodeTree }
+  | LazyDirectory;
+
+/** A directory whose contents are opened only when it is entered. */
+export interface LazyDirectory {
+  readonly kind: "lazy";
+  readonly time: Timestamp;
+  /** Added to the inode numbers of its contents. */
+  readonly inodeShift: number;
+  /** Opens the contents; the same ones each time. */
+  open(): Promise<{ readonly root: SyntheticDirectory; readonly owner: Owner }>;
+}
+
+/** The methods of NodeTree for one directory. */
+export interface DirectoryContents {
+  lookup(name: Buffer): Promise<NodeId | undefined>;
+  list(cookie: number): Promise<readonly DirectoryEntry[]>;
+}
+
+/** The composed tree that synthetic nodes are a part of. */
+export interface Surroundings {
+  /** The number before their first. */
+  readonly start: number;
+  /** Adds a guest's tree, which is called `name`; returns the number of its root. */
+  readonly attach: (name: string, tree: NodeTree) => NodeId;
+  readonly enter: (directory: LazyDirectory) => Promise<DirectoryContents>;
+}
+
+/** There are fewer synthetic nodes: two for each partition, and one for each state of a disk. */
+export const SYNTHETIC_LIMIT = 2 ** 20;
+
+/** Whom the synthetic nodes belong to, and the time that all of them have. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+  readonly time: Timestamp;
+}
+
+/** The inode number of the first synthetic node. Guests' are lower; 32 bits, since a backend shows no more. */
+const FIRST_INODE = 0xffff_0000;
+
+const BLOCK_SIZE = 4096;
+const SECTOR_SIZE = 512;
+const NAME_LENGTH_LIMIT = 255;
+
+interface Placed {
+  readonly node: SyntheticNode;
+  readonly entries: readonly DirectoryEntry[];
+}
+
+/** The tree of `root` and of the nodes below it. */
+export function syntheticTree(
+  root: SyntheticDirectory,
+  owner: Owner,
+  { start, attach, enter }: Surroundings,
+): NodeTree {
+  const nodes: Placed[] = [];
+
+  const place = (node: Exclude<SyntheticNode, { kind: "tree" }>): NodeId => {
+    const number = nodes.push({ node, entries: [] });
+    const id = start + number;
+    if (number >= SYNTHETIC_LIMIT) throw new RangeError(`more than ${SYNTHETIC_LIMIT} synthetic nodes`);
+    if (node.kind !== "directory") return id;
+    const entries = [...node.entries].map(([name, child], index): DirectoryEntry => {
+      const common = { name: Buffer.from(name), cookie: index + 1 };
+      if (child.kind === "tree") {
+        return { ...common, id: attach(name, child.tree), inode: child.tree.root, type: "directory" };
+      }
+      const childId = place(child);
+      const inode = inodeOf(childId);
+      if (child.kind !== "lazy") return { ...common, id: childId, inode, type: child.kind };
+      return { ...common, id: childId, inode, type: "directory", isCostly: true };
+    });
+    nodes[number - 1] = { node, entries };
+    return id;
+  };
+
+  const inodeOf = (id: NodeId): number => FIRST_INODE + id - start;
+
+  const at = (id: NodeId): Placed => {
+    const placed = nodes[id - start - 1];
+    if (placed === undefined) throw new MissingError(`there is no node ${id} in this tree`);
+    return placed;
+  };
+
+  return {
+    root: place(root),
+    attributes: async (id) => attributesOf(at(id), inodeOf(id), owner),
+    async lookup(id, name) {
+      const { node, entries } = at(id);
+      if (node.kind === "lazy") return (await enter(node)).lookup(name);
+      return entries.find((entry) => entry.name.equals(name))?.id;
+    },
+    async list(id, cookie) {
+      const { node, entries } = at(id);
+      return node.kind === "lazy" ? (await enter(node)).list(cookie) : entries.slice(cookie);
+    },
+    async readLink(id) {
+      const { node } = at(id);
+      if (node.kind !== "symlink") throw new MissingError(`node ${id} is not a symbolic link`);
+      return Buffer.from(node.target);
+    },
+    async open(id) {
+      const { node } = at(id);
+      if (node.kind !== "file") throw new MissingError(`node ${id} is not a file`);
+      return node.source;
+    },
+    extendedAttributes: async () => new Map(),
+    usage: async () => ({
+      blockSize: BLOCK_SIZE,
+      blocks: Math.ceil(Math.max(0, ...nodes.map(({ node }) => sizeOf(node))) / BLOCK_SIZE),
+      freeBlocks: 0,
+      availableBlocks: 0,
+      files: nodes.length,
+      freeFiles: 0,
+      maximumNameLength: NAME_LENGTH_LIMIT,
+    }),
+  };
+}
+
+function attributesOf({ node, entries }: Placed, inode: number, owner: Owner): Attributes {
+  const isLazy = node.kind === "lazy";
+  const isDirectory = node.kind === "directory" || isLazy;
+  const time = isLazy ? node.time : owner.time;
+  const stored = node.kind === "file" ? Math.min(node.storedSize, node.source.size) : 0;
+  return {
+    type: isDirectory || node.kind === "tree" ? "directory" : node.kind,
+    inode,
+    permissions: isDirectory ? 0o555 : node.kind === "symlink" ? 0o777 : 0o444,
+    // A link count of 1 means that subdirectories are not counted, as find understands it.
+    linkCount: isDirectory && !isLazy ? 2 + entries.filter((entry) => entry.type === "directory").length : 1,
+    uid: owner.uid,
+    gid: owner.gid,
+    size: sizeOf(node),
+    allocatedSectors: Math.ceil(stored / SECTOR_SIZE),
+    blockSize: BLOCK_SIZE,
+    accessed: time,
+    modified: time,
+    changed: time,
+  };
+}
+
+function sizeOf(node: SyntheticNode): number {
+  if (node.kind === "file") return node.source.size;
+  return node.kind === "symlink" ? Buffer.byteLength(node.target) : 0;
+}
