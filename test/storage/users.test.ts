@@ -135,24 +135,29 @@ t.test("what cannot be looked at is no reason to fail", async (t) => {
   t.same(usersOf(["/nowhere/at/all", "/dev/null/x"]), []);
 });
 
-t.test("commands warn that the disk changes by program and process, unless --allow-live is given", async (t) => {
-  const path = image(t);
-  const mounted = await vdisk("mount", path, place(t));
-  t.equal(mounted.code, 0);
-  t.notMatch((await vdisk("ls", path)).stderr, /moving/, "a mount of ours is no reason");
-  const writer = await python(t, "f = os.open(sys.argv[1], os.O_RDWR)", path);
-  const expected = new RegExp(`python3 \\(process ${writer.pid}\\) has it open for writing.*the disk changes while it is read`);
-  for (const command of [["ls"], ["cat"], ["info"]]) {
-    const args = [...command, path, ...(command[0] === "cat" ? ["/etc/hostname"] : [])];
-    const { code, stdout, stderr } = await vdisk(...args);
-    t.equal(code, 0);
-    t.match(command[0] === "info" ? stdout : stderr, expected, command[0]!);
-    const quiet = await vdisk(...args, "--allow-live");
-    t.notMatch(quiet.stdout + quiet.stderr, /moving/);
-  }
-  const [folder, other] = [place(t), place(t)];
-  t.match(await vdisk("mount", path, folder), { code: 0, stderr: expected }, "a mount tells at once");
-  const quiet = await vdisk("mount", "--allow-live", path, other);
-  t.match(quiet, { code: 0, stdout: /is mounted/ });
-  t.notMatch(quiet.stderr, /moving/);
-});
+t.test(
+  "commands warn that the disk changes by program and process, unless --allow-live is given",
+  async (t) => {
+    const path = image(t);
+    const mounted = await vdisk("mount", path, place(t));
+    t.equal(mounted.code, 0);
+    t.notMatch((await vdisk("ls", path)).stderr, /moving/, "a mount of ours is no reason");
+    const writer = await python(t, "f = os.open(sys.argv[1], os.O_RDWR)", path);
+    const expected = new RegExp(
+      `python3 \\(process ${writer.pid}\\) has it open for writing.*the disk changes while it is read`,
+    );
+    for (const command of [["ls"], ["cat"], ["info"]]) {
+      const args = [...command, path, ...(command[0] === "cat" ? ["/etc/hostname"] : [])];
+      const { code, stdout, stderr } = await vdisk(...args);
+      t.equal(code, 0);
+      t.match(command[0] === "info" ? stdout : stderr, expected, command[0]!);
+      const quiet = await vdisk(...args, "--allow-live");
+      t.notMatch(quiet.stdout + quiet.stderr, /moving/);
+    }
+    const [folder, other] = [place(t), place(t)];
+    t.match(await vdisk("mount", path, folder), { code: 0, stderr: expected }, "a mount tells at once");
+    const quiet = await vdisk("mount", "--allow-live", path, other);
+    t.match(quiet, { code: 0, stdout: /is mounted/ });
+    t.notMatch(quiet.stderr, /moving/);
+  },
+);
