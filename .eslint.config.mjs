@@ -20,6 +20,22 @@ export default tseslint.config(
     },
   },
   {
+    files: ["src/**/*.ts"],
+    rules: {
+      // What catches everything turns a bug of ours into a slow path or an empty list. src/errors.ts has handlers that
+      // catch failed system calls, or DiskErrors, and nothing else.
+      "no-restricted-syntax": [
+        "error",
+        { selector: "CatchClause[param=null]", message: "Catch what is expected, and throw the rest again." },
+        {
+          selector:
+            "CallExpression[callee.property.name='catch'] > :matches(ArrowFunctionExpression, FunctionExpression)[params.length=0]",
+          message: "Use whenHostFails, ignoreDiskError or thrownElsewhere of src/errors.ts.",
+        },
+      ],
+    },
+  },
+  {
     files: ["test/**/*.ts"],
     rules: {
       // tap's t.test answers a promise that tap itself waits for.

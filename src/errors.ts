@@ -82,6 +82,33 @@ export function isErrnoException(error: unknown): error is NodeJS.ErrnoException
   );
 }
 
+/** For `promise.catch`: gives `value` in place of a failed system call. Any other error is thrown again. */
+export function whenHostFails<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (!isErrnoException(error)) throw error;
+    return value;
+  };
+}
+
+/** The result of `call`, or `value` where a system call fails in it. Any other error is thrown again. */
+export function unlessHostFails<T, U>(call: () => T, value: U): T | U {
+  try {
+    return call();
+  } catch (error) {
+    return whenHostFails(value)(error);
+  }
+}
+
+/** For `promise.catch` where the caller throws this error, or an earlier one, all the same. */
+export function thrownElsewhere(): undefined {
+  return undefined;
+}
+
+/** For `promise.catch`: ignores a DiskError. Any other error is thrown again. */
+export function ignoreDiskError(error: unknown): undefined {
+  if (!(error instanceof DiskError)) throw error;
+}
+
 /**
  * The host's complaint about `file`, as one of the five: MissingError where it does not exist, DeniedError where
  * we may not, HostError for the rest. Anything that is not a failed system call comes back as it is.

@@ -65,8 +65,9 @@ function offsetsOf(timeZone: string): ((utc: number) => number) | undefined {
       minute: numeric,
       second: numeric,
     });
-  } catch {
-    return undefined; // a RangeError: there is no such zone
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return undefined; // there is no such zone
   }
   return (utc) => {
     const parts: Record<string, number> = {};

@@ -12,7 +12,14 @@
  */
 import { realpath } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { CorruptError, HostError, MissingError, UnsupportedError } from "../errors.js";
+import {
+  CorruptError,
+  HostError,
+  MissingError,
+  UnsupportedError,
+  whenHostFails,
+  thrownElsewhere,
+} from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { overlay } from "../extent/overlay.js";
 import { locate, openGate } from "../storage/gate.js";
@@ -95,7 +102,7 @@ export function openImages(options: ChainOptions = {}): Images {
   }
 
   async function openNamed(path: string): Promise<Image> {
-    const known = images.get(await realpath(path).catch(() => path));
+    const known = images.get(await realpath(path).catch(whenHostFails(path)));
     if (known !== undefined) return known;
     const image = await openImageAt(path, allowDirs, formats);
     return keep(await placeOf(image), image);
@@ -201,7 +208,7 @@ export function openImages(options: ChainOptions = {}): Images {
   return {
     chain(path, state) {
       const opened = last.then(() => openAndRelease(path, state));
-      last = opened.catch(() => undefined);
+      last = opened.catch(thrownElsewhere);
       return opened;
     },
     async close() {

@@ -4,7 +4,7 @@
  */
 import { opendir, realpath } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import { isErrnoException } from "../errors.js";
+import { isErrnoException, whenHostFails } from "../errors.js";
 import type { RegisteredImage } from "./registry.js";
 
 /** VirtualBox's folder for differencing images, below the machine's. */
@@ -81,7 +81,7 @@ export function neighbourhood(
   async function addFolder(folder: string, isNested = false): Promise<void> {
     if (asked.has(folder)) return;
     asked.add(folder);
-    const real = await realpath(folder).catch(() => undefined);
+    const real = await realpath(folder).catch(whenHostFails(undefined));
     if (real === undefined || folders.has(real)) return;
     if (!isInside(real)) {
       outside.add(real);

@@ -9,8 +9,8 @@
  */
 import { realpath } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { DeniedError, DiskError, MissingError, withContext } from "../errors.js";
-import { isWithin, undefinedIfHost, type Gate } from "../storage/gate.js";
+import { DeniedError, DiskError, MissingError, withContext, whenHostFails } from "../errors.js";
+import { isWithin, type Gate } from "../storage/gate.js";
 import { openCandidates, type Candidate } from "./candidates.js";
 import { compareFiles, prefer, reasonToPrefer, type Preferences } from "./copies.js";
 import { placesOf } from "./hints.js";
@@ -60,7 +60,7 @@ interface Choice {
 }
 
 export async function parentSearch({ gate, roots, images, formats }: SearchOptions): Promise<ParentSearch> {
-  const resolved = await Promise.all(roots.map((root) => realpath(root).catch(undefinedIfHost)));
+  const resolved = await Promise.all(roots.map((root) => realpath(root).catch(whenHostFails(undefined))));
   const isInside = (path: string): boolean =>
     resolved.some((root) => root !== undefined && isWithin(root, path));
 

@@ -5,7 +5,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
-import { MissingError, UnsupportedError, UsageError } from "../errors.js";
+import { MissingError, UnsupportedError, UsageError, whenHostFails, unlessHostFails } from "../errors.js";
 import { homeOf } from "../image/formats.js";
 import { EXTENSIONS } from "../image/neighbourhood.js";
 import { admitImage, type Admission } from "./admission.js";
@@ -55,7 +55,7 @@ export interface Chosen {
  */
 export async function choose(wanted: Wanted, known?: MachineList): Promise<Chosen> {
   const { image } = wanted;
-  const stats = await stat(image).catch(() => undefined);
+  const stats = await stat(image).catch(whenHostFails(undefined));
   const described = stats?.isDirectory() === true ? await machineIn(image) : await openConfiguration(image);
   if (described !== undefined) return chooseOfMachine(described, wanted);
   if (stats?.isDirectory() === false) return chooseOfFile(wanted);
@@ -286,9 +286,5 @@ function quoted(text: string): string {
 }
 
 function realOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+  return unlessHostFails(() => realpathSync(path), path);
 }

@@ -1,7 +1,7 @@
 /** Images that no machine owns: their states are those of their chain, and files beside them may be built on them. */
 import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
-import { DiskError } from "../errors.js";
+import { DiskError, whenHostFails } from "../errors.js";
 import { openChain, type Chain } from "../image/chain.js";
 import { openImageAt } from "../image/formats.js";
 import type { SoughtImage } from "./hypervisor.js";
@@ -39,7 +39,7 @@ export async function chainTree(path: string, allowDirs: readonly string[]): Pro
 
 /** What is known of an image by itself. */
 export async function identify(path: string): Promise<SoughtImage> {
-  const real = await realpath(path).catch(() => path);
+  const real = await realpath(path).catch(whenHostFails(path));
   const { uuid } = (await glance(path)) ?? {};
   return { path: real, ...(uuid !== undefined && { uuid }) };
 }
@@ -54,7 +54,7 @@ export async function findChild({ path, uuid }: SoughtImage): Promise<string | u
   const folder = dirname(path);
   const files: string[] = [];
   for (const place of [folder, join(folder, "Snapshots")]) {
-    for (const name of (await readdir(place).catch(() => [])).sort()) {
+    for (const name of (await readdir(place).catch(whenHostFails<string[]>([]))).sort()) {
       if (extname(name).toLowerCase() === extname(path).toLowerCase()) files.push(join(place, name));
     }
   }

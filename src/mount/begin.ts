@@ -6,7 +6,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { open, rm } from "node:fs/promises";
 import { engineSizes, memoryLimit, type EngineSizes } from "../bytes/memory.js";
-import { fromHost } from "../errors.js";
+import { fromHost, ignoreDiskError, thrownElsewhere } from "../errors.js";
 import { packageFile } from "../package.js";
 import { newLog } from "./state.js";
 
@@ -47,7 +47,7 @@ let begun: Promise<Beginning> | undefined;
  */
 export function beginMount(words: readonly string[]): void {
   begun = begin(words);
-  begun.catch(() => undefined); // who takes it hears of it
+  begun.catch(thrownElsewhere);
 }
 
 /**
@@ -63,7 +63,7 @@ export function takeMount(words: readonly string[]): Promise<Beginning> {
 
 /** There will be no mount: a process that was begun for it ends. */
 export async function forgoMount(): Promise<void> {
-  const forgone = await begun?.catch(() => undefined);
+  const forgone = await begun?.catch(ignoreDiskError);
   begun = undefined;
   if (forgone?.child.connected === true) forgone.child.disconnect();
 }
@@ -83,7 +83,7 @@ async function begin(words: readonly string[]): Promise<Beginning> {
       stdio: ["ignore", file.fd, file.fd, "ipc"],
     });
     const heard = Promise.race([once(child, "message"), once(child, "disconnect").then(() => [])]);
-    heard.catch(() => undefined); // who takes it hears of it
+    heard.catch(thrownElsewhere);
     await once(child, "spawn");
     child.unref();
     child.channel?.unref();

@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { pino } from "pino";
-import { DiskError } from "../errors.js";
+import { DiskError, unlessHostFails } from "../errors.js";
 import { serveMount, type MountRequest, type StartedMount } from "./serve.js";
 
 /** What the parent asks for. */
@@ -53,10 +53,8 @@ try {
 
 /** Who asked for the mount has ended before he heard of it. */
 function giveUp(): void {
-  try {
+  unlessHostFails(() => {
     rmSync(file, { force: true });
-  } catch {
-    // It stays, and goes when it is old (state.ts).
-  }
+  }, undefined); // what stays is removed when it is old (state.ts)
   process.kill(process.pid, "SIGTERM");
 }

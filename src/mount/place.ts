@@ -1,7 +1,7 @@
 /** The directory to mount on: is it one, is it empty, and may we? Asked before anything is opened. */
 import { access, constants, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { DeniedError, fromHost, isErrnoException, MissingError } from "../errors.js";
+import { DeniedError, fromHost, isErrnoException, MissingError, whenHostFails } from "../errors.js";
 import { MOUNT_TYPE, readMountTable } from "./table.js";
 
 /**
@@ -64,11 +64,9 @@ export async function checkMountPoint(path: string): Promise<string> {
  */
 export async function resolvePlace(path: string): Promise<string> {
   const absolute = resolve(path);
-  try {
-    return await realpath(absolute);
-  } catch {
-    // It may be a dead mount, or nothing at all: its folder tells.
-  }
+  const real = await realpath(absolute).catch(whenHostFails(undefined));
+  if (real !== undefined) return real;
+  // It may be a dead mount, or not exist: its folder tells.
   try {
     return join(await realpath(dirname(absolute)), basename(absolute));
   } catch (error) {

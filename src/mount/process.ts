@@ -1,4 +1,5 @@
 /** Other processes of the host. */
+import { unlessHostFails } from "../errors.js";
 import { readFileSync, readlinkSync } from "node:fs";
 
 /** Whether the process `pid` is there and has not ended. */
@@ -13,11 +14,7 @@ export function isRunning(pid: number): boolean {
 
 /** The PID namespace of this process, in which alone its number means it; undefined if the host has none. */
 export function pidNamespace(): string | undefined {
-  try {
-    return readlinkSync("/proc/self/ns/pid");
-  } catch {
-    return undefined;
-  }
+  return unlessHostFails(() => readlinkSync("/proc/self/ns/pid"), undefined);
 }
 
 /** Ticks of the kernel's clock for user space (USER_HZ), the same on all that Node runs on. */
@@ -42,9 +39,5 @@ function statOf(pid: number): string[] | undefined {
 }
 
 function textOf(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return ""; // it has ended; or there is no /proc
-  }
+  return unlessHostFails(() => readFileSync(path, "latin1"), ""); // it has ended, or there is no /proc
 }

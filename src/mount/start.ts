@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
-import { DiskError, HostError } from "../errors.js";
+import { DiskError, HostError, whenHostFails } from "../errors.js";
 import { takeMount } from "./begin.js";
 import type { AskedMount, DaemonMessage } from "./daemon.js";
 import { checkMountPoint } from "./place.js";
@@ -73,6 +73,6 @@ async function ended(child: ChildProcess): Promise<void> {
 }
 
 async function lastLine(path: string): Promise<string> {
-  const text = await readFile(path, "utf8").catch(() => "");
+  const text = await readFile(path, "utf8").catch(whenHostFails(""));
   return text.trimEnd().split("\n").at(-1) ?? "";
 }

@@ -14,8 +14,7 @@ import {
 } from "node:fs/promises";
 import { platform, tmpdir } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
-import { DeniedError, fromHost, isErrnoException } from "../errors.js";
-import { undefinedIfHost } from "../storage/gate.js";
+import { DeniedError, fromHost, isErrnoException, whenHostFails } from "../errors.js";
 import { homeFolder } from "../storage/home.js";
 import { isRunning } from "./process.js";
 
@@ -61,7 +60,7 @@ export async function newLog(): Promise<string> {
     const [pid, began] = (/(\d+)-(\d+)/.exec(name) ?? []).slice(1).map(Number);
     const file = join(folder, name);
     // Who was killed between making it and beginning the process has left it empty.
-    const isEmpty = (await stat(file).catch(undefinedIfHost))?.size === 0;
+    const isEmpty = (await stat(file).catch(whenHostFails(undefined)))?.size === 0;
     if ((isEmpty && !isRunning(pid!)) || now - began! > STARTING_KEPT) await rm(file, { force: true });
   }
   return join(folder, `${STARTING}${process.pid}-${now}.log`);
@@ -78,7 +77,7 @@ export async function writeRecord(path: string, record: MountRecord): Promise<vo
     await writeFile(written, `${JSON.stringify(record)}\n`, { mode: 0o600, flag: "wx" });
     await rename(written, path);
   } catch (error) {
-    await rm(written, { force: true }).catch(undefinedIfHost);
+    await rm(written, { force: true }).catch(whenHostFails(undefined));
     throw fromHost(error, path);
   }
 }
@@ -139,7 +138,7 @@ function stateHome(): string | undefined {
 /** Another user's, as sudo may hand it on, is not used. */
 async function runtimeFolder(): Promise<string | undefined> {
   const told = process.env["XDG_RUNTIME_DIR"] ?? "";
-  return isAbsolute(told) && (await isOwn(told).catch(undefinedIfHost)) === true ? told : undefined;
+  return isAbsolute(told) && (await isOwn(told).catch(whenHostFails(undefined))) === true ? told : undefined;
 }
 
 async function temporaryFolder(): Promise<string> {

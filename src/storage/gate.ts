@@ -5,7 +5,7 @@
 import { fstatSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, sep } from "node:path";
-import { DeniedError, fromHost, isErrnoException } from "../errors.js";
+import { DeniedError, fromHost, whenHostFails } from "../errors.js";
 import { openPinned } from "./file.js";
 import { pinResolved, placeOf } from "./pin.js";
 import type { Storage } from "./storage.js";
@@ -50,7 +50,7 @@ export async function openGate(
 
 /** `paths` with every symbolic link followed, without those that the host cannot resolve. */
 export async function resolveAll(paths: readonly string[]): Promise<string[]> {
-  const resolved = await Promise.all(paths.map((path) => realpath(path).catch(undefinedIfHost)));
+  const resolved = await Promise.all(paths.map((path) => realpath(path).catch(whenHostFails(undefined))));
   return resolved.filter((path) => path !== undefined);
 }
 
@@ -61,15 +61,11 @@ export async function resolveAll(paths: readonly string[]): Promise<string[]> {
 export async function locate({ location, fd }: Storage): Promise<string | undefined> {
   if (fd === undefined) return undefined;
   if (process.platform === "linux") return placeOf(fd);
-  const real = await realpath(location).catch(undefinedIfHost);
-  const named = real === undefined ? undefined : await stat(real, { bigint: true }).catch(undefinedIfHost);
+  const real = await realpath(location).catch(whenHostFails(undefined));
+  const named =
+    real === undefined ? undefined : await stat(real, { bigint: true }).catch(whenHostFails(undefined));
   const opened = fstatSync(fd, { bigint: true });
   return named?.ino === opened.ino && named.dev === opened.dev ? real : undefined;
-}
-
-/** For a host's error: undefined. Any other error is thrown. */
-export function undefinedIfHost(error: unknown): undefined {
-  if (!isErrnoException(error)) throw error;
 }
 
 /** Whether `path` is `folder` or lies below it; both resolved. */

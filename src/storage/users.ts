@@ -3,6 +3,7 @@
  * host's; its open descriptors tell. qemu locks single bytes, each of which stands for something that it does with an
  * image. A loop device has no process: the kernel itself writes. Linux; elsewhere nothing is known.
  */
+import { unlessHostFails } from "../errors.js";
 import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { fileKey, parseLocks, type FileLock } from "./locks.js";
@@ -66,20 +67,13 @@ function identify(path: string): File[] {
 }
 
 function nameOf(path: string): string {
-  try {
-    return basename(realpathSync.native(path));
-  } catch {
-    return basename(path);
-  }
+  return basename(unlessHostFails(() => realpathSync.native(path), path));
 }
 
 function keyOf(path: string): string | undefined {
-  try {
-    const { dev, ino } = statSync(path);
-    return fileKey(dev, ino);
-  } catch {
-    return undefined; // whoever opens it hears why
-  }
+  // Opening the file says why it cannot be looked at.
+  const stats = unlessHostFails(() => statSync(path), undefined);
+  return stats && fileKey(stats.dev, stats.ino);
 }
 
 /**
@@ -144,25 +138,13 @@ function processOf(pid: number): Process {
 
 /** What is in folder `path`; nothing where we may not look, or it is gone by now. */
 function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
+  return unlessHostFails(() => readdirSync(path), []);
 }
 
 function targetOf(pid: number, fd: string): string {
-  try {
-    return readlinkSync(`/proc/${pid}/fd/${fd}`);
-  } catch {
-    return "";
-  }
+  return unlessHostFails(() => readlinkSync(`/proc/${pid}/fd/${fd}`), "");
 }
 
 function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
+  return unlessHostFails(() => readFileSync(path, "utf8"), "");
 }

@@ -1,6 +1,6 @@
 /** Which image `--image` means: a file, or what the machines have under that UUID or name. */
 import { stat } from "node:fs/promises";
-import { MissingError } from "../../errors.js";
+import { MissingError, whenHostFails } from "../../errors.js";
 import type { MachineList } from "../../machine/hypervisor.js";
 import type { Machine, Medium } from "../../machine/machine.js";
 import { listed } from "../../machine/listed.js";
@@ -19,7 +19,7 @@ export async function imageMeant(name: string, list: () => Promise<MachineList>)
 }
 
 async function isFile(path: string): Promise<boolean> {
-  const stats = await stat(path).catch(() => undefined);
+  const stats = await stat(path).catch(whenHostFails(undefined));
   return stats !== undefined && !stats.isDirectory();
 }
 

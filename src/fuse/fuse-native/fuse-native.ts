@@ -12,7 +12,7 @@
 import { readFile, realpath } from "node:fs/promises";
 import { promisify } from "node:util";
 import type Fuse from "fuse-native";
-import { fromHost, HostError, UnsupportedError } from "../../errors.js";
+import { fromHost, HostError, UnsupportedError, whenHostFails, thrownElsewhere } from "../../errors.js";
 import type { FuseBackend, FuseOptions } from "../backend.js";
 import { busy, fusermount, othersRefused } from "../fusermount.js";
 import { mountingProblem } from "../preconditions.js";
@@ -40,11 +40,11 @@ export const fuseNativeBackend: FuseBackend = {
     });
     if (error !== null && error !== undefined) {
       // libfuse complains of some options only when it has mounted; whoever touches such a mount waits for ever.
-      if (error.message !== IN_USE) await detach(target, true).catch(() => undefined);
+      if (error.message !== IN_USE) await detach(target, true).catch(thrownElsewhere);
       throw (await areOthersRefused(options)) ? othersRefused(target) : refused(target, error);
     }
     const { gone, look } = await watchMount(target).catch(async (error: unknown) => {
-      await detach(target, true).catch(() => undefined); // the error that comes first counts
+      await detach(target, true).catch(thrownElsewhere); // the error that comes first counts
       throw fromHost(error, target);
     });
     const ended = gone.then(() => promisify(fuse.unmount.bind(fuse))());
@@ -147,7 +147,7 @@ function refused(target: string, error: Error): HostError {
 /** Whether the mount fails for what root has not allowed; libfuse tells only the log. */
 async function areOthersRefused({ allowOther, allowRoot }: FuseOptions): Promise<boolean> {
   if (process.platform !== "linux" || process.geteuid?.() === 0 || !(allowOther || allowRoot)) return false;
-  const rules = await readFile("/etc/fuse.conf", "utf8").catch(() => "");
+  const rules = await readFile("/etc/fuse.conf", "utf8").catch(whenHostFails(""));
   return !/^user_allow_other\s*$/m.test(rules);
 }
 

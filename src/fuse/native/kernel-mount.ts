@@ -1,6 +1,6 @@
 /** Attaching /dev/fuse to a directory: by mount(2) as root, through fusermount3 as an ordinary user. */
 import { stat, writeFile } from "node:fs/promises";
-import { fromHost, HostError, isErrnoException } from "../../errors.js";
+import { fromHost, HostError, isErrnoException, whenHostFails } from "../../errors.js";
 import type { Addon } from "../../storage/addon.js";
 import type { FuseOptions } from "../backend.js";
 import { asChild, busy, fusermount } from "../fusermount.js";
@@ -58,13 +58,13 @@ const READ_AHEAD = 2 ** 20;
  */
 export async function raiseReadAhead(mountPoint: string): Promise<void> {
   if (!isRoot()) return;
-  try {
-    const { dev } = await stat(mountPoint);
-    const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00); // the major number is 0: the mount has no device
-    await writeFile(`/sys/class/bdi/0:${minor}/read_ahead_kb`, String(READ_AHEAD / 1024));
-  } catch {
-    return; // a mount that is slower is no reason to leave it without its server
-  }
+  const stats = await stat(mountPoint).catch(whenHostFails(undefined));
+  if (stats === undefined) return;
+  const { dev } = stats;
+  const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00); // the major number is 0: the mount has no device
+  const path = `/sys/class/bdi/0:${minor}/read_ahead_kb`;
+  // A slower mount is better than none.
+  await writeFile(path, String(READ_AHEAD / 1024)).catch(whenHostFails(undefined));
 }
 
 async function attachAsRoot(addon: Addon, target: string, source: string, all: string[]): Promise<number> {

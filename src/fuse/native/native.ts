@@ -8,7 +8,7 @@
  *   ../protocol/      bytes to values and back
  */
 import { realpath } from "node:fs/promises";
-import { fromHost, HostError, UnsupportedError } from "../../errors.js";
+import { fromHost, HostError, UnsupportedError, thrownElsewhere } from "../../errors.js";
 import { loadAddon } from "../../storage/addon.js";
 import type { FuseBackend } from "../backend.js";
 import { mountingProblem } from "../preconditions.js";
@@ -42,7 +42,7 @@ export const nativeBackend: FuseBackend = {
     const makeServer = (threads: Threads): Server => serve(tree, options.log, greeted, threads, onlyFor);
     const fd = await attach(addon, target, options);
     const giveUp = async (error: unknown): Promise<never> => {
-      await detach(addon, target, true).catch(() => undefined); // the error that comes first counts
+      await detach(addon, target, true).catch(thrownElsewhere); // the error that comes first counts
       throw fromHost(error, target);
     };
     const ended = runSession(addon, fd, makeServer, options.log).catch(giveUp);

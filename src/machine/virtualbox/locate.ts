@@ -1,4 +1,5 @@
 /** Where a medium lies that a settings file registers. */
+import { unlessHostFails } from "../../errors.js";
 import { statSync } from "node:fs";
 import { isAbsolute, join, resolve, win32 } from "node:path";
 import type { Medium } from "../machine.js";
@@ -47,13 +48,10 @@ function find(location: string, folder: string): Found | undefined {
 
 /** Asked of thousands of images when machines are listed: a call at a time takes a tenth of what promises do. */
 function fileAt(path: string): Found | undefined {
-  try {
-    const stats = statSync(path, ABSENT_IS_UNDEFINED);
-    if (stats?.isFile() === true) return { path, fileSize: stats.size };
-    return stats?.isBlockDevice() === true ? { path } : undefined;
-  } catch {
-    return undefined; // it may be there, but not for us: as good as nowhere
-  }
+  // A file that we may not look at is of no more use than none.
+  const stats = unlessHostFails(() => statSync(path, ABSENT_IS_UNDEFINED), undefined);
+  if (stats?.isFile() === true) return { path, fileSize: stats.size };
+  return stats?.isBlockDevice() === true ? { path } : undefined;
 }
 
 const ABSENT_IS_UNDEFINED = { throwIfNoEntry: false } as const;

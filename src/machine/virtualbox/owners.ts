@@ -1,7 +1,7 @@
 /** Which machine an image belongs to: that whose settings lie near it, or one that the user has registered. */
 import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { DiskError } from "../../errors.js";
+import { DiskError, whenHostFails } from "../../errors.js";
 import type { SoughtImage } from "../hypervisor.js";
 import type { Medium } from "../machine.js";
 import { loadGlobalSettings } from "./global.js";
@@ -57,7 +57,7 @@ async function nearbySettings(path: string): Promise<{ loaded: LoadedSettings[];
 
 /** The settings files in `folder`, also one of which only the predecessor is left. */
 export async function settingsFiles(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
+  const names = await readdir(folder).catch(whenHostFails<string[]>([]));
   const own = names.flatMap((name) => /^(.+\.vbox)(?:-prev)?$/i.exec(name)?.[1] ?? []);
   return [...new Set(own)].sort().map((name) => join(folder, name));
 }
@@ -121,6 +121,8 @@ export async function existing(location: string, folder: string): Promise<string
 }
 
 async function resolveFile(path: string): Promise<string | undefined> {
-  const stats = await stat(path).catch(() => undefined);
-  return stats === undefined || stats.isDirectory() ? undefined : realpath(path).catch(() => undefined);
+  const stats = await stat(path).catch(whenHostFails(undefined));
+  return stats === undefined || stats.isDirectory()
+    ? undefined
+    : realpath(path).catch(whenHostFails(undefined));
 }

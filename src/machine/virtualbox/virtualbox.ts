@@ -8,7 +8,7 @@
 import { realpathSync, type Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { DiskError } from "../../errors.js";
+import { DiskError, whenHostFails, unlessHostFails } from "../../errors.js";
 import { readSmallFile } from "../../storage/small.js";
 import type { Hypervisor, MachineList } from "../hypervisor.js";
 import type { Machine, Medium } from "../machine.js";
@@ -121,7 +121,7 @@ async function filesBelow(root: string): Promise<string[]> {
       const own = depth === 0 ? [] : await settingsFiles(folder);
       files.push(...own);
       if (own.length > 0) return [];
-      const entries = await readdir(folder, { withFileTypes: true }).catch((): Dirent[] => []);
+      const entries = await readdir(folder, { withFileTypes: true }).catch(whenHostFails<Dirent[]>([]));
       return entries.filter((entry) => entry.isDirectory()).map((entry) => join(folder, entry.name));
     });
     level = below.flat().slice(0, FOLDERS_LIMIT);
@@ -130,11 +130,7 @@ async function filesBelow(root: string): Promise<string[]> {
 }
 
 function realOf(file: string): string {
-  try {
-    return realpathSync.native(file);
-  } catch {
-    return file;
-  }
+  return unlessHostFails(() => realpathSync.native(file), file);
 }
 
 /** Finds bases in the registry of all machines before VirtualBox 4.0, and in other machines' registries. */
