@@ -1,4 +1,5 @@
 /** The one reader: bytes out of anything that can be mapped. */
+import { settleAll } from "../bytes/settle.js";
 import { withinMemory } from "../bytes/memory.js";
 import { BufferPool } from "../bytes/pool.js";
 import { DiskError } from "../errors.js";
@@ -88,8 +89,7 @@ export async function readExtents(extents: readonly Extent[], into: Uint8Array):
   }
   const reading = [readStored(stored, into), ...others];
   for (const group of groupsOf(units)) reading.push(readUnits(group, into));
-  const results = await Promise.allSettled(reading);
-  for (const result of results) if (result.status === "rejected") throw result.reason;
+  await settleAll(reading);
 }
 
 /** The caller's range is checked here, once, at the door. */

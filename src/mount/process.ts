@@ -1,5 +1,5 @@
 /** Other processes of the host. */
-import { unlessHostFails } from "../errors.js";
+import { isErrnoException, unlessHostFails } from "../errors.js";
 import { readFileSync, readlinkSync } from "node:fs";
 
 /** Whether the process `pid` is there and has not ended. */
@@ -7,7 +7,8 @@ export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+    if (!isErrnoException(error)) throw error;
+    if (error.code !== "EPERM") return false;
   }
   return statOf(pid)?.[0] !== "Z"; // ended, but nobody has waited for it
 }

@@ -1,4 +1,5 @@
 /** Many parts of files in one call, where the addon is there to do it. */
+import { settleAll } from "../bytes/settle.js";
 import { loadAddon } from "./addon.js";
 import { SMALL_READ } from "./file.js";
 import { descriptorOf, type Storage } from "./storage.js";
@@ -46,6 +47,5 @@ export async function readStored(parts: readonly StoredPart[], whole: Uint8Array
       await storage.read(into, offset);
     }
   };
-  const results = await Promise.allSettled(Array.from({ length: PARALLEL_PARTS }, work));
-  for (const result of results) if (result.status === "rejected") throw result.reason;
+  await settleAll(Array.from({ length: PARALLEL_PARTS }, work));
 }

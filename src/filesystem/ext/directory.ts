@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { readU32le } from "../../bytes/struct.js";
 import { read } from "../../extent/read.js";
 import { throwIfAborted, type StopSignal } from "../../extent/time-slice.js";
-import { CorruptError, DiskError } from "../../errors.js";
+import { CorruptError, DiskError, ignoreDiskError } from "../../errors.js";
 import { Incompatible } from "./features.js";
 import { runsOf } from "./contents.js";
 import {
@@ -166,9 +166,9 @@ async function readAhead(medium: Medium, offset: number, length: number): Promis
   const { blockSize } = medium.geometry;
   const wanted = Math.min(length, Math.max(blockSize, READ_AHEAD));
   try {
-    return await read(medium.volume, offset, wanted).catch(async () =>
-      read(medium.volume, offset, blockSize),
-    );
+    // Damage further on must not take this block with it.
+    const many = await read(medium.volume, offset, wanted).catch(ignoreDiskError);
+    return many ?? (await read(medium.volume, offset, blockSize));
   } catch (error) {
     if (error instanceof DiskError) return error;
     throw error;

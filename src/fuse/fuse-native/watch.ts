@@ -1,4 +1,5 @@
 /** Noticing that a mount has ended, whoever ended it: the package does not tell. */
+import { whenHostFails } from "../../errors.js";
 import { stat } from "node:fs/promises";
 
 /** Milliseconds between two looks whether the mount is still there. */
@@ -21,10 +22,7 @@ export async function watchMount(target: string): Promise<Watch> {
   const isThere = async (): Promise<boolean> => {
     if (entry !== undefined) return (await numberOfEntry(dev)) === entry;
     // No such entries, as on macOS: a mount that is detached cannot be told from one that has ended.
-    return stat(target).then(
-      (stats) => stats.dev === dev,
-      () => false,
-    );
+    return (await stat(target).catch(whenHostFails(undefined)))?.dev === dev;
   };
   let settle!: () => void;
   const gone = new Promise<void>((resolve) => {
@@ -47,8 +45,6 @@ export async function watchMount(target: string): Promise<Watch> {
 async function numberOfEntry(dev: number): Promise<bigint | undefined> {
   if (process.platform !== "linux") return undefined;
   const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00); // the major number is 0: the mount has no device
-  return stat(`/sys/class/bdi/0:${minor}`, { bigint: true }).then(
-    ({ ino }) => ino,
-    () => undefined,
-  );
+  const stats = await stat(`/sys/class/bdi/0:${minor}`, { bigint: true }).catch(whenHostFails(undefined));
+  return stats?.ino;
 }

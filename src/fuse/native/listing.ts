@@ -1,4 +1,5 @@
 /** The entries of a directory, from wherever the kernel continues. */
+import { DiskError } from "../../errors.js";
 import { LRUCache } from "lru-cache";
 import type { StopSignal } from "../../extent/time-slice.js";
 import type { DirectoryEntry, LentEntry, NodeId, NodeTree, Take } from "../../filesystem/filesystem.js";
@@ -73,7 +74,7 @@ export function entryLender(tree: NodeTree): Lend {
       }
     } catch (error) {
       // What precedes the damage is listed; the next request meets the damage first.
-      if (last === cookie) throw error;
+      if (last === cookie || !(error instanceof DiskError)) throw error;
       return false;
     }
     return isLast;
