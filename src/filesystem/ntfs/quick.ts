@@ -17,15 +17,22 @@ import { END_OF_ATTRIBUTES, RECORD_MAGIC, RecordFlag, RecordHeader } from "./rec
 import { show, slateFor, type Shown } from "./shown.js";
 import { FileFlag, StandardInformation } from "./standard.js";
 
-/** "$I30" has four characters; another index of a directory would have to be looked at. */
+/** The name of a directory's index, "$I30": its length, and its UTF-16 characters, two in each word. */
 const NAMES_INDEX_LENGTH = 4;
+const NAMES_INDEX = [0x0049_0024, 0x0030_0033] as const;
 const SMALLEST_ATTRIBUTE = 24;
 
 const { magic, flags, baseLow, baseHigh, sequence, usedSize, attributesOffset, linkCount } =
   RecordHeader.fields;
-const { length: lengthField, nameLength, nonResident, flags: attributeFlags } = AttributeHeader.fields;
+const {
+  length: lengthField,
+  nameLength,
+  nameOffset,
+  nonResident,
+  flags: attributeFlags,
+} = AttributeHeader.fields;
 const { valueLength, valueOffset } = ResidentHeader.fields;
-const { runsOffset, firstVcn, dataSize, allocatedSize } = NonResidentHeader.fields;
+const { runsOffset, firstVcn, lastVcn, dataSize, allocatedSize } = NonResidentHeader.fields;
 
 /** How often the record at `start` was used; undefined where it is no base record in use. */
 export function sequenceIn(view: DataView, start: number): number | undefined {
@@ -67,7 +74,6 @@ export function lookAt(view: DataView, start: number, size: number, look: Look):
   if (used > size) return false;
   const end = start + used;
   const bodyType = isDirectory ? Type.indexAllocation : Type.data;
-  const bodyNameLength = isDirectory ? NAMES_INDEX_LENGTH : 0;
   let information = 0;
   let body = 0;
   for (let at = start + view.getUint16(start + attributesOffset.offset, true); ;) {
@@ -77,8 +83,15 @@ export function lookAt(view: DataView, start: number, size: number, look: Look):
     if (at + SMALLEST_ATTRIBUTE > end) return false;
     const length = view.getUint32(at + lengthField.offset, true);
     if (length < SMALLEST_ATTRIBUTE || length % 8 !== 0 || at + length > end) return false;
+    const characters = view.getUint8(at + nameLength.offset);
+    const name = view.getUint16(at + nameOffset.offset, true);
+    if (characters > 0 && name + 2 * characters > length) return false;
     if (type === Type.standardInformation) information = valueAt(view, at, length, StandardInformation.size);
-    else if (type === bodyType && view.getUint8(at + nameLength.offset) === bodyNameLength) body = at;
+    else if (
+      type === bodyType &&
+      (isDirectory ? isNamesIndex(view, at + name, characters) : characters === 0)
+    )
+      body = at;
     else if (type === Type.attributeList || type === Type.extendedAttributes) return false;
     at += length;
   }
@@ -93,12 +106,23 @@ export function lookAt(view: DataView, start: number, size: number, look: Look):
   return body === 0 || readSizes(view, body, look);
 }
 
+/** Whether the `characters` at `at` are "$I30". */
+function isNamesIndex(view: DataView, at: number, characters: number): boolean {
+  const [first, second] = NAMES_INDEX;
+  return (
+    characters === NAMES_INDEX_LENGTH &&
+    view.getUint32(at, true) === first &&
+    view.getUint32(at + 4, true) === second
+  );
+}
+
 /** Where the value of the resident attribute at `at` begins, which has `least` bytes or more; 0 where it has not. */
 function valueAt(view: DataView, at: number, length: number, least: number): number {
   if (view.getUint8(at + nonResident.offset) !== 0) return 0;
   const size = view.getUint32(at + valueLength.offset, true);
   const from = view.getUint16(at + valueOffset.offset, true);
-  return size >= least && from + size <= length ? at + from : 0;
+  const isWithin = from + size <= length && (size === 0 || from >= ResidentHeader.size);
+  return size >= least && isWithin ? at + from : 0;
 }
 
 /** Reads the sizes of the attribute at `at`; false where they cannot be right. */
@@ -116,6 +140,8 @@ function readSizes(view: DataView, at: number, look: Look): boolean {
   // A packed one without its own size, or any other oddity, is for the full way.
   if (length < headerSize) return false;
   const runs = view.getUint16(at + runsOffset.offset, true);
+  const last = readSize(view, at + lastVcn.offset);
+  if (last > Number.MAX_SAFE_INTEGER && last < 2 ** 63) return false;
   if (readSize(view, at + firstVcn.offset) !== 0 || runs >= length || runs < headerSize) return false;
   look.size = readSize(view, at + dataSize.offset);
   look.allocated = readSize(view, at + (isPacked ? PackedSize.fields.packedSize : allocatedSize).offset);
