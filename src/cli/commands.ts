@@ -9,13 +9,15 @@ import { list } from "./list.js";
 import { levels } from "./log.js";
 import { ls } from "./ls.js";
 import { mountCommand } from "./mount.js";
-import { deferred, runChosen, withoutDoubleDash } from "./program.js";
+import { deferred, runChosen, withoutDoubleDash, WORDING } from "./program.js";
 import { unmountCommand } from "./unmount.js";
 
 const parse = (): Promise<unknown> =>
   yargs(withoutDoubleDash(hideBin(process.argv)))
     .scriptName("vdisk")
     .detectLocale(false) // what we say ourselves is English
+    .updateStrings(WORDING)
+    .recommendCommands()
     .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
     .command(deferred(mountCommand))
     .command(deferred(unmountCommand))

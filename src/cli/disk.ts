@@ -6,6 +6,7 @@ import { CODE_PAGES, codePageNumber } from "../filesystem/fat/codepages.js";
 import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Chosen } from "../machine/choose.js";
 import type { Disk } from "../tree/disk.js";
+import type { Problem } from "../tree/part.js";
 import { complainAndGoOn, exitCodeOf, isReported, setExitCode, UsageError } from "./exit.js";
 import { warner, type Level, type Warn } from "./log.js";
 
@@ -169,10 +170,15 @@ export async function chooseImage(argv: DiskArguments, warn: Warn): Promise<Chos
 /**
  * Opens the disk, calls `work` with it, and closes it whatever happens. Warnings are logged before; why a part of the
  * disk is missing is logged after, unless `work` has reported that itself.
+ * @param work also gets the problems of the states that have been entered in `snapshots/`, a list that grows.
  */
-export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promise<void>): Promise<void> {
+export async function withDisk(
+  argv: DiskArguments,
+  work: (disk: Disk, ofStates: readonly Problem[]) => Promise<void>,
+): Promise<void> {
   const warn = warner(argv.logLevel);
   let logged: Promise<void> | undefined;
+  const ofStates: Problem[] = [];
   const { image, admission, states } = await chooseImage(argv, warn);
   const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(image, {
@@ -181,7 +187,8 @@ export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promis
     fileSystems: fileSystemsOf(argv),
     admission,
     ...(states !== undefined && { states }),
-    report: (warning) => {
+    report: (warning, problem) => {
+      if (problem !== undefined) ofStates.push(problem);
       logged = warn(warning);
     },
   });
@@ -189,7 +196,7 @@ export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promis
     const problems = new Map(disk.problems.map(({ warning, error }) => [warning, error]));
     for (const warning of disk.warnings) if (!problems.has(warning)) await warn(warning);
     try {
-      await work(disk);
+      await work(disk, ofStates);
     } catch (error) {
       complainAndGoOn(error);
     }
@@ -204,7 +211,7 @@ export async function withDisk(argv: DiskArguments, work: (disk: Disk) => Promis
 }
 
 /** Sets the exit code of a command whose output lacks the parts of `disk` that are damaged. */
-export function markIncomplete({ problems }: Disk): void {
+export function markIncomplete({ problems }: Pick<Disk, "problems">): void {
   for (const { error } of problems) {
     if (error instanceof DiskError && error.code !== "UNSUPPORTED") setExitCode(exitCodeOf(error));
   }

@@ -53,7 +53,7 @@ export function markReported(error: unknown): void {
 }
 
 /** The exit code for an error that a disk, or the host, gives reason to. */
-export function exitCodeOf({ code }: DiskError): number {
+export function exitCodeOf({ code }: Pick<DiskError, "code">): number {
   return {
     CORRUPT: ExitCode.corrupt,
     MISSING: ExitCode.missing,

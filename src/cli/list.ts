@@ -3,7 +3,7 @@ import type { CommandModule } from "yargs";
 import type { MachineList } from "../machine/hypervisor.js";
 import { usersOf } from "../storage/users.js";
 import { markIncomplete, notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
-import { UsageError } from "./exit.js";
+import { exitCodeOf, setExitCode, UsageError } from "./exit.js";
 import type { Known } from "./list-json.js";
 import { warner } from "./log.js";
 import { write, writeJson } from "./output.js";
@@ -115,6 +115,9 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
     sizes: verbose || vm !== undefined ? await sizesOf(found) : new Map<string, number>(),
     users: usersOf([...new Set(newest)]),
   };
+  for (const { problemCode: code } of found.machines) {
+    if (code !== undefined && code !== "UNSUPPORTED") setExitCode(exitCodeOf({ code }));
+  }
   if (json) {
     const { machinesJson } = await import("./list-json.js");
     await writeJson(machinesJson(found, known));

@@ -4,6 +4,7 @@ import { parseName, printName } from "../bytes/text.js";
 import { CorruptError } from "../errors.js";
 import type { NodeTree } from "../filesystem/filesystem.js";
 import type { Disk } from "../tree/disk.js";
+import type { Problem } from "../tree/part.js";
 import { findNode, joinPath } from "../tree/path.js";
 import { inspect, listDirectory, type Listed } from "../tree/walk.js";
 import { diskOptions, markIncomplete, withDisk, type DiskArguments } from "./disk.js";
@@ -43,8 +44,11 @@ export const ls: CommandModule<object, Arguments> = {
       .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
       .example("$0 ls disk.vdi", "What is on the disk")
       .example("$0 ls -l disk.vdi /etc", "A directory of the guest") as never,
-  handler: (argv) => withDisk(argv, (disk) => list(disk, argv)),
+  handler: (argv) => withDisk(argv, (disk, ofStates) => list(disk, ofStates, argv)),
 };
+
+/** The path of a state's directory: without its damaged parts, its listing is incomplete. */
+const STATE_ROOT = /^snapshots\/[^/]+$/;
 
 /** One directory of a listing; the path is as it is printed. */
 interface Section {
@@ -52,16 +56,16 @@ interface Section {
   readonly entries: readonly Listed[];
 }
 
-async function list(disk: Disk, argv: Arguments): Promise<void> {
+async function list(disk: Disk, ofStates: readonly Problem[], argv: Arguments): Promise<void> {
   const print = argv.json ? jsonPrinter() : textPrinter(argv);
-  for await (const section of sections(disk, argv)) {
+  for await (const section of sections(disk, ofStates, argv)) {
     await print.section(section);
     for (const { problem } of section.entries) if (problem !== undefined) complainAndGoOn(problem);
   }
   await print.end();
 }
 
-async function* sections(disk: Disk, argv: Arguments): AsyncGenerator<Section> {
+async function* sections(disk: Disk, ofStates: readonly Problem[], argv: Arguments): AsyncGenerator<Section> {
   const { tree } = disk;
   const isDetailed = argv.long || argv.json;
   const { id, attributes } = await findNode(disk, argv.path, !isDetailed || argv.path.endsWith("/"));
@@ -78,6 +82,7 @@ async function* sections(disk: Disk, argv: Arguments): AsyncGenerator<Section> {
     yield { path: next.path, entries: listed };
     if (problem !== undefined) complainAndGoOn(problem);
     if (next.id === tree.root) markIncomplete(disk);
+    if (STATE_ROOT.test(next.path)) markIncomplete({ problems: ofStates });
     if (!argv.recursive) continue;
     const below = [];
     for (const entry of entries) {

@@ -13,6 +13,28 @@ class Chosen extends Error {
   }
 }
 
+/** What yargs says of a command line that is wrong, in our words. */
+export const WORDING = {
+  "Not enough non-option arguments: got %s, need at least %s": {
+    one: "an argument is missing: %s given, %s needed; --help shows them",
+    other: "arguments are missing: %s given, %s needed; --help shows them",
+  },
+  "Too many non-option arguments: got %s, maximum of %s": {
+    one: "too many arguments: %s given, at most %s taken; --help shows them",
+    other: "too many arguments: %s given, at most %s taken; --help shows them",
+  },
+  "Unknown argument: %s": {
+    one: "there is no option or argument %s; --help shows them",
+    other: "there are no options or arguments %s; --help shows them",
+  },
+  "Unknown command: %s": {
+    one: "there is no command %s; --help shows them",
+    other: "there are no commands %s; --help shows them",
+  },
+  "Not enough arguments following: %s": "the option %s needs a value",
+  "Did you mean %s?": "there is no such command; did you mean %s?",
+} as unknown as Record<string, string>;
+
 /** `command`, but for its work, which `runChosen` does once the command line is understood. */
 export function deferred<T>(command: CommandModule<object, T>): CommandModule<object, T> {
   return {

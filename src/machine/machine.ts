@@ -3,6 +3,7 @@
  * seen. Each hypervisor is a folder beside this file; nothing here opens an image.
  */
 import type { Timestamp } from "../bytes/time.js";
+import type { DiskErrorCode } from "../errors.js";
 
 export interface Machine {
   /** "VirtualBox". */
@@ -26,6 +27,8 @@ export interface Machine {
   readonly warnings: readonly string[];
   /** Why nothing more is known of it; its state is "inaccessible" then. */
   readonly problem?: string;
+  /** The kind of error that `problem` is. */
+  readonly problemCode?: DiskErrorCode;
 }
 
 /** As the configuration tells; a machine that runs does not write that down (see `storage/`: who holds its images). */

@@ -12,6 +12,7 @@ import { composeTree, type ComposedTree } from "./compose.js";
 import { entriesOf, ownerOf } from "./layout.js";
 import { inUseWarnings } from "./in-use.js";
 import { snapshotsDirectory } from "./snapshots.js";
+import type { Problem } from "./part.js";
 import { openView, type View } from "./view.js";
 
 export interface OpenOptions {
@@ -26,8 +27,8 @@ export interface OpenOptions {
   readonly guestFiles?: boolean;
   /** All states of the disk, the oldest first, for `snapshots/`; those of its chain, by default. */
   readonly states?: readonly DiskState[];
-  /** Called with what is odd about a state of `snapshots/`, when it is first entered. */
-  readonly report?: (warning: string) => void;
+  /** Called with what is odd about a state of `snapshots/`, when it is first entered: `problem` if a part cannot be read. */
+  readonly report?: (warning: string, problem?: Problem) => void;
 }
 
 /** What is on it at the state that was opened; and the tree, which may have others. */

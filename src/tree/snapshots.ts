@@ -12,6 +12,7 @@ import { isWithin, locate, resolveAll } from "../storage/gate.js";
 import type { SyntheticDirectory, SyntheticNode, Owner } from "./synthetic.js";
 import { entriesOf, ownerOf } from "./layout.js";
 import { directoryNames } from "./names.js";
+import type { Problem } from "./part.js";
 import type { View } from "./view.js";
 
 /** What the states of a disk have in common. */
@@ -22,8 +23,8 @@ export interface Common {
   readonly images: Images;
   readonly allowDirs: readonly string[];
   view(chain: Chain): Promise<View>;
-  /** Called with what is odd about a state, when it is first entered. */
-  report(warning: string): void;
+  /** Called with what is odd about a state, when it is first entered; `problem` where a part of it cannot be read. */
+  report(warning: string, problem?: Problem): void;
 }
 
 /**
@@ -53,7 +54,12 @@ export function snapshotsDirectory(
         const chain = await common.images.chain(image, state.imageState);
         await checkIdentity(state, chain, common);
         const view = await common.view(chain);
-        if (!entered.has(state)) for (const warning of view.warnings) common.report(`${place}: ${warning}`);
+        if (!entered.has(state)) {
+          for (const warning of view.warnings) {
+            const problem = view.problems.find((one) => one.warning === warning);
+            common.report(`${place}: ${warning}`, problem);
+          }
+        }
         entered.add(state);
         return { root: { kind: "directory", entries: entriesOf(image, view) }, owner: await ownerOf(image) };
       } catch (error) {

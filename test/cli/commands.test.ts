@@ -144,7 +144,10 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
   const cases: [number, RegExp, ...string[]][] = [
     [64, /^vdisk: .*/],
     [64, /^vdisk: .*nonsense/i, "nonsense"],
-    [64, /^vdisk: .*/, "ls"],
+    [64, /^vdisk: arguments are missing: 0 given, 1 needed; --help shows them$/m, "ls"],
+    [64, /^vdisk: too many arguments|^vdisk: there is no option or argument c/m, "ls", NEWEST, "b", "c"],
+    [64, /^vdisk: there is no such command; did you mean mount\?/m, "mont", NEWEST],
+    [64, /^vdisk: the option snapshot needs a value/m, "info", NEWEST, "--snapshot"],
     [64, /^vdisk: .*colour/i, "ls", NEWEST, "--colour"],
     [64, /log-level, .*; see vdisk --help$/m, "ls", "--log-level", "loud", NEWEST],
     [64, /-o rw: a mount of vdisk is read-only/, "mount", "-o", "rw", NEWEST, folder],

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { writeVdi } from "../image/vdi/builder.js";
 import { vdisk } from "../support/command.js";
 
 const MIB = 2 ** 20;
@@ -164,3 +165,31 @@ t.test("a table whose own sector cannot be read leaves the disk, as one volume",
   t.match(stderr, /the partition table cannot be read, vol0 is the whole disk: .*block map's entry 0/);
   t.match(await vdisk("ls", vdi), { code: 65, stdout: "disk.vdi\nvhdd\nvol0\n" });
 });
+
+t.test(
+  "a listing of a state in snapshots/ that lacks a damaged part ends with an error; one within it does not",
+  async (t) => {
+    const folder = t.testdir({ disk: {} });
+    const path = image(t, damageRoot);
+    const [base, child] = ["12345678-0000-4000-8000-000000000001", "12345678-0000-4000-8000-000000000002"];
+    const bytes = readFileSync(path);
+    const blocks = new Map<number, Buffer>();
+    for (let block = 0; block < bytes.length / MIB; block++)
+      blocks.set(block, bytes.subarray(block * MIB, (block + 1) * MIB));
+    const root = join(folder, "disk");
+    mkdirSync(root, { recursive: true });
+    await writeVdi(join(root, "base.vdi"), { diskSize: bytes.length, uuid: base, blocks });
+    const newest = join(root, "child.vdi");
+    await writeVdi(newest, {
+      diskSize: bytes.length,
+      uuid: child,
+      parentUuid: base,
+      type: 4,
+      blocks: new Map(),
+    });
+    const state = await vdisk("ls", newest, "snapshots/base.vdi");
+    t.match(state, { code: 65, stdout: /^fs0$/m, stderr: /vol1, byte 0x418: / });
+    t.notMatch(state.stdout, /^fs1$/m);
+    t.match(await vdisk("ls", newest, "snapshots/base.vdi/fs0"), { code: 0, stdout: /^menu\.cfg$/m });
+  },
+);

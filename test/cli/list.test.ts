@@ -139,7 +139,13 @@ t.test("list shows machines, disks and snapshots, the current state marked", asy
     /vm 1\.12\.vbox: this file is empty; .*\.vbox-prev, which was saved before it, is read instead/;
   t.match((await vdisk("list")).stdout, instead);
   t.match(await vdisk("list", "-w"), { stdout: new RegExp(`^${plan.name} +SATA 0:0`, "m"), stderr: instead });
-  t.match((await vdisk("list", "-w")).stdout, /^half +inaccessible +\/.*half\.vbox: this is not whole XML/m);
+  const unreadable = await vdisk("list", "-w");
+  t.match(unreadable.stdout, /^half +inaccessible +\/.*half\.vbox: this is not whole XML/m);
+  t.equal(
+    unreadable.code,
+    65,
+    "a machine that cannot be read is an error of the listing, which is complete otherwise",
+  );
   const wide = await vdisk("list", "-w", "--vm", last.file);
   t.equal(wide.stdout.split("\n").length, 2 + last.states.length * last.plan.attached!.length);
 });

@@ -35,9 +35,17 @@ const { values: options } = parseArgs({
     keep: { type: "string", default: join(import.meta.dirname, "regressions") },
     replay: { type: "string" },
     report: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
   },
 });
 
+if (options.help) {
+  console.log(
+    "scripts/fuzz.sh [--minutes 60] [--state FOLDER] [--seed N] [--only NAME,…] [--keep FOLDER]\n" +
+      "scripts/fuzz.sh --report [--state FOLDER]\nscripts/fuzz.sh --replay FILE\ndocs/fuzzing.md says more.",
+  );
+  process.exit();
+}
 const state = openState(options.state);
 if (options.report) printReport();
 else if (options.replay !== undefined) await replay(options.replay);

@@ -4,7 +4,7 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { packageVersion } from "../../package.js";
 import { UsageError } from "../exit.js";
-import { runProgram, withoutDoubleDash } from "../program.js";
+import { runProgram, withoutDoubleDash, WORDING } from "../program.js";
 import { NAME, vboximgMount } from "./command.js";
 import { apart } from "./short.js";
 
@@ -12,6 +12,7 @@ await runProgram(NAME, () =>
   yargs(apart(withoutDoubleDash(hideBin(process.argv))))
     .scriptName(NAME)
     .detectLocale(false) // what we say ourselves is English
+    .updateStrings(WORDING)
     .usage(
       "vboximg-mount shows a disk image of a virtual machine, at any snapshot, to the host.\n\n" +
         "$0 -i IMAGE [-g] [-o OPTION,…] MOUNT-POINT\n$0 -l -i IMAGE\n$0 -l [-v | -w] [--vm VM]",

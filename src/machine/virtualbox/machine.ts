@@ -35,7 +35,7 @@ export function machineOf({ file, settings, warnings }: LoadedSettings, findBase
     disks: disksOf(settings, media),
     media,
     warnings: unknown.length === 0 ? warnings : [...warnings, `${file}: ${unregisteredText(unknown)}`],
-    ...(problem !== undefined && { problem }),
+    ...(problem !== undefined && { problem, problemCode: "UNSUPPORTED" as const }),
   };
 }
 

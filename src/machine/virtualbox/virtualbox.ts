@@ -100,15 +100,24 @@ async function loadAll(): Promise<All> {
       loaded.push(loadSettings(file));
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      failed.push(inaccessible(file, uuid, error.message));
+      failed.push(inaccessible(file, uuid, error));
     }
   }
   return { global, loaded, failed };
 }
 
-function inaccessible(path: string, uuid: string, problem: string): Machine {
+function inaccessible(path: string, uuid: string, { message, code }: DiskError): Machine {
   const nothing = { snapshots: [], disks: [], media: [], warnings: [] };
-  return { hypervisor: NAME, name: nameOf(path), uuid, path, state: "inaccessible", ...nothing, problem };
+  return {
+    hypervisor: NAME,
+    name: nameOf(path),
+    uuid,
+    path,
+    state: "inaccessible",
+    ...nothing,
+    problem: message,
+    problemCode: code,
+  };
 }
 
 /** The settings files in the folders of machines below `root`; below one of those is none. */
