@@ -1,8 +1,8 @@
 /**
- * The floors of docs/architecture.md as rules: imports go downwards only, and rooms that share a floor never
- * see each other. From the ground up; a room is a folder of src, or one file.
+ * The levels of docs/architecture.md as rules: imports go downwards only, and modules of one level never import each
+ * other. From level 0 up; a module is a folder of src, or one file.
  */
-const floors = [
+const levels = [
   ["errors.ts", "package.ts"],
   ["bytes/"],
   ["storage/"],
@@ -15,18 +15,18 @@ const floors = [
   ["cli/"],
 ];
 
-const inRooms = (rooms) => `^src/(${rooms.map((room) => room.replace(".", "\\.")).join("|")})`;
+const inModules = (modules) => `^src/(${modules.map((one) => one.replace(".", "\\.")).join("|")})`;
 
-const climbs = floors.flatMap((rooms, floor) =>
-  rooms.map((room) => ({
-    name: `floor-${floor}-${room.replace(/\W/g, "")}`,
-    comment: "An import climbs a floor, or looks into a room of its own floor.",
+const upwards = levels.flatMap((modules, level) =>
+  modules.map((module) => ({
+    name: `level-${level}-${module.replace(/\W/g, "")}`,
+    comment: "An import goes upwards, or to another module of the same level.",
     severity: "error",
-    from: { path: inRooms([room]) },
+    from: { path: inModules([module]) },
     to: {
-      path: inRooms([
-        ...rooms.filter((other) => other !== room),
-        ...floors.slice(floor + 1).flat(),
+      path: inModules([
+        ...modules.filter((other) => other !== module),
+        ...levels.slice(level + 1).flat(),
         "index.ts",
       ]),
     },
@@ -35,13 +35,21 @@ const climbs = floors.flatMap((rooms, floor) =>
 
 module.exports = {
   forbidden: [
-    ...climbs,
+    ...upwards,
+    {
+      name: "no-inside-of-a-sibling",
+      comment:
+        "A format, scheme or file system uses its own folder, and what its module shares: fat-common, for example.",
+      severity: "error",
+      from: { path: "^src/(image|volume|filesystem|machine)/([^/]+)/" },
+      to: { path: "^src/$1/[^/]+/", pathNot: "^src/$1/($2|fat-common)/" },
+    },
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
     {
-      name: "no-unknown-room",
+      name: "no-unknown-module",
       severity: "error",
       from: {},
-      to: { path: "^src/", pathNot: inRooms([...floors.flat(), "index.ts"]) },
+      to: { path: "^src/", pathNot: inModules([...levels.flat(), "index.ts"]) },
     },
     {
       name: "not-unresolvable",

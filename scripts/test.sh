@@ -18,7 +18,7 @@ check() {
 }
 check npm run --silent lint
 check npm run --silent types
-check npm run --silent floors
+check npm run --silent levels
 
 report=$(mktemp)
 echo "== tap"

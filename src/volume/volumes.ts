@@ -4,8 +4,8 @@
  */
 import { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
-import { readGpt } from "./gpt.js";
-import { readMbr } from "./mbr.js";
+import { readGpt } from "./gpt/gpt.js";
+import { readMbr } from "./mbr/mbr.js";
 import type { VolumeTable } from "./volume.js";
 import { wholeDisk } from "./whole-disk.js";
 

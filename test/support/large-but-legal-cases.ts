@@ -5,7 +5,7 @@
  *     const cases = fieldCases(image, await placesIn(image), mender(image));
  */
 import type { Fields, Struct } from "../../src/bytes/struct.js";
-import { AttributeHeader, ResidentHeader } from "../../src/filesystem/ntfs/attribute.js";
+import { AttributeHeader, ResidentHeader } from "../../src/filesystem/ntfs/mft/attribute.js";
 import { regionsOf, repair } from "../fuzz/images/checksums.js";
 import { examine, openImages } from "../fuzz/images/examine.js";
 import { allStructs, recordPlaces } from "../fuzz/images/places.js";

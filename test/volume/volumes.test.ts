@@ -5,7 +5,7 @@ import { memorySource } from "../../src/extent/runs.js";
 import { read } from "../../src/extent/read.js";
 import { GptEntry } from "../../src/volume/gpt/entries.js";
 import { GptHeader } from "../../src/volume/gpt/header.js";
-import { MbrEntry, MbrSector } from "../../src/volume/mbr/sector.js";
+import { MbrEntry, MbrSector } from "../../src/volume/mbr-sector.js";
 import { readVolumes } from "../../src/volume/volumes.js";
 import { bootRecord, disk, gptDisk, placesOf, sign } from "./support.js";
 

@@ -4,11 +4,11 @@ import { withinMemory } from "../../bytes/memory.js";
 import { pagePool, type PagePool } from "../../extent/cache.js";
 import type { BlockSource, PackedUnit } from "../../extent/extent.js";
 import type { FileSystemOptions } from "../filesystem.js";
-import type { FileRecord } from "./attribute.js";
-import type { AttributeList } from "./attributelist.js";
+import type { FileRecord } from "./mft/attribute.js";
+import type { AttributeList } from "./mft/attribute-list.js";
 import type { Geometry } from "./boot.js";
-import type { Mft } from "./mft.js";
-import type { IndexNode } from "./node.js";
+import type { Mft } from "./mft/mft.js";
+import type { IndexNode } from "./index/node.js";
 
 export interface Medium {
   readonly volume: BlockSource;

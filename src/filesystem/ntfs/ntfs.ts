@@ -1,12 +1,15 @@
 /**
  * NTFS: Windows' own file system.
  *
- * The boot sector (boot.ts, open.ts) tells where the file table is; the table (mft.ts, mftruns.ts) holds records
- * (record.ts, fixup.ts), a record attributes (attribute.ts), and a file with too many a list of where they are
- * (attributelist.ts, file.ts). An attribute's bytes (contents.ts) lie in its record or in runs (runlist.ts, clusters.ts),
- * packed (compressed.ts, wof.ts) or not. Directories are trees of names (node.ts, btree.ts, search.ts, filename.ts,
- * directory.ts). What a file is besides (stat.ts, special.ts, reparse.ts, links.ts, ea.ts) is told as POSIX has it;
- * security descriptors, streams and object ids as extended attributes (xattr.ts, security.ts, objectid.ts).
+ * - Here: the boot sector (boot.ts, open.ts), what all parts need (medium.ts), the state that the guest left (state.ts),
+ *   node numbers (ids.ts), and the driver.
+ * - mft/: the file table (mft.ts, mft-runs.ts), its records (record.ts, fixup.ts), their attributes (attribute.ts,
+ *   attribute-list.ts, file.ts), and where an attribute's clusters lie (run-list.ts).
+ * - data/: the contents of attributes (contents.ts, clusters.ts) and of files (data.ts), compressed ones too
+ *   (compressed.ts, wof.ts).
+ * - index/: B-trees (node.ts, btree.ts, search.ts), and the directories that they make (directory.ts, listing.ts).
+ * - posix/: a file as stat(2) shows it (stat.ts, fast-stat.ts), links and special files (reparse.ts, links.ts,
+ *   special.ts), extended attributes (extended-attributes.ts, security.ts).
  *
  * Source: Microsoft's [MS-FSCC]; the structures as ntfs-3g 2022.10.3 names them in layout.h.
  *
@@ -19,27 +22,27 @@ import { CorruptError } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
 import { damagedEntryPosition } from "../damaged-entry.js";
 import type { Attributes, FileSystem, FileSystemDriver, NodeId, Usage } from "../filesystem.js";
-import { residentValue, Type } from "./attribute.js";
-import { contentsOf } from "./contents.js";
-import { dataOf } from "./data.js";
-import { directoriesOf, ROOT_NUMBER, type Reference } from "./directory.js";
+import { residentValue, Type } from "./mft/attribute.js";
+import { contentsOf } from "./data/contents.js";
+import { dataOf } from "./data/data.js";
+import { directoriesOf, ROOT_NUMBER, type Reference } from "./index/directory.js";
 import { factsOf } from "./facts.js";
-import { fileAt, type Attribute } from "./file.js";
-import { compareNames, FileName } from "./filename.js";
+import { fileAt, type Attribute } from "./mft/file.js";
+import { compareNames, FileName } from "./index/file-name.js";
 import { nodeIds } from "./ids.js";
-import { listingOf, NOWHERE } from "./listing.js";
-import { linksOf } from "./links.js";
+import { listingOf, NOWHERE } from "./index/listing.js";
+import { linksOf } from "./posix/links.js";
 import type { Medium, NtfsFile } from "./medium.js";
 import { openMedium, openMediumByBackup, type Opened } from "./open.js";
-import { quickAttributes } from "./quick.js";
-import { descriptorsOf } from "./security.js";
-import { specialOf } from "./special.js";
-import { StandardInformation, standardInformation } from "./standard.js";
-import { attributesOf, streamAttributes } from "./stat.js";
+import { quickAttributes } from "./posix/fast-stat.js";
+import { descriptorsOf } from "./posix/security.js";
+import { specialOf } from "./posix/special.js";
+import { StandardInformation, standardInformation } from "./posix/standard-information.js";
+import { attributesOf, streamAttributes } from "./posix/stat.js";
 import { stateOf } from "./state.js";
-import { readUpCase } from "./upcase.js";
+import { readUpCase } from "./index/upcase.js";
 import { usageOf } from "./usage.js";
-import { extendedAttributesOf, streamsOf } from "./xattr.js";
+import { extendedAttributesOf, streamsOf } from "./posix/extended-attributes.js";
 
 export const ntfsDriver: FileSystemDriver = {
   name: "ntfs",

@@ -15,8 +15,8 @@ import {
 import type { FileSystemOptions } from "../filesystem.js";
 import { BootSector, geometryOf, type Geometry } from "./boot.js";
 import { mediumOn, type Medium } from "./medium.js";
-import { mftAt } from "./mft.js";
-import { findMft } from "./mftruns.js";
+import { mftAt } from "./mft/mft.js";
+import { findMft } from "./mft/mft-runs.js";
 
 /** The sizes of sectors in the order in which they are tried for the backup: it is the volume's very last. */
 const SECTOR_SIZES = [512, 4096, 1024, 2048, 256];

@@ -2,11 +2,11 @@
 import { struct, u16le, u32le, u64le, u8, viewOf } from "../../bytes/struct.js";
 import { DiskError } from "../../errors.js";
 import { read } from "../../extent/read.js";
-import { residentValue, Type } from "./attribute.js";
-import { contentsOf } from "./contents.js";
-import { ROOT_NUMBER, type Directories } from "./directory.js";
-import { fileAt, findAttribute, readAll } from "./file.js";
-import { applyFixups } from "./fixup.js";
+import { residentValue, Type } from "./mft/attribute.js";
+import { contentsOf } from "./data/contents.js";
+import { ROOT_NUMBER, type Directories } from "./index/directory.js";
+import { fileAt, findAttribute, readAll } from "./mft/file.js";
+import { applyFixups } from "./mft/fixup.js";
 import type { Medium } from "./medium.js";
 
 export const VolumeInformation = struct("NTFS volume information", 12, {

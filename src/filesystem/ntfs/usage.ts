@@ -2,9 +2,9 @@
 import { read } from "../../extent/read.js";
 import type { BlockSource } from "../../extent/extent.js";
 import type { Usage } from "../filesystem.js";
-import { Type } from "./attribute.js";
-import { contentsOf } from "./contents.js";
-import { fileAt, findAttribute } from "./file.js";
+import { Type } from "./mft/attribute.js";
+import { contentsOf } from "./data/contents.js";
+import { fileAt, findAttribute } from "./mft/file.js";
 import type { Medium } from "./medium.js";
 
 const MFT_NUMBER = 0;

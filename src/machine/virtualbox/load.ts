@@ -1,6 +1,6 @@
 /** Reading settings files; where one cannot be read, what VirtualBox saved before it (`-prev`) stands in. */
 import { CorruptError, DiskError, MissingError } from "../../errors.js";
-import { readSmallFile } from "../../storage/small.js";
+import { readSmallFile } from "../../storage/settings-file.js";
 import { parseSettings, type MachineSettings } from "./settings.js";
 import { SIZE_LIMIT } from "./xml.js";
 

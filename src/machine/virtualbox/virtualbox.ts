@@ -9,7 +9,7 @@ import { realpathSync, type Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { DiskError, whenHostFails, unlessHostFails } from "../../errors.js";
-import { readSmallFile } from "../../storage/small.js";
+import { readSmallFile } from "../../storage/settings-file.js";
 import type { Hypervisor, MachineList } from "../hypervisor.js";
 import type { Machine, Medium } from "../machine.js";
 import { mapParallel } from "../parallel.js";

@@ -6,7 +6,7 @@ import type { BlockSource } from "../../extent/extent.js";
 import { outcome, readWithin } from "../reading.js";
 import { DiskError, type Complaint } from "../../errors.js";
 import type { Warnings } from "../warnings.js";
-import { isExtended, isUsed, MbrSector, parseMbr, type Mbr, type MbrSlot } from "./sector.js";
+import { isExtended, isUsed, MbrSector, parseMbr, type Mbr, type MbrSlot } from "../mbr-sector.js";
 
 /** A logical partition's slot, with the record that it is relative to. */
 export interface Logical {

@@ -5,7 +5,7 @@
 import type { BlockSource } from "../../extent/extent.js";
 import { peek } from "../../extent/peek.js";
 import { signatureAt } from "../whole-disk.js";
-import { isExtended, isUsed, MbrSector, parseMbr, type Mbr } from "./sector.js";
+import { isExtended, isUsed, MbrSector, parseMbr, type Mbr } from "../mbr-sector.js";
 
 const COMMON_SECTOR_SIZE = 512;
 const LARGE_SECTOR_SIZE = 4096;

@@ -14,16 +14,16 @@ import {
   PackedSize,
   ResidentHeader,
   Type,
-} from "../../../src/filesystem/ntfs/attribute.js";
-import { ListEntry } from "../../../src/filesystem/ntfs/attributelist.js";
+} from "../../../src/filesystem/ntfs/mft/attribute.js";
+import { ListEntry } from "../../../src/filesystem/ntfs/mft/attribute-list.js";
 import { BootSector, type Geometry } from "../../../src/filesystem/ntfs/boot.js";
-import { FileName } from "../../../src/filesystem/ntfs/filename.js";
-import { RecordStart } from "../../../src/filesystem/ntfs/fixup.js";
-import { mftAt } from "../../../src/filesystem/ntfs/mft.js";
-import { IndexBlock, IndexEntry, IndexRoot, NodeHeader } from "../../../src/filesystem/ntfs/node.js";
-import { RecordHeader } from "../../../src/filesystem/ntfs/record.js";
-import { LinkHeader, ReparseHeader } from "../../../src/filesystem/ntfs/reparse.js";
-import { StandardInformation } from "../../../src/filesystem/ntfs/standard.js";
+import { FileName } from "../../../src/filesystem/ntfs/index/file-name.js";
+import { RecordStart } from "../../../src/filesystem/ntfs/mft/fixup.js";
+import { mftAt } from "../../../src/filesystem/ntfs/mft/mft.js";
+import { IndexBlock, IndexEntry, IndexRoot, NodeHeader } from "../../../src/filesystem/ntfs/index/node.js";
+import { RecordHeader } from "../../../src/filesystem/ntfs/mft/record.js";
+import { LinkHeader, ReparseHeader } from "../../../src/filesystem/ntfs/posix/reparse.js";
+import { StandardInformation } from "../../../src/filesystem/ntfs/posix/standard-information.js";
 import { VolumeInformation } from "../../../src/filesystem/ntfs/state.js";
 import { readWhatIsReadable, run, walk, withFolder } from "../ext/support.js";
 import { makeImage, mountedByNtfs3g, openNtfs } from "./support.js";

@@ -10,7 +10,7 @@ import t from "tap";
 import type { Timestamp } from "../../../src/bytes/time.js";
 import { read } from "../../../src/extent/read.js";
 import type { FileSystem } from "../../../src/filesystem/filesystem.js";
-import { FileFlag } from "../../../src/filesystem/ntfs/standard.js";
+import { FileFlag } from "../../../src/filesystem/ntfs/posix/standard-information.js";
 import { run, walk, withFolder } from "../ext/support.js";
 import { makeImage, mountedByNtfs3g, withNtfs } from "./support.js";
 

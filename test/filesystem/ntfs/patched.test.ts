@@ -5,9 +5,9 @@ import { UnsupportedError } from "../../../src/errors.js";
 import { read } from "../../../src/extent/read.js";
 import { memorySource } from "../../../src/extent/runs.js";
 import type { FileSystem } from "../../../src/filesystem/filesystem.js";
-import { AttributeHeader, NonResidentHeader, Type } from "../../../src/filesystem/ntfs/attribute.js";
+import { AttributeHeader, NonResidentHeader, Type } from "../../../src/filesystem/ntfs/mft/attribute.js";
 import { BootSector, geometryOf } from "../../../src/filesystem/ntfs/boot.js";
-import { FileName } from "../../../src/filesystem/ntfs/filename.js";
+import { FileName } from "../../../src/filesystem/ntfs/index/file-name.js";
 import { listAll, run, withFolder } from "../ext/support.js";
 import { find, makeImage, mountedByNtfs3g, openNtfs } from "./support.js";
 

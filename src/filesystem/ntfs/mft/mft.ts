@@ -1,0 +1,235 @@
+/** The master file table as records by number; mft-runs.ts finds out where it lies. */
+import { LRUCache } from "lru-cache";
+import { withinMemory } from "../../../bytes/memory.js";
+import { ownCopy } from "../../../bytes/pool.js";
+import { viewOf } from "../../../bytes/struct.js";
+import { CorruptError, DiskError } from "../../../errors.js";
+import type { BlockSource } from "../../../extent/extent.js";
+import { loadingCache } from "../../../extent/loading.js";
+import { overlay } from "../../../extent/overlay.js";
+import { read, readInto } from "../../../extent/read.js";
+import type { FileRecord } from "./attribute.js";
+import type { Geometry } from "../boot.js";
+import { applyFixups, misfitError, type Misfit } from "./fixup.js";
+import { parseRecord, RECORD_MAGIC } from "./record.js";
+
+export interface Mft {
+  /** Records that there is room for. */
+  readonly count: number;
+  /**
+   * Record `number`, whatever it is for; at once where its neighbours were read already. Borrowed: what is to be
+   * kept of it is to be copied.
+   * @throws {CorruptError} where it is none, or is not in use; it may also be the promise that fails.
+   */
+  record(number: number): FileRecord | Promise<FileRecord>;
+  /**
+   * Calls `visit` with the records `numbers`, which ascend, their fixups applied, or with what is wrong with them. It
+   * is for many that are wanted once: neighbours are read together, and nothing of them is kept but what `visit` says.
+   * The bytes, which may be of no record at all, are lent until it returns, to be read only.
+   */
+  sweep(numbers: ArrayLike<number>, visit: Visit): Promise<void>;
+  /** The absolute byte where record `number` lies, for complaints; 0 where that is not known. */
+  offsetOf(number: number): number;
+}
+
+/** Is given the record of the number at `index`: it lies in `view`, from `start` on. Whether it is soon asked for again. */
+type Visit = (index: number, view: DataView | DiskError, start: number) => boolean;
+
+/** Where the table lies, and what stands in for its damaged records. */
+export interface MftPlace {
+  readonly source: BlockSource;
+  offsetOf(number: number): number;
+  /** A record from the mirror. @throws {DiskError} `damage`, where it has none that is better. */
+  copyOf(number: number, damage: DiskError): Promise<FileRecord>;
+}
+
+/** Bytes that are read for one record, and kept: enough for a record of any size. */
+const PAGE_SIZE = 64 * 2 ** 10;
+const SMALL_PAGE_SIZE = 16 * 2 ** 10;
+const SMALL_RECORD_SIZE = 4096;
+
+/** Bytes of pages that one file system keeps. */
+const CACHE_BYTES = withinMemory(8 * 2 ** 20);
+
+/**
+ * Bytes that a sweep reads at once, at most, and those between two records that it reads rather than ask twice: the
+ * names of a large directory are in another order, and a batch of them has every tenth record. No more than what a
+ * host that has them in memory gives on the spot (storage/file.ts).
+ */
+const SWEEP_SIZE = 64 * 2 ** 10;
+const SWEEP_GAP = 32 * 2 ** 10;
+
+/** Bytes of the table of which is found out at once where they lie: few enough for a table in many fragments. */
+const WINDOW_SIZE = 2 ** 20;
+
+/** Records that are kept of sweeps. */
+const KEPT_COUNT = 512;
+
+/** A stretch of the table. The fixups of a record in it are applied when it is first asked for. */
+interface Page {
+  readonly bytes: Buffer;
+  /** By record: 1 once its fixups are applied. */
+  readonly isFixed: Uint8Array;
+}
+
+/** The table at `place`; `file` is what complaints call its volume. */
+export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
+  const source = overlay([place.source], place.source.name, WINDOW_SIZE); // where it lies is found out once
+  const { recordSize } = geometry;
+  const count = Math.floor(source.size / recordSize);
+  const pageSize = recordSize <= SMALL_RECORD_SIZE ? SMALL_PAGE_SIZE : PAGE_SIZE;
+  const perPage = pageSize / recordSize;
+  const spare: DataView[] = [];
+  const kept = new LRUCache<number, Buffer>({ max: KEPT_COUNT });
+  const pages = loadingCache<number, Page>(
+    CACHE_BYTES,
+    ({ bytes }) => bytes.length,
+    async (index) => {
+      const start = index * pageSize;
+      const bytes = await read(source, start, Math.min(pageSize, source.size - start));
+      return { bytes, isFixed: new Uint8Array(perPage) };
+    },
+  );
+
+  function inPage({ bytes, isFixed }: Page, number: number): FileRecord | Promise<FileRecord> {
+    const slot = number % perPage;
+    try {
+      const part = bytes.subarray(slot * recordSize, (slot + 1) * recordSize);
+      const offset = place.offsetOf(number);
+      if (isFixed[slot] !== 1) fixRecord(part, number, geometry, file, offset);
+      isFixed[slot] = 1; // they are applied, whatever else is wrong with it
+      return parseRecord(part, number, offset, file);
+    } catch (error) {
+      if (number >= MIRRORED_COUNT || !(error instanceof CorruptError)) throw error;
+      return place.copyOf(number, error);
+    }
+  }
+
+  /** The record without its page, a part of which cannot be read, or be found. */
+  async function alone(number: number): Promise<FileRecord> {
+    try {
+      const bytes = await read(place.source, number * recordSize, recordSize);
+      const offset = place.offsetOf(number);
+      fixRecord(bytes, number, geometry, file, offset);
+      return parseRecord(bytes, number, offset, file);
+    } catch (error) {
+      if (number >= MIRRORED_COUNT || !(error instanceof DiskError)) throw error;
+      return place.copyOf(number, error);
+    }
+  }
+
+  async function load(number: number, loading: Promise<Page>): Promise<FileRecord> {
+    let page: Page;
+    try {
+      page = await loading;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return alone(number);
+    }
+    return inPage(page, number);
+  }
+
+  function record(number: number): FileRecord | Promise<FileRecord> {
+    if (number < 0 || number >= count) {
+      const thing = "the number of a file record that is referred to";
+      throw new CorruptError({ file, thing, found: number, expected: `from 0 to ${count - 1}` });
+    }
+    const own = kept.get(number);
+    if (own !== undefined) return parseRecord(own, number, place.offsetOf(number), file);
+    const page = pages.get(Math.floor(number / perPage), undefined);
+    return page instanceof Promise ? load(number, page) : inPage(page, number);
+  }
+
+  /** Has record `numbers[index]` visited by itself. */
+  async function visitAlone(numbers: ArrayLike<number>, index: number, visit: Visit): Promise<void> {
+    let view: DataView | DiskError;
+    try {
+      view = viewOf((await record(numbers[index]!)).bytes);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      view = error;
+    }
+    visit(index, view, 0);
+  }
+
+  /** Reads records `numbers[from]` to `numbers[to - 1]` at once; those that this does not give, by themselves. */
+  async function readStretch(
+    numbers: ArrayLike<number>,
+    from: number,
+    to: number,
+    visit: Visit,
+  ): Promise<void> {
+    const first = numbers[from]!;
+    const view = spare.pop() ?? viewOf(new Uint8Array(SWEEP_SIZE));
+    const part = new Uint8Array(view.buffer, 0, (numbers[to - 1]! + 1 - first) * recordSize);
+    const isRead = await readInto(source, part, first * recordSize).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof DiskError) return false;
+        throw error;
+      },
+    );
+    let misfit: Misfit | undefined; // of a record that may be wanted again, under another name
+    for (let index = from; index < to; index++) {
+      const number = numbers[index]!;
+      if (!isRead || number < MIRRORED_COUNT) {
+        await visitAlone(numbers, index, visit);
+        continue;
+      }
+      const start = (number - first) * recordSize;
+      if (index === from || number !== numbers[index - 1]) misfit = fixup(view, start, geometry);
+      if (misfit === undefined) {
+        if (visit(index, view, start)) kept.set(number, ownCopy(part.subarray(start, start + recordSize)));
+      } else visit(index, recordError(misfit, file, place.offsetOf(number), number), start);
+    }
+    spare.push(view);
+  }
+
+  return {
+    count,
+    record,
+    async sweep(numbers, visit) {
+      let from = 0;
+      // What is past the table's end is wrong, and said so one by one.
+      let inside = numbers.length;
+      while (inside > 0 && numbers[inside - 1]! >= count) inside--;
+      while (from < inside) {
+        let to = from + 1;
+        while (to < inside && isNear(numbers[from]!, numbers[to - 1]!, numbers[to]!)) to++;
+        await readStretch(numbers, from, to, visit);
+        from = to;
+      }
+      for (let index = inside; index < numbers.length; index++) await visitAlone(numbers, index, visit);
+    },
+    offsetOf: (number) => place.offsetOf(number),
+  };
+
+  function isNear(first: number, last: number, next: number): boolean {
+    return (next + 1 - first) * recordSize <= SWEEP_SIZE && (next - last) * recordSize <= SWEEP_GAP;
+  }
+}
+
+/** The records that $MFTMirr holds copies of, at least. Source: ntfs-3g mkntfs.c. */
+export const MIRRORED_COUNT = 4;
+
+/** Applies the fixups of what may be record `number`. @throws {CorruptError} where they are wrong; it lies at `offset`. */
+export function fixRecord(
+  bytes: Buffer,
+  number: number,
+  geometry: Geometry,
+  file: string,
+  offset: number,
+): void {
+  const misfit = fixup(viewOf(bytes), 0, geometry);
+  if (misfit !== undefined) throw recordError(misfit, file, offset, number);
+}
+
+/** Applies the fixups of what may be a record, and lies at `start` of `view`. What is no record is told by its magic. */
+function fixup(view: DataView, start: number, { recordSize, sectorSize }: Geometry): Misfit | undefined {
+  if (view.getUint32(start, true) !== RECORD_MAGIC) return undefined;
+  return applyFixups(view, start, recordSize, sectorSize);
+}
+
+function recordError(misfit: Misfit, file: string, offset: number, number: number): CorruptError {
+  return misfitError(misfit, file, offset, `file record ${number}`);
+}

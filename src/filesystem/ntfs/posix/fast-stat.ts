@@ -1,0 +1,154 @@
+/**
+ * The attributes of an ordinary file straight out of its record's bytes. A listing does this for every file of a
+ * directory: nothing is made that is not kept. Whatever is out of the ordinary, damage too, is left to the full way.
+ */
+import { viewOf } from "../../../bytes/struct.js";
+import type { Attributes } from "../../filesystem.js";
+import {
+  AttributeFlag,
+  AttributeHeader,
+  NonResidentHeader,
+  PackedSize,
+  ResidentHeader,
+  Type,
+} from "../mft/attribute.js";
+import type { Medium } from "../medium.js";
+import { END_OF_ATTRIBUTES, RECORD_MAGIC, RecordFlag, RecordHeader } from "../mft/record.js";
+import { show, slateFor, type Shown } from "./stat-fields.js";
+import { FileFlag, StandardInformation } from "./standard-information.js";
+
+/** The name of a directory's index, "$I30": its length, and its UTF-16 characters, two in each word. */
+const NAMES_INDEX_LENGTH = 4;
+const NAMES_INDEX = [0x0049_0024, 0x0030_0033] as const;
+const SMALLEST_ATTRIBUTE = 24;
+
+const { magic, flags, baseLow, baseHigh, sequence, usedSize, attributesOffset, linkCount } =
+  RecordHeader.fields;
+const {
+  length: lengthField,
+  nameLength,
+  nameOffset,
+  nonResident,
+  flags: attributeFlags,
+} = AttributeHeader.fields;
+const { valueLength, valueOffset } = ResidentHeader.fields;
+const { runsOffset, firstVcn, lastVcn, dataSize, allocatedSize } = NonResidentHeader.fields;
+
+/** How often the record at `start` was used; undefined where it is no base record in use. */
+export function sequenceIn(view: DataView, start: number): number | undefined {
+  const isFile =
+    view.getUint32(start + magic.offset, true) === RECORD_MAGIC &&
+    (view.getUint16(start + flags.offset, true) & RecordFlag.inUse) !== 0 &&
+    view.getUint32(start + baseLow.offset, true) === 0 &&
+    view.getUint16(start + baseHigh.offset, true) === 0;
+  return isFile ? view.getUint16(start + sequence.offset, true) : undefined;
+}
+
+/** What a record tells at once. */
+export interface Look {
+  isDirectory: boolean;
+  linkCount: number;
+  /** Where in the view the standard information begins. */
+  information: number;
+  /** Bytes, both. */
+  size: number;
+  allocated: number;
+}
+
+const look: Look = { isDirectory: false, linkCount: 0, information: 0, size: 0, allocated: 0 };
+
+/** The attributes of file `number` by `bytes`, its record with its fixups applied; undefined where they do not tell. */
+export function quickAttributes(medium: Medium, bytes: Buffer, number: number): Attributes | undefined {
+  const view = viewOf(bytes);
+  if (!lookAt(view, 0, bytes.length, look)) return undefined;
+  const { isDirectory, linkCount, information, size, allocated } = look;
+  const shown: Shown = { type: isDirectory ? "directory" : "file", size, allocated };
+  return show(slateFor(medium), number, linkCount, view, information, shown);
+}
+
+/** Fills `look` from the record at `start`, of `size` bytes, with its fixups applied; whether it tells. */
+export function lookAt(view: DataView, start: number, size: number, look: Look): boolean {
+  if (sequenceIn(view, start) === undefined) return false;
+  const isDirectory = (view.getUint16(start + flags.offset, true) & RecordFlag.directory) !== 0;
+  const used = view.getUint32(start + usedSize.offset, true);
+  if (used > size) return false;
+  const end = start + used;
+  const bodyType = isDirectory ? Type.indexAllocation : Type.data;
+  let information = 0;
+  let body = 0;
+  for (let at = start + view.getUint16(start + attributesOffset.offset, true); ;) {
+    if (at + 4 > end) return false;
+    const type = view.getUint32(at, true);
+    if (type === END_OF_ATTRIBUTES) break;
+    if (at + SMALLEST_ATTRIBUTE > end) return false;
+    const length = view.getUint32(at + lengthField.offset, true);
+    if (length < SMALLEST_ATTRIBUTE || length % 8 !== 0 || at + length > end) return false;
+    const characters = view.getUint8(at + nameLength.offset);
+    const name = view.getUint16(at + nameOffset.offset, true);
+    if (characters > 0 && name + 2 * characters > length) return false;
+    if (type === Type.standardInformation) information = valueAt(view, at, length, StandardInformation.size);
+    else if (
+      type === bodyType &&
+      (isDirectory ? isNamesIndex(view, at + name, characters) : characters === 0)
+    )
+      body = at;
+    else if (type === Type.attributeList || type === Type.extendedAttributes) return false;
+    at += length;
+  }
+  if (information === 0) return false;
+  const fileFlags = view.getUint32(information + StandardInformation.fields.flags.offset, true);
+  const isOther = (fileFlags & FileFlag.reparsePoint) !== 0;
+  if (isOther || (!isDirectory && (fileFlags & FileFlag.system) !== 0)) return false;
+  look.isDirectory = isDirectory;
+  look.linkCount = view.getUint16(start + linkCount.offset, true);
+  look.information = information;
+  look.size = look.allocated = 0;
+  return body === 0 || readSizes(view, body, look);
+}
+
+/** Whether the `characters` at `at` are "$I30". */
+function isNamesIndex(view: DataView, at: number, characters: number): boolean {
+  const [first, second] = NAMES_INDEX;
+  return (
+    characters === NAMES_INDEX_LENGTH &&
+    view.getUint32(at, true) === first &&
+    view.getUint32(at + 4, true) === second
+  );
+}
+
+/** Where the value of the resident attribute at `at` begins, which has `least` bytes or more; 0 where it has not. */
+function valueAt(view: DataView, at: number, length: number, least: number): number {
+  if (view.getUint8(at + nonResident.offset) !== 0) return 0;
+  const size = view.getUint32(at + valueLength.offset, true);
+  const from = view.getUint16(at + valueOffset.offset, true);
+  const isWithin = from + size <= length && (size === 0 || from >= ResidentHeader.size);
+  return size >= least && isWithin ? at + from : 0;
+}
+
+/** Reads the sizes of the attribute at `at`; false where they cannot be right. */
+function readSizes(view: DataView, at: number, look: Look): boolean {
+  const length = view.getUint32(at + lengthField.offset, true);
+  if (view.getUint8(at + nonResident.offset) === 0) {
+    if (valueAt(view, at, length, 0) === 0) return false;
+    look.size = view.getUint32(at + valueLength.offset, true);
+    look.allocated = Math.ceil(look.size / 8) * 8;
+    return true;
+  }
+  const packed = AttributeFlag.compression | AttributeFlag.sparse;
+  const isPacked = (view.getUint16(at + attributeFlags.offset, true) & packed) !== 0;
+  const headerSize = isPacked ? PackedSize.size : NonResidentHeader.size;
+  // A packed one without its own size, or any other oddity, is for the full way.
+  if (length < headerSize) return false;
+  const runs = view.getUint16(at + runsOffset.offset, true);
+  const last = readSize(view, at + lastVcn.offset);
+  if (last > Number.MAX_SAFE_INTEGER && last < 2 ** 63) return false;
+  if (readSize(view, at + firstVcn.offset) !== 0 || runs >= length || runs < headerSize) return false;
+  look.size = readSize(view, at + dataSize.offset);
+  look.allocated = readSize(view, at + (isPacked ? PackedSize.fields.packedSize : allocatedSize).offset);
+  return Number.isSafeInteger(look.size);
+}
+
+/** The 64-bit word at `at`; inexact past 2^53. */
+function readSize(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+}
