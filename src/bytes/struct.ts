@@ -1,7 +1,7 @@
 /**
  * On-disk structures, declared once: a name, a length, and the fields that we use at the specification's offsets.
- * The declaration infers the TypeScript type, is read through getters (a field that nobody asks for costs
- * nothing), prints itself, and tells the tests where every field lies.
+ * The declaration infers the TypeScript type, is read through getters (unused fields cost nothing), can be printed, and
+ * gives tests the place of every field.
  */
 import { CorruptError } from "../errors.js";
 import { formatGuid, formatUuid } from "./guid.js";

@@ -27,7 +27,7 @@ export function fromFiletime(low: number, high: number): Timestamp {
 /** A moment that can be changed. */
 export type Clock = { -readonly [Field in keyof Timestamp]: Timestamp[Field] };
 
-/** Sets `clock` to a FILETIME, and gives it. */
+/** Sets `clock` to a FILETIME, and returns it. */
 export function setFiletime(clock: Clock, low: number, high: number): Timestamp {
   // 2^32 ticks are 429 s and 4,967,296 ticks; the upper half is split again, lest a product pass 2^53.
   const signed = high | 0;

@@ -1,4 +1,4 @@
-/** What all commands on an image share: the options, and opening the disk with its warnings told. */
+/** What all commands on an image share: the options, and opening the disk and logging its warnings. */
 import type { Argv } from "yargs";
 import { DiskError } from "../errors.js";
 import { parseZone } from "../bytes/zone.js";
@@ -152,7 +152,7 @@ export const severalTimes = {
   coerce: (value: string | string[]): string[] => [value].flat(),
 } as const;
 
-/** The image that the arguments mean; what is to be known of the choice is told. */
+/** The image that the arguments mean; notices about the choice are logged. */
 export async function chooseImage(argv: DiskArguments, warn: Warn): Promise<Chosen> {
   const { choose } = await import("../machine/choose.js");
   const { image, disk, snapshot, allowDir, allowLive } = argv;

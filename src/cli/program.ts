@@ -1,9 +1,9 @@
-/** What every command of ours begins and ends with. */
+/** What the commands have in common: parsing, errors, exit codes. */
 import type { CommandModule } from "yargs";
 import { fromHost } from "../errors.js";
 import { complain, ExitCode } from "./exit.js";
 
-/** What the command line has chosen: thrown, since yargs lays out all the help there is behind a handler that returns. */
+/** The chosen command. It is thrown, since yargs formats its whole help text after a handler that returns. */
 class Chosen extends Error {
   readonly work: () => unknown;
 
@@ -35,7 +35,7 @@ export const WORDING = {
   "Did you mean %s?": "there is no such command; did you mean %s?",
 } as unknown as Record<string, string>;
 
-/** `command`, but for its work, which `runChosen` does once the command line is understood. */
+/** `command` without its work, which `runChosen` does after parsing. */
 export function deferred<T>(command: CommandModule<object, T>): CommandModule<object, T> {
   return {
     ...command,
@@ -45,7 +45,7 @@ export function deferred<T>(command: CommandModule<object, T>): CommandModule<ob
   };
 }
 
-/** Has `parse` understand the command line, and does what a deferred command of it is for. */
+/** Parses the command line with `parse`, then does the work of the deferred command that it chose. */
 export async function runChosen(parse: () => Promise<unknown>): Promise<void> {
   try {
     await parse();
@@ -62,7 +62,7 @@ export async function runProgram(name: string, body: () => Promise<unknown>): Pr
     if (error.code === "EPIPE") process.exit(ExitCode.done);
     process.exit(complain(fromHost(error, "standard output"), name));
   });
-  // Nobody hears what could be said about it.
+  // An error of standard error itself cannot be reported.
   process.stderr.on("error", () => undefined);
   try {
     await body();
@@ -71,7 +71,7 @@ export async function runProgram(name: string, body: () => Promise<unknown>): Pr
   }
 }
 
-/** yargs gives a command nothing of what stands behind "--": there, a leading dash is hidden from it instead. */
+/** yargs passes nothing behind "--" to a command; a leading dash is hidden from it there instead. */
 export function withoutDoubleDash(args: readonly string[]): string[] {
   const at = args.indexOf("--");
   if (at < 0) return [...args];

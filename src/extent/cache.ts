@@ -1,4 +1,4 @@
-/** Metadata is small and asked for again and again: pages of a source, kept within a bound. */
+/** A bounded cache of a source's pages, for metadata: small pieces that are read again and again. */
 import { withinMemory } from "../bytes/memory.js";
 import { CorruptError, DiskError } from "../errors.js";
 import type { BlockSource } from "./extent.js";
@@ -7,26 +7,26 @@ import { read } from "./read.js";
 
 export interface CachedReader {
   /**
-   * `length` bytes from `offset`, at once where they are kept. The buffer may be shared: it is not to be written to,
-   * and what must outlive the next read is to be copied.
+   * Returns `length` bytes from `offset`, without a promise if they are cached. The buffer may be shared: do not write to
+   * it, and copy what must outlive the next read.
    * @throws {CorruptError} when the range leaves the source: a pointer found on disk is wrong.
    */
   read(offset: number, length: number): Buffer | Promise<Buffer>;
 }
 
-/** Bytes a page. Large enough that a table is read in few calls, small enough that a stray pointer costs little. */
+/** Bytes of a page: large enough to read a table in few calls, small enough that a stray pointer costs little. */
 const PAGE_SIZE = 64 * 2 ** 10;
 
-/** Bytes that one reader keeps unless told otherwise. */
+/** Bytes that one reader caches by default. */
 const DEFAULT_LIMIT = withinMemory(16 * 2 ** 20);
 
-/** Pages of many sources within one bound: for readers that come by the hundred, one an image of a chain. */
+/** One bounded cache for the pages of many sources: a chain has hundreds of images with a reader each. */
 export interface PagePool {
   readonly pageSize: number;
   readonly pages: LoadingCache<number, Buffer, () => Promise<Buffer>>;
 }
 
-/** A pool that keeps at most `limit` bytes. */
+/** A pool of at most `limit` bytes. */
 export function pagePool(limit: number, pageSize = PAGE_SIZE): PagePool {
   const pages: PagePool["pages"] = loadingCache(
     limit,
@@ -40,7 +40,7 @@ export function pagePool(limit: number, pageSize = PAGE_SIZE): PagePool {
 let readerCount = 0;
 const PAGES_LIMIT = 2 ** 33;
 
-/** A reader of `source` that keeps its pages in a pool of its own, or in one that it shares. */
+/** A cached reader of `source`, with a pool of its own or a shared one. */
 export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)): CachedReader {
   const { pages, pageSize } = pool;
   const firstKey = readerCount++ * PAGES_LIMIT;
@@ -59,7 +59,7 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
       return whole.subarray(skip, skip + length);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      // Damage elsewhere in the page must not take this range with it; if it is here, this says so.
+      // Damage elsewhere in the page must not fail this range; damage in the range fails this read, too.
       return read(source, offset, length);
     }
   };

@@ -1,7 +1,7 @@
 /**
- * Units that consist of chunks, each packed for itself. The addon unpacks them, those of several units in one call, off
- * the main thread. As everywhere, it does only what goes well: where it is not there, or something is wrong, the
- * decoders of bytes/compression do it, and say what.
+ * Units that consist of chunks, each compressed by itself. The addon decompresses several units in one call, off the main
+ * thread. As everywhere, the addon only handles the good case: without it, or when it fails, the decoders in
+ * bytes/compression do the work and report what is wrong.
  */
 import { unpackLznt1 } from "../bytes/compression/lznt1.js";
 import { unpackLzx } from "../bytes/compression/lzx.js";
@@ -9,17 +9,17 @@ import { unpackXpress } from "../bytes/compression/xpress.js";
 import { loadAddon } from "../storage/addon.js";
 import type { ChunkedUnit } from "./extent.js";
 
-/** By codec: its decoder, and its number for the addon. */
+/** The decoder of each codec, and its number in the addon. */
 const CODECS = {
   lznt1: { number: 0, unpack: unpackLznt1 },
   xpress: { number: 1, unpack: unpackXpress },
   lzx: { number: 2, unpack: unpackLzx },
 } as const;
 
-/** In the place of a codec's number: the chunk is stored as it is. */
+/** Instead of a codec's number: the chunk is stored uncompressed. */
 const STORED = 3;
 
-/** A unit whose packed bytes are there from `from` on, and what it is to fill, from `at` on. */
+/** A unit whose packed bytes were read to `from`, and whose decompressed bytes go to `at`. */
 export interface LoadedUnit {
   readonly unit: ChunkedUnit;
   readonly from: number;
@@ -54,8 +54,8 @@ export async function unpackChunks(
 }
 
 /**
- * Appends the chunks of `unit` as the addon takes them, five numbers each: its packed bytes are there from `from` on,
- * its own go to `at`. In one row, since a large file has them by the ten thousand.
+ * Appends the chunks of `unit` as the addon takes them, five numbers each. Its packed bytes are at `from`, the decompressed
+ * ones go to `at`. Plain numbers, since a large file has ten thousands of chunks.
  */
 export function pushChunks(numbers: number[], unit: ChunkedUnit, from: number, at: number): void {
   const { places, chunkSize, mayBeStored } = unit;

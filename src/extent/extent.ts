@@ -19,12 +19,12 @@ export type Extent =
 /** What one image of a chain knows by itself; `absent` leaves the run to the image below. */
 export type LayerExtent = Extent | { readonly kind: "absent"; readonly length: number };
 
-/** A compressed unit; the same unit is always the same object, so that it can be cached by identity. */
+/** A compressed unit. The same unit is always the same object, which is the key of the cache. */
 export type PackedUnit = OpaqueUnit | ChunkedUnit;
 
 export interface OpaqueUnit {
   readonly codec?: undefined;
-  /** Bytes once unpacked. */
+  /** Bytes when decompressed. */
   readonly size: number;
   /** @throws {CorruptError} when the packed bytes are damaged. */
   unpack(): Promise<Buffer>;
@@ -33,23 +33,23 @@ export interface OpaqueUnit {
 /** How a chunk is packed: what extent/chunks.ts unpacks. */
 export type Codec = "lznt1" | "xpress" | "lzx";
 
-/** A unit of chunks that are packed in a way which is known here: several units are read and unpacked together. */
+/** A unit of chunks with a known codec: several such units are read and decompressed together. */
 export interface ChunkedUnit {
   readonly codec: Codec;
-  /** Where in the packed bytes each chunk begins, and where the last one ends. */
+  /** The offset in the packed bytes at which each chunk begins, and the end of the last one. */
   readonly places: readonly number[];
-  /** Bytes of a chunk once unpacked; the last one has what is left of `size`. */
+  /** Bytes of a chunk when decompressed; the last one has the rest of `size`. */
   readonly chunkSize: number;
-  /** Bytes of all of them once unpacked. */
+  /** Bytes of all chunks when decompressed. */
   readonly size: number;
-  /** Whether a chunk that is as long packed as unpacked is stored as it is. */
+  /** Whether a chunk whose packed length is its decompressed length is stored uncompressed. */
   readonly mayBeStored: boolean;
-  /** Where the packed bytes are: what lies in `runs` of `source`, in this order. */
+  /** The packed bytes are the bytes of `runs` of `source`, in this order. */
   readonly source: BlockSource;
   readonly runs: readonly { readonly offset: number; readonly length: number }[];
-  /** Where chunk `index` is, for complaints. */
+  /** The place of chunk `index`, for error messages. */
   placeOf(index: number): Place;
-  /** Hears of it when they could not be read. */
+  /** Called when the packed bytes could not be read. */
   failed?(): void;
 }
 
@@ -60,7 +60,7 @@ export interface ChunkedUnit {
 export const MAP_LIMIT = 4096;
 
 export interface BlockSource {
-  /** What complaints call it: "web.vdi", "web.vdi vol1". */
+  /** Its name in error messages: "web.vdi", "web.vdi vol1". */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
@@ -93,7 +93,7 @@ export function slice<E extends LayerExtent>(extent: E, skip: number, length: nu
   return { ...extent, length };
 }
 
-/** Appends `extent`, joined to the last one where the two are one run. Empty extents vanish. */
+/** Appends `extent`, joined to the last one if it continues it. Empty extents are left out. */
 export function append<E extends LayerExtent>(extents: E[], extent: E): void {
   if (extent.length === 0) return;
   const last = extents.at(-1);

@@ -1,19 +1,19 @@
-/** The caches that fill themselves. */
+/** Caches that load missing values themselves. */
 import { LRUCache } from "lru-cache";
 
-/** Values by key, of which the last used are kept; what is not there is loaded, by `context`'s means. */
+/** An LRU cache that loads missing values, with the help of `context`. */
 export interface LoadingCache<K, V, C = undefined> {
-  /** The value of `key`. Whoever asks while it is being loaded waits for the same load; a failed one is forgotten. */
+  /** The value of `key`. Concurrent calls share one load; a failed load is not cached. */
   get(key: K, context: C): V | Promise<V>;
-  /** The value of `key`, where it is there. */
+  /** The value of `key` if it is cached. */
   peek(key: K): V | undefined;
-  /** Has `key` loaded anew when it is asked for again. */
+  /** Removes `key`: the next `get` loads it again. */
   forget(key: K): void;
 }
 
 /**
- * A cache that keeps at most `limit`, in the unit of `sizeOf` (1 and up). A value that has lost its place while
- * it was loaded, or that is larger than the whole cache, is handed through.
+ * A cache of at most `limit`, in the unit of `sizeOf` (1 and up). A value that was forgotten while it was loaded, or that
+ * is larger than the whole cache, is returned but not cached.
  */
 export function loadingCache<K extends object | number, V extends object, C = undefined>(
   limit: number,
@@ -21,7 +21,7 @@ export function loadingCache<K extends object | number, V extends object, C = un
   load: (key: K, context: C) => Promise<V>,
 ): LoadingCache<K, V, C> {
   const values = new LRUCache<K, V>({ maxSize: limit, sizeCalculation: sizeOf });
-  // Not by the cache's own fetch: each makes what could interrupt it, which costs more than many a load.
+  // Not with LRUCache's own fetch: it makes an AbortController for each load, which costs more than many loads.
   const loading = new Map<K, Promise<V>>();
   const begin = (key: K, context: C): Promise<V> => {
     const value = load(key, context);
@@ -32,7 +32,7 @@ export function loadingCache<K extends object | number, V extends object, C = un
     }, isCurrent);
     return value;
   };
-  // Inodes lie side by side: the same page is asked for again and again.
+  // Inodes are adjacent: the same page is read again and again.
   let last: { readonly key: K; readonly value: V } | undefined;
   const peek = (key: K): V | undefined => {
     if (last?.key === key) return last.value;

@@ -36,7 +36,7 @@ export async function mapAll(
   if (length === 0) return [];
   const extents = await source.map(offset, length);
   const done = coveredBytes(source, offset, extents);
-  if (done === length) return extents; // as a rule
+  if (done === length) return extents; // the usual case
   const all = [...extents];
   for await (const piece of mapPieces(source, offset + done, length - done, signal))
     for (const extent of piece) append(all, extent);

@@ -1,6 +1,6 @@
 /**
  * A chain as one disk. What the layers say about a window of the disk is resolved once, from the top layer down,
- * and kept: a read costs one look-up, however deep the chain is.
+ * and the result is cached: a read costs one look-up, however deep the chain is.
  */
 import { withinMemory } from "../bytes/memory.js";
 import { DiskError, HostError } from "../errors.js";
@@ -18,7 +18,7 @@ import {
 import { loadingCache } from "./loading.js";
 import { yieldIfDue } from "./time-slice.js";
 
-/** What one image of a chain tells of itself; the chain above it asks only for runs below `size`. */
+/** One image of a chain. The overlay maps only runs below `size`. */
 export interface MappedLayer {
   /** Bytes. */
   readonly size: number;
@@ -26,7 +26,7 @@ export interface MappedLayer {
   map(offset: number, length: number): Promise<LayerExtent[]>;
 }
 
-/** Bytes of the disk that are resolved at once: 64 of VDI's usual blocks. Each asks every layer once. */
+/** Bytes of the disk that are resolved together, with one call of each layer's `map`: 64 of VDI's usual blocks. */
 const WINDOW_SIZE = 64 * 2 ** 20;
 
 /** Windows that a disk has at most: those of a larger one than 64 TiB are larger. */
@@ -37,11 +37,11 @@ const STEPS_AT_ONCE = 64;
 
 /**
  * Steps of one call that are windows. A longer range is a search for data or holes: each further step is twice as long as
- * the one before, and not kept.
+ * the one before, and is not cached.
  */
 const WINDOW_STEPS = 4;
 
-/** Extents kept, over all windows of one disk: about 100 bytes each. */
+/** Extents that are cached, over all windows of one disk: about 100 bytes each. */
 const EXTENT_LIMIT = Math.max(16_000, withinMemory(64_000));
 
 /** Where a window has too many extents for one answer, this many smaller windows are in its place, and so on. */
@@ -65,7 +65,7 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
     const extents = await resolve(layers, start, Math.min(end, size) - start);
     const length = lengthOf(extents);
     if (length === 0) throw new RangeError(`${name}: nothing is mapped at byte ${start}`);
-    // What the host has failed to read, it may read the next time.
+    // The host may be able to read the next time what it failed to read now.
     if (extents.some(isFailure)) pieces.forget(start);
     return { extents, length };
   };
@@ -99,7 +99,7 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
         }
         const part = Math.min(end, start + piece.length) - at;
         const found = sliceList(piece.extents, at - start, part);
-        if (part === length) return found; // as a rule
+        if (part === length) return found; // the usual case
         for (const extent of found) append(extents, extent);
         at += part;
         if (extents.length >= MAP_LIMIT) break;
@@ -109,7 +109,7 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
   };
 }
 
-/** What the layers say about the beginning of a run, from the top down. Only what one leaves absent is asked of the next. */
+/** Resolves the beginning of a run from the top layer down. Each layer maps only what the ones above left absent. */
 async function resolve(layers: readonly MappedLayer[], offset: number, length: number): Promise<Extent[]> {
   let pending: LayerExtent[] = [{ kind: "absent", length }];
   for (const layer of layers) {
@@ -126,8 +126,8 @@ async function resolve(layers: readonly MappedLayer[], offset: number, length: n
 }
 
 /**
- * `extents`, which begin at `offset`, with their absent runs as `layer` has them, as far as it tells. The layer is asked
- * once, for all from the first absent run to the last: a call costs far more than the extents that are not needed.
+ * `extents`, which begin at `offset`, with their absent runs replaced by what `layer` maps there, as far as it goes. One
+ * call maps from the first absent run to the last: a call costs far more than extents that are not needed.
  */
 async function below(extents: LayerExtent[], layer: MappedLayer, offset: number): Promise<LayerExtent[]> {
   const first = extents.findIndex(isAbsent);
@@ -137,7 +137,7 @@ async function below(extents: LayerExtent[], layer: MappedLayer, offset: number)
   const merged = extents.slice(0, first);
   const found = await mapWithin(layer, start, lengthOf(covered)).catch(ifDamaged);
   if (found instanceof DiskError) {
-    // It may be damage that a layer above hides: each run is asked for by itself.
+    // The damage may be hidden by a layer above: map each run by itself.
     for (let index = 0, at = start; index < covered.length; index++) {
       const extent = covered[index]!;
       const { length } = extent;
@@ -157,7 +157,7 @@ async function below(extents: LayerExtent[], layer: MappedLayer, offset: number)
   return merged;
 }
 
-/** Appends `upper` to `merged`, its absent runs taken from `lower`, as far as that goes. */
+/** Appends `upper` to `merged`, with its absent runs replaced from `lower`, as far as `lower` goes. */
 function fillAbsent(merged: LayerExtent[], upper: LayerExtent[], lower: LayerExtent[]): void {
   let index = 0;
   let skip = 0; // within lower[index]
@@ -175,7 +175,7 @@ function fillAbsent(merged: LayerExtent[], upper: LayerExtent[], lower: LayerExt
   }
 }
 
-/** What `layer` says about the beginning of a run that may reach past its end. */
+/** Maps the beginning of a run that may reach past the layer's end. */
 async function mapWithin(layer: MappedLayer, offset: number, length: number): Promise<LayerExtent[]> {
   const inside = Math.max(0, Math.min(length, layer.size - offset));
   const extents = inside > 0 ? [...(await layer.map(offset, inside))] : [];
@@ -183,7 +183,7 @@ async function mapWithin(layer: MappedLayer, offset: number, length: number): Pr
   return extents;
 }
 
-/** `error` as a value, where it is about the disk; a bug of ours is thrown. */
+/** Returns a DiskError as a value; throws any other error, which is a bug. */
 function ifDamaged(error: unknown): DiskError {
   if (error instanceof DiskError) return error;
   throw error;

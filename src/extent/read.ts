@@ -17,22 +17,22 @@ import { loadingCache } from "./loading.js";
 import { mapAll, mapPieces } from "./mapping.js";
 import type { StopSignal } from "./time-slice.js";
 
-/** Unpacked units that are kept, in bytes, for all sources of the process together. */
+/** Bytes of decompressed units that are cached, for all sources of the process together. */
 const UNPACKED_CACHE_BYTES = withinMemory(32 * 2 ** 20);
 
-/** Smaller units are not kept: a place in the cache takes more than they do, and inline files come by the million. */
+/** Smaller units are not cached: an entry of the cache takes more memory than they do, and inline files come by the million. */
 const SMALLEST_KEPT = 4096;
 
-/** Unpacked bytes of units that are read and unpacked in one go: they go side by side, and each has its price. */
+/** Decompressed bytes of the units that are read and decompressed together, in parallel; each call has its cost. */
 const GROUP_SIZE = 256 * 2 ** 10;
 
-/** Of those, the memory that is kept for their packed bytes. */
+/** Bytes of buffers for packed units that are kept for reuse. */
 const GROUPS_KEPT = withinMemory(32);
 
 /**
  * `length` bytes of `source` from `offset`, in a buffer of the caller's own.
  * @throws {RangeError} when the range is not within the source: a bug of the caller's.
- * @throws {DiskError} where the bytes cannot be had. Never fewer bytes, never zeros in their place.
+ * @throws {DiskError} where the bytes cannot be read. Never returns fewer bytes, or zeros in their place.
  * @throws {Interrupted} once `signal` is aborted, where the range takes more than one call of `map`.
  */
 export async function read(
@@ -58,7 +58,7 @@ export async function readInto(
   if (into.length === 0) return;
   const extents = await source.map(offset, into.length);
   const done = lengthOf(extents);
-  if (done === into.length || done === 0) return readExtents(extents, into); // as a rule
+  if (done === into.length || done === 0) return readExtents(extents, into); // the usual case
   await readExtents(extents, into.subarray(0, done));
   let at = done;
   for await (const piece of mapPieces(source, offset + done, into.length - done, signal)) {
@@ -68,7 +68,7 @@ export async function readInto(
   }
 }
 
-/** Fills `into` from a list of extents that is exactly as long. Nothing is being read any more once it settles. */
+/** Fills `into` from a list of extents of exactly its length. Once the promise settles, nothing writes to `into` any more. */
 export async function readExtents(extents: readonly Extent[], into: Uint8Array): Promise<void> {
   const length = lengthOf(extents);
   if (length !== into.length) {
@@ -92,7 +92,7 @@ export async function readExtents(extents: readonly Extent[], into: Uint8Array):
   await settleAll(reading);
 }
 
-/** The caller's range is checked here, once, at the door. */
+/** Checks the caller's range, once for all levels below. */
 export function checkRange(source: BlockSource, offset: number, length: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0 || length < 0 || offset + length > source.size) {
     throw new RangeError(
@@ -139,13 +139,13 @@ export async function unpackUnit(unit: PackedUnit): Promise<Buffer> {
   return bytes;
 }
 
-/** A unit all of which is wanted, once, and what it is to fill, from `at` on. */
+/** A unit that is read whole, and the place in the buffer where it goes. */
 interface WantedUnit {
   readonly unit: ChunkedUnit;
   readonly at: number;
 }
 
-/** Who reads on from unit to unit wants each of them whole, and once: such a one is not kept. */
+/** Sequential readers read each unit whole, and once: such a unit is not cached. */
 function isWholeUnit(
   extent: Extract<Extent, { kind: "packed" | "damaged" }>,
 ): extent is Extract<Extent, { kind: "packed" }> & { unit: ChunkedUnit } {
@@ -173,7 +173,7 @@ function groupsOf(units: readonly WantedUnit[]): WantedUnit[][] {
 
 const packedBytes = new BufferPool(GROUP_SIZE, GROUPS_KEPT);
 
-/** Reads and unpacks `units` together; where that fails, one by one, so that it is known which of them is damaged. */
+/** Reads and decompresses `units` together; if that fails, one by one, to find the damaged one. */
 async function readUnits(units: readonly WantedUnit[], into: Uint8Array): Promise<void> {
   try {
     const ranges: Range[] = [];
@@ -188,7 +188,7 @@ async function readUnits(units: readonly WantedUnit[], into: Uint8Array): Promis
     for (const { source, offset, length } of ranges)
       for (const extent of await mapAll(source, offset, length)) append(extents, extent);
     const packed = packedBytes.take(size);
-    // Neither comes back before all that it began has ended.
+    // Both wait for everything that they started.
     await readExtents(extents, packed)
       .then(() => unpackChunks(loaded, packed, into))
       .finally(() => {
@@ -211,7 +211,7 @@ interface Range {
   length: number;
 }
 
-/** Packed bytes of neighbours lie side by side, as a rule: they are mapped and read as one. */
+/** The packed bytes of adjacent units are usually adjacent, too: they are mapped and read together. */
 function addRange(ranges: Range[], source: BlockSource, offset: number, length: number): void {
   const last = ranges.at(-1);
   if (last?.source === source && last.offset + last.length === offset) last.length += length;

@@ -1,14 +1,13 @@
 /**
  * A chain of images as one disk: the image that was named, its parent, and so on down to the base.
  *
- * Which image is a parent, its UUID decides and never its name; parents.ts searches for it. What may be opened,
- * the gate decides. Allowed are the folder of the named image and all below it; the folder above, when the
- * image's own is called `Snapshots` (VirtualBox keeps differencing images there, below the machine's folder); the
- * machine's folders and registered images, as the registry tells; and the folders that the user allows.
+ * parents.ts searches for a parent; the format's own proof decides (its UUID, for VDI), never the name alone. The gate
+ * decides what may be opened: files in the folder of the named image and below it; in the folder above, if the image's own
+ * is called `Snapshots` (VirtualBox keeps differencing images there, below the machine's folder); in the machine's folders;
+ * the machine's registered images; and files in the folders that the user allows.
  *
- * Several chains may share images, as the states of one disk do: each image is opened once, and stays open until all
- * are closed. Who was told where bytes are has no more than a descriptor's number, which must not come to mean
- * another file meanwhile.
+ * Several chains may share images, as the states of one disk do: each image is opened once, and stays open until all are
+ * closed. Extents that were given out contain descriptors as numbers, which must not come to mean other files meanwhile.
  */
 import { realpath } from "node:fs/promises";
 import { basename, dirname } from "node:path";
@@ -31,9 +30,9 @@ import type { FindImages } from "./registry.js";
 export interface ChainOptions {
   /** Folders that the user allows beside the image's own: parents are searched and opened there too. */
   readonly allowDirs?: readonly string[];
-  /** The formats that are tried, in order; all of them unless told. */
+  /** The formats that are tried, in order; all of them by default. */
   readonly formats?: readonly ImageFormat[];
-  /** Asked once a chain, and only for an image that has a parent that is not open yet. */
+  /** Called at most once for each chain, when a parent must be searched for. */
   readonly findImages?: FindImages;
 }
 
@@ -46,7 +45,7 @@ export interface Chain {
   readonly warnings: readonly string[];
 }
 
-/** A chain that has its images to itself. */
+/** A chain that shares its images with no other. */
 export interface OpenChain extends Chain {
   /** Closes every image. */
   close(): Promise<void>;
@@ -65,7 +64,7 @@ export interface Images {
 /**
  * Opens the image at `path` and all that it is built on, read-only. An image that others are built on opens as
  * the disk was when the first of them was made.
- * @throws {DiskError} where an image, or a parent, cannot be had; then nothing is left open.
+ * @throws {DiskError} where an image, or a parent, cannot be opened; then nothing is left open.
  */
 export async function openChain(path: string, options: ChainOptions = {}): Promise<OpenChain> {
   const images = openImages(options);

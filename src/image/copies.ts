@@ -53,7 +53,7 @@ export function prefer<C extends Copy>(copies: readonly C[], preferences: Prefer
   });
 }
 
-/** Returns why `best` is preferred to `other`; undefined where nothing but the name tells them apart. */
+/** Returns why `best` is preferred to `other`; undefined where only their names differ. */
 export function reasonToPrefer(best: Copy, other: Copy, preferences: Preferences): string | undefined {
   return criterionBetween(best, other, preferences)?.[0];
 }

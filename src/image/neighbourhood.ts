@@ -24,7 +24,7 @@ const IMAGES_LIMIT = 25_000;
 /** Names that are read of one folder, so that its size does not decide how long a disk takes to open. */
 const NAMES_LIMIT = 200_000;
 
-/** Names that the host is asked for at once. */
+/** Names that are read from the host at once. */
 const NAMES_AT_ONCE = 1024;
 
 export interface Neighbourhood {

@@ -1,4 +1,4 @@
-/** What openChain wants to know of the machine that owns an image. The machine's room, above, fills it in. */
+/** What openChain needs to know of the machine that owns an image. The module machine/, above, provides it. */
 
 export interface Registry {
   /** The machine's own folders: what lies below them is the machine's. Absolute. */
@@ -16,5 +16,5 @@ export interface RegisteredImage {
   readonly uuid: string;
 }
 
-/** Asks the machine of the image at `path` (absolute, resolved), whose UUID may be known. */
+/** Finds the registry of the machine that owns the image at `path` (absolute, resolved), whose UUID may be known. */
 export type FindImages = (image: { readonly path: string; readonly uuid?: string }) => Promise<Registry>;

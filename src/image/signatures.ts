@@ -1,4 +1,4 @@
-/** What a file that no driver opens is, by its signature: so that nobody is shown a container as if it were a disk. */
+/** Files that no driver opens, by their signatures: so that no container is shown as if it were a raw disk. */
 
 /** A signature in the first bytes of a file, or in its last 512. */
 export interface Signature {

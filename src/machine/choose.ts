@@ -59,7 +59,7 @@ export async function choose(wanted: Wanted, known?: MachineList): Promise<Chose
   const described = stats?.isDirectory() === true ? await machineIn(image) : await openConfiguration(image);
   if (described !== undefined) return chooseOfMachine(described, wanted);
   if (stats?.isDirectory() === false) return chooseOfFile(wanted);
-  if (image.includes("/")) return { image, notices: [] }; // whoever opens it says what is wrong with it
+  if (image.includes("/")) return { image, notices: [] }; // opening it will report what is wrong
   const uuid = uuidIn(image);
   const list = known ?? (await listMachines());
   const named = matching(list.machines, image);

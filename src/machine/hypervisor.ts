@@ -1,4 +1,4 @@
-/** What each hypervisor's folder gives: its machines, as its own configuration has them. */
+/** What each hypervisor's folder provides: its machines, by its own configuration. */
 import type { FindImages } from "../image/registry.js";
 import type { Machine, Medium } from "./machine.js";
 
@@ -20,7 +20,7 @@ export interface SoughtImage {
 export interface Hypervisor {
   /** "VirtualBox". */
   readonly name: string;
-  /** All machines that whoever runs this has. */
+  /** All machines of the user who runs this. */
   listMachines(): Promise<MachineList>;
   /** Whether `path` is named like a configuration file of this hypervisor, and may be one. */
   isConfiguration(path: string): boolean;

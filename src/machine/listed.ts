@@ -1,9 +1,9 @@
-/** Lists in complaints and warnings: long enough to choose from, and no longer. */
+/** Lists in errors and warnings: long enough to choose from, and no longer. */
 
-/** Choices that a complaint lists. */
+/** Choices that an error message lists. */
 const LISTED_LIMIT = 12;
 
-/** `choices` as a complaint has them. */
+/** `choices`, as an error message lists them. */
 export function listed(choices: readonly string[]): string {
   const more = choices.length > LISTED_LIMIT ? [`and ${choices.length - LISTED_LIMIT} more`] : [];
   return [...choices.slice(0, LISTED_LIMIT), ...more].join(", ");

@@ -9,7 +9,7 @@ import { virtualBox } from "./virtualbox/virtualbox.js";
 /** The hypervisors whose configuration is read. */
 export const hypervisors: readonly Hypervisor[] = [virtualBox];
 
-/** The machines that whoever runs this has. What cannot be read is a warning, and does not keep the others back. */
+/** The machines of the user who runs this. What cannot be read is a warning; the others are listed all the same. */
 export async function listMachines(): Promise<MachineList> {
   const lists = await Promise.all(hypervisors.map((hypervisor) => hypervisor.listMachines()));
   return {

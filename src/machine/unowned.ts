@@ -10,7 +10,7 @@ import { findImages } from "./machines.js";
 import { mapParallel } from "./parallel.js";
 import type { StateTree } from "./state-choice.js";
 
-/** The states of a disk that `chain` tells of, the oldest first: each is called as its file. */
+/** The states of a disk that `chain` shows, the oldest first: each is named like its file. */
 export function chainStates({ layers }: Chain): DiskState[] {
   const states = layers.map(({ image: { files, identity } }, level): DiskState => ({
     name: level === 0 ? "current" : basename(files[0].location),
@@ -64,7 +64,7 @@ export async function findChild({ path, uuid }: SoughtImage): Promise<string | u
   return looked.find((file) => file !== undefined);
 }
 
-/** The UUIDs of the image `path` and of its parent; undefined where it is none, which others will complain of. */
+/** The UUIDs of the image `path` and of its parent; undefined where it is no image, which is reported elsewhere. */
 async function glance(path: string): Promise<{ uuid?: string; parent?: string } | undefined> {
   try {
     const image = await openImageAt(path);

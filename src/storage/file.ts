@@ -116,18 +116,18 @@ class FileStorage implements Storage {
 }
 
 /**
- * Bytes of reads that are tried on the spot: what the host has in memory is copied sooner than a thread is woken,
+ * Reads of up to so many bytes are first tried synchronously: what the host has cached is copied sooner than a thread wakes,
  * and metadata is read in small pieces, one after the other.
  */
 export const SMALL_READ = 64 * 2 ** 10;
 
-/** How many bytes of `into` could be had without waiting, from the first on. */
+/** Fills the first bytes of `into` without waiting, from the host's cache; returns how many. */
 function readCached(fd: number, into: Uint8Array, offset: number): number {
   const addon = loadAddon();
   return typeof addon === "string" ? 0 : Math.max(0, addon.readCached(fd, into, offset));
 }
 
-/** What is thrown in place of the host's complaint about `name`. */
+/** A handler that throws a DiskError about `name` in place of the host's error. */
 function failed(name: string): (error: unknown) => never {
   return (error) => {
     throw fromHost(error, name);

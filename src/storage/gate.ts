@@ -55,8 +55,8 @@ export async function resolveAll(paths: readonly string[]): Promise<string[]> {
 }
 
 /**
- * Where the open file `storage` lies, without symbolic links; undefined where that cannot be told. On Linux the host
- * says it of the descriptor; elsewhere the path must still lead to the file that is open.
+ * The path of the open file `storage`, without symbolic links; undefined if it is unknown. On Linux the host knows it by the
+ * descriptor; elsewhere the path must still lead to the file that is open.
  */
 export async function locate({ location, fd }: Storage): Promise<string | undefined> {
   if (fd === undefined) return undefined;

@@ -4,14 +4,14 @@ import { fromHost, isErrnoException, UnsupportedError } from "../errors.js";
 import { refuseOthers } from "./file.js";
 
 /**
- * The bytes of the regular file `path`. It is read on the spot: with hundreds of small files, the way over another
- * thread and back takes several times as long.
+ * The bytes of the regular file `path`, read synchronously: with hundreds of small files, a promise for each takes
+ * several times as long.
  * @throws {MissingError | DeniedError | HostError} as the host says.
  * @throws {UnsupportedError} where it is larger than `limit` bytes, or no file.
  */
 export function readSmallFile(path: string, limit: number): Buffer {
   try {
-    refuseOthers(statSync(path), path); // before it is opened, as openFile has it
+    refuseOthers(statSync(path), path); // before it is opened, as openFile does
     const descriptor = openUnnoticed(path);
     try {
       const stats = fstatSync(descriptor);

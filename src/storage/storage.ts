@@ -3,7 +3,7 @@
 export interface Storage {
   /** Where the bytes are: an absolute path, or a URL. */
   readonly location: string;
-  /** The name that complaints use: the path as the user, or the naming image, gave it. */
+  /** Its name in error messages: the path as the user wrote it, or the image that names this file. */
   readonly name: string;
   /** Bytes, as they were when it was opened. */
   readonly size: number;

@@ -8,7 +8,7 @@ export interface StoredPart {
   readonly storage: Storage;
   /** Bytes into `storage`. */
   readonly offset: number;
-  /** Where its bytes go: as many as it has room for. */
+  /** The buffer that its bytes fill. */
   readonly into: Uint8Array;
 }
 

@@ -9,7 +9,7 @@ import { basename } from "node:path";
 import { fileKey, parseLocks, type FileLock } from "./locks.js";
 
 export interface FileUser {
-  /** As it was asked for. */
+  /** As the caller named it. */
   readonly path: string;
   readonly how: "open for writing" | "locked";
   /** Where the host lets us see it. */

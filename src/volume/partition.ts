@@ -4,11 +4,11 @@ import { window } from "../extent/window.js";
 import type { Volume } from "./volume.js";
 import type { Warnings } from "./warnings.js";
 
-/** A partition as its table has it, believed in nothing yet. */
+/** A partition as its table describes it, not checked yet. */
 export interface Partition extends Omit<Volume, "index" | "source" | "tableSize"> {
-  /** Bytes that the table gives it; the disk may end before. */
+  /** Bytes by the table; the disk may end before. */
   readonly length: number;
-  /** Absolute byte of the table's entry, for complaints. */
+  /** Absolute byte of the table's entry, for error messages. */
   readonly entryOffset: number;
 }
 

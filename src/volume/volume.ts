@@ -7,14 +7,14 @@ export type TableKind = "none" | "mbr" | "gpt";
 export interface Volume {
   /** N of `volN`: primaries in slot order, then logicals in chain order; GPT in table order. */
   readonly index: number;
-  /** The number that the guest's kernel gives it (sda1, sda5); 0 for a disk without a table. */
+  /** Its number in the guest's kernel (sda1, sda5); 0 for a disk without a table. */
   readonly number: number;
   /** Bytes from the disk's start. */
   readonly offset: number;
   readonly source: BlockSource;
-  /** Bytes that the table gives it: more than `source.size` where the disk is cut short. */
+  /** Bytes by the table: more than `source.size` where the disk is cut short. */
   readonly tableSize: number;
-  /** The type as the table has it: "0x83", a GPT type GUID; "" where there is no table. */
+  /** The type in the table: "0x83", a GPT type GUID; "" where there is no table. */
   readonly type: string;
   /** What the type is called: "Linux filesystem". */
   readonly typeName: string;

@@ -1,9 +1,9 @@
 import { CorruptError, DiskError, type Complaint } from "../errors.js";
 
-/** A hostile table has thousands of odd entries; past this many complaints nobody reads on. */
+/** A hostile table has thousands of odd entries: only so many warnings are printed. */
 const MAX_WARNINGS = 64;
 
-/** The complaints about one table that did not stop us, in the words of an error. */
+/** Warnings about one table, worded like errors. */
 export class Warnings {
   readonly #kept: string[] = [];
   #count = 0;

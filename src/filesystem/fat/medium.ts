@@ -98,7 +98,7 @@ async function differences(volume: BlockSource, { geometry }: Boot): Promise<str
     const turn = yieldIfDue();
     if (turn !== undefined) await turn;
     const bytes = await readTable(volume, offset, length);
-    if (bytes.equals(first)) continue; // as a rule
+    if (bytes.equals(first)) continue; // the usual case
     const others = decode(bytes, width, count);
     for (let at = 0; at < count; at++) if (links[at] !== others[at]) differing.add(at);
   }

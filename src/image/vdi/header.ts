@@ -180,7 +180,7 @@ function checked(
   };
 }
 
-/** Makes the complaint about one field of `declaration` in `file`. */
+/** Makes the error about one field of `declaration` in `file`. */
 function complaints<F extends Fields>(declaration: Struct<F>, file: string) {
   return (field: keyof F, thing: string, found: string | number, expected: string): CorruptError =>
     new CorruptError({ file, offset: declaration.fields[field]!.offset, thing, found, expected });

@@ -56,7 +56,7 @@ export async function readLogicals(
   return logicals;
 }
 
-/** The record at `recordSector`, or why it cannot be had. */
+/** The record at `recordSector`, or why it cannot be read. */
 async function readRecord(
   disk: BlockSource,
   recordSector: number,
