@@ -7,21 +7,6 @@ export interface Addon {
   // host.cc
   /** The size of a block device. @throws {NodeJS.ErrnoException} */
   blockDeviceSize(fd: number): number;
-  /** Where the next data, or the next hole, begins, from `offset` on (lseek(2)); rejects with ENXIO where there is none. */
-  seekData(fd: number, offset: number): Promise<number>;
-  seekHole(fd: number, offset: number): Promise<number>;
-  /** How many bytes were copied; 0 at the file's end. */
-  copyFileRange(
-    from: number,
-    fromOffset: number,
-    to: number,
-    toOffset: number,
-    length: number,
-  ): Promise<number>;
-  /** Takes an open-file-description lock (fcntl(2)), until `fd` is closed; `false` where another has it. Never waits. */
-  lock(fd: number, exclusive: boolean, offset: number, length: number): boolean;
-  /** Whether another's lock would keep us from such a lock. */
-  isLocked(fd: number, exclusive: boolean, offset: number, length: number): boolean;
 
   // mounting.cc
   /** mount(2). @throws {NodeJS.ErrnoException} as the promise's rejection. */

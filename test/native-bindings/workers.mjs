@@ -41,11 +41,10 @@ async function work({ image, mountPoint }) {
       ...Array.from({ length: 8 }, () =>
         addon.unpackChunks(Float64Array.of(3, 0, 2 ** 16, 0, 2 ** 16), packed, Buffer.alloc(2 ** 16)),
       ),
-      addon.seekData(disk.layers[0].storage.fd, 0),
-      addon.seekData(disk.layers[0].storage.fd, 2 ** 50).catch(() => undefined), // an error to make
+      addon.unmount("/nonexistent", 0).catch(() => undefined), // a promise that is rejected
     ]);
     try {
-      addon.blockDeviceSize(disk.layers[0].storage.fd); // another
+      addon.blockDeviceSize(disk.layers[0].storage.fd); // an exception
     } catch {
       // As it must.
     }
