@@ -2,7 +2,7 @@
 import { LRUCache } from "lru-cache";
 import { DiskError } from "../../errors.js";
 import type { StopSignal } from "../../extent/time-slice.js";
-import type { Attributes, LentEntry, NodeId, NodeTree, NodeType } from "../../filesystem/filesystem.js";
+import type { Attributes, EntryView, NodeId, NodeTree, NodeType } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import {
   AFTER_DOT,
@@ -18,7 +18,7 @@ import { body, HEADER_SIZE, reply, replyWith, writeU32le } from "../protocol/rep
 import { Opcode, ReadIn } from "../protocol/request.js";
 import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
-import { entryLender } from "./listing.js";
+import { entriesOf } from "./listing.js";
 import type { Parents } from "./parents.js";
 import type { Threads } from "./threads.js";
 
@@ -67,7 +67,7 @@ export function serveDirectories(
   ahead: Ahead,
   parents: Parents,
 ): Directories {
-  const lend = entryLender(tree);
+  const visit = entriesOf(tree);
 
   /** Undefined where they are damaged: the entry is listed without them, and a request for them is EIO. */
   const attributesOf = (id: NodeId): Attributes | undefined | Promise<Attributes | undefined> => {
@@ -119,7 +119,7 @@ export function serveDirectories(
       types[index] = attributes.type;
       if (index === 0 && offset === 0) ownInode = attributes.inode; // of "."
     };
-    const add = (entry: LentEntry): boolean => {
+    const add = (entry: EntryView): boolean => {
       const { id, type, cookie, attributes: known, problem } = entry;
       const at = used;
       const end = at + direntSize(entry, plus);
@@ -152,7 +152,7 @@ export function serveDirectories(
       else complete(index, at, id, attributes);
       return true;
     };
-    const isEnd = await lend(id, offset, add, isShort ? SOUGHT_COUNT : undefined, signal);
+    const isEnd = await visit(id, offset, add, isShort ? SOUGHT_COUNT : undefined, signal);
     if (waiting.length > 0) await Promise.all(waiting);
     if (isFull && used === 0) return undefined;
     if (parentAt >= 0) {

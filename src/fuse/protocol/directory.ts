@@ -1,5 +1,5 @@
 /** Directory entries on the wire: `fuse_dirent`, and `fuse_direntplus`, which has a `fuse_entry_out` in front. */
-import type { Attributes, LentEntry, NodeId } from "../../filesystem/filesystem.js";
+import type { Attributes, EntryView, NodeId } from "../../filesystem/filesystem.js";
 import { direntType, ENTRY_SIZE, writeEntry } from "./attributes.js";
 import { body, HEADER_SIZE, writeI64le, writeU32le } from "./reply.js";
 
@@ -13,7 +13,7 @@ export const UNKNOWN_INODE = 0xffffffff;
 const DIRENT_SIZE = 24;
 
 /** Bytes that an entry takes: whole words of eight. */
-export function direntSize({ from, to }: LentEntry, plus: boolean): number {
+export function direntSize({ from, to }: EntryView, plus: boolean): number {
   return (plus ? ENTRY_SIZE : 0) + Math.ceil((DIRENT_SIZE + to - from) / 8) * 8;
 }
 
@@ -31,7 +31,7 @@ export function pageOf(reply: Buffer): Page {
  * Writes one entry at `at`, as yet without its attributes. Where that is all (they cannot be read, or it is "." or "..")
  * the kernel learns the name only, and asks when they are wanted.
  */
-export function writeDirent({ bytes, words }: Page, at: number, entry: LentEntry, plus: boolean): void {
+export function writeDirent({ bytes, words }: Page, at: number, entry: EntryView, plus: boolean): void {
   const { names, from, to, type, cookie } = entry;
   const dirent = plus ? at + ENTRY_SIZE : at;
   writeI64le(words, UNKNOWN_INODE, dirent);
