@@ -1,4 +1,4 @@
-// Calls on open files.
+// System calls on open files.
 #include <cerrno>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -9,7 +9,7 @@ namespace vdisk {
 
 namespace {
 
-// blockDeviceSize(fd): bytes; throws
+// blockDeviceSize(fd): the size in bytes; throws
 napi_value blockDeviceSize(napi_env env, napi_callback_info info) {
   const Arguments<1> given(env, info);
   uint64_t size;

@@ -40,7 +40,7 @@ for (const backend of ["native", "fuse-native"] as const) {
       },
     );
 
-    t.test("a read at or past the end gives nothing, one across it what is left", async (t) => {
+    t.test("a read at or past the end returns nothing, one across it the rest of the file", async (t) => {
       const script = `
 fd = os.open(sys.argv[1], os.O_RDONLY)
 print(json.dumps([len(os.pread(fd, 100, at)) for at in (4097, 5000, 1 << 40, 4090, 0)]))`;
@@ -64,7 +64,7 @@ print(json.dumps([len(first), len(set(first)), os.listdir(sys.argv[1]) == first,
       },
     );
 
-    t.test("each place that telldir gives leads to its entry again", async (t) => {
+    t.test("seekdir to any position that telldir returned finds its entry", async (t) => {
       t.same(await python(SEEKING, at("many")), [100_002, 0]);
     });
 
@@ -207,12 +207,12 @@ print(json.dumps([attempt(0, 1 << 20), attempt(1490000, 9136), attempt(2500000, 
       t.same(members, ["", "./", "./first", "./second"]);
     });
 
-    t.test("whatever would write is refused as on any read-only file system", async (t) => {
+    t.test("everything that would write is refused, as on any read-only file system", async (t) => {
       const found = await python<Record<string, string>>(WRITES, mount.path);
       for (const [attempt, errno] of Object.entries(found)) t.equal(errno, "EROFS", attempt);
     });
 
-    t.test("what is not there is ENOENT, asked for once and again", async (t) => {
+    t.test("a name that does not exist is ENOENT, at every request", async (t) => {
       const script = `
 def attempt(path):
   try: os.stat(path)

@@ -130,7 +130,7 @@ t.test(
   },
 );
 
-t.test("readers that are killed in the middle of reads leave nothing behind in the daemon", async (t) => {
+t.test("readers that are killed during reads leave nothing behind in the daemon", async (t) => {
   const { folder, vhdd, daemon } = await mounted(t);
   const witnesses = await readers(vhdd, 2);
   const before = descriptors(daemon);
@@ -151,7 +151,7 @@ t.test("readers that are killed in the middle of reads leave nothing behind in t
 });
 
 t.test(
-  "unmounted while it is busy, the files that are open are read on, and the last close ends it",
+  "after a lazy unmount under load, open files can be read, and the last close ends the daemon",
   async (t) => {
     const { folder, vhdd, daemon } = await mounted(t);
     const reading = await readers(vhdd, 6);

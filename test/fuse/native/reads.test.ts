@@ -22,15 +22,15 @@ const WINDOW = 64 * 2 ** 20;
 async function served(t: Test, files: Readonly<Record<string, Scattered>>) {
   const tree = new FakeTree();
   for (const [name, { source }] of Object.entries(files)) tree.file(tree.top, name, source);
-  const said: string[] = [];
+  const logged: string[] = [];
   const write = (line: string): void => {
-    said.push((JSON.parse(line) as { msg: string }).msg);
+    logged.push((JSON.parse(line) as { msg: string }).msg);
   };
   const folder = place(t);
   const options = { source: "reads", allowOther: false, allowRoot: false, extra: [] };
   const mount = await nativeBackend.mount(tree, folder, { ...options, log: pino({}, { write }) });
   t.teardown(() => mount.unmount(true));
-  return { folder, said };
+  return { folder, logged };
 }
 
 /**
@@ -103,7 +103,7 @@ t.test(
   },
 );
 
-t.test("what the threads were given is not asked of JavaScript again", async (t) => {
+t.test("reads from windows that the threads have do not reach JavaScript", async (t) => {
   const numbers = random(12);
   const backing = await backingFiles(t, numbers, 3);
   const file = await scattered(t, numbers, backing, 2 * WINDOW + 4567, ["stored", "zero", "inline"]);
@@ -150,12 +150,12 @@ while True: read()`;
 });
 
 t.test(
-  "a file of the host that is cut while mounted is EIO from there on, and the log names file and byte",
+  "if a file of the host is truncated while mounted, reads past its end are EIO, and the log names file and byte",
   async (t) => {
     const numbers = random(14);
     const backing = await backingFiles(t, numbers, 1);
     const file = await scattered(t, numbers, backing, 3_000_000, ["whole"]);
-    const { folder, said } = await served(t, { file });
+    const { folder, logged } = await served(t, { file });
     const path = join(folder, "file");
     t.same((await compare(path, "direct", 20, file)).wrong, []);
     const { path: cut, storage } = backing[0]!;
@@ -166,20 +166,20 @@ t.test(
       t.same(found.wrong, [], how);
       t.ok(found.good > 20 && found.failed > 20, `${found.good} good, ${found.failed} failed`);
     }
-    t.ok(said.length > 0);
-    t.ok(said.every((line) => line.startsWith(`${storage.name}, byte 0x`)));
-    t.match(said.join("\n"), /the file's end is at byte \d+ or before it, but must be \d+ bytes further/);
+    t.ok(logged.length > 0);
+    t.ok(logged.every((line) => line.startsWith(`${storage.name}, byte 0x`)));
+    t.match(logged.join("\n"), /the file's end is at byte \d+ or before it, but must be \d+ bytes further/);
   },
 );
 
-t.test("what damage says is said in the log, once for each", async (t) => {
+t.test("each error of damage is logged once", async (t) => {
   const numbers = random(15);
   const backing = await backingFiles(t, numbers, 1);
   const file = await scattered(t, numbers, backing, 500_000, ["stored", "damaged"]);
-  const { folder, said } = await served(t, { file });
+  const { folder, logged } = await served(t, { file });
   for (const how of ["direct", "direct", "buffered"])
     t.same((await compare(join(folder, "file"), how, 100, file)).wrong, [], how);
-  t.ok(said.length > 0);
-  t.equal(new Set(said).size, said.length);
-  t.ok(said.every((line) => /^scattered, byte 0x[0-9a-f]+: damage$/.test(line)));
+  t.ok(logged.length > 0);
+  t.equal(new Set(logged).size, logged.length);
+  t.ok(logged.every((line) => /^scattered, byte 0x[0-9a-f]+: damage$/.test(line)));
 });

@@ -1,4 +1,4 @@
-/** Large reads of what lies in one piece in a file of the host, which goes to the kernel through a pipe. */
+/** Large reads of bytes that are adjacent in a file of the host: they go to the kernel through a pipe. */
 import { readdirSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -97,7 +97,7 @@ t.test(
   },
 );
 
-t.test("of a file of the host that is cut between two large reads, the second is EIO", async (t) => {
+t.test("if a file of the host is truncated between two large reads, the second is EIO", async (t) => {
   const { path, backing, model } = await served(t);
   const cut = 14_234_567;
   const first = `
