@@ -1,4 +1,4 @@
-/** Both backends through the kernel: what is shown is what the tree holds, to programs that know nothing of us. */
+/** Both backends through the kernel: other programs find in the mount what the tree contains. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { ACL, FILE_SIZES, fullTree, pattern, type FakeTree, type Node } from "./
 
 const tree = fullTree();
 
-/** Too large, too many or too damaged to be copied. */
+/** Directories that are too large or too damaged to be copied. */
 const APART = ["big", "many", "damaged", "damaged-entries"];
 
 for (const backend of ["native", "fuse-native"] as const) {
@@ -234,8 +234,10 @@ print(json.dumps([attempt(sys.argv[1] + p) for p in ("/nothing", "/nothing", "/f
     t.test(
       "unmounting while a file is open is refused; then the mount ends and the daemon with it",
       async (t) => {
-        const holder = run("bash", ["-c", `exec 3<'${at("files", "size-1")}'; sleep 1`]);
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        const opened = join(t.testdir(), "opened");
+        const script = `exec 3<'${at("files", "size-1")}'; touch '${opened}'; sleep 1`;
+        const holder = run("bash", ["-c", script]);
+        while (!existsSync(opened)) await new Promise((resolve) => setTimeout(resolve, 10));
         mount.say("unmount");
         t.match(await mount.next(), { code: "EBUSY" });
         await holder;

@@ -1,4 +1,4 @@
-/** How mounts begin and end: by whom, in what state, and what is left. */
+/** How mounts begin and end, and what they leave behind. */
 import { spawn } from "node:child_process";
 import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { isMounted, LOADER, mounted, output, python, run, start } from "./suppor
 
 const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
-/** Unmounts argv[1] and has a mount that nobody serves take its place; prints the numbers of both devices. */
+/** Unmounts argv[1] and mounts something without a server in its place. Prints both device numbers. */
 const TAKE_OVER = `
 import ctypes
 path = sys.argv[1]
@@ -50,7 +50,7 @@ for (const backend of ["native", "fuse-native"] as const) {
         const mount = await mounted({ backend, tree: "sample" });
         t.teardown(() => mount.end());
         const [before, after] = await python<[string, string]>(TAKE_OVER, mount.path);
-        taken = before === after; // unless another process was quicker
+        taken = before === after; // unless another process was faster
         const patience = new Promise((resolve) => setTimeout(resolve, 20_000, "still waiting").unref());
         t.equal(await Promise.race([mount.next(), patience]), "ended");
       }
@@ -136,7 +136,7 @@ for (const backend of ["native", "fuse-native"] as const) {
 }
 
 t.test("an ordinary user", async (t) => {
-  // As udev has it; in containers it is often root's alone.
+  // The usual mode of udev. In containers, often only root may open the device.
   chmodSync("/dev/fuse", 0o666);
 
   t.test("mounts through fusermount3, reads, and unmounts; nobody else may look", async (t) => {
@@ -158,7 +158,7 @@ t.test("an ordinary user", async (t) => {
         options: { [option]: true },
       });
       t.teardown(() => mount.end());
-      t.match(mount.first, { error: /user_allow_other into \/etc\/fuse.conf/, code: "DENIED" });
+      t.match(mount.first, { error: /user_allow_other in \/etc\/fuse.conf/, code: "DENIED" });
     });
   }
 

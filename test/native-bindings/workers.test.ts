@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 
-/** For each test; the environment variable makes it longer. */
+/** Seconds of each test. The environment variable makes it longer. */
 const SECONDS = process.env["VDISK_WORKER_SECONDS"] ?? "6";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));

@@ -1,4 +1,4 @@
-/** Requests that take long: they are interrupted, and others are served meanwhile. */
+/** Requests that take long can be interrupted, and others are served meanwhile. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -59,7 +59,7 @@ fd = os.open(sys.argv[1], os.O_RDONLY)
 print("open", flush=True)
 os.lseek(fd, 0, os.SEEK_DATA)`;
 
-/** Milliseconds that a program needs to end by `signal` once it is in the midst of a search. */
+/** Milliseconds until a program that searches for data ends after `signal`. */
 async function timeToEnd(path: string, signal: NodeJS.Signals): Promise<number> {
   const program = spawn("python3", ["-c", SEARCH, path], { stdio: ["ignore", "pipe", "ignore"] });
   await once(program.stdout, "data");

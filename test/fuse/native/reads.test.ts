@@ -1,6 +1,6 @@
 /**
- * Reads through the kernel of what really lies in files of the host: scattered, sparse, odd-sized, damaged. The
- * mount is served by this process, so that its event loop can be watched, and kept busy.
+ * Reads through the kernel from sources that lie in real files of the host: scattered, sparse, odd-sized, damaged. This
+ * process serves the mount, so that tests can watch its event loop, and keep it busy.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,10 +15,10 @@ import { python } from "../support/mounted.js";
 import { backingFiles, scattered, type Scattered } from "../support/scattered.js";
 import { FakeTree } from "../support/tree.js";
 
-/** The window of src/fuse/native/windows.ts: the most that is mapped at once. */
+/** Bytes of a window (src/fuse/native/windows.ts). */
 const WINDOW = 64 * 2 ** 20;
 
-/** Serves these files in one directory; what the log is told. */
+/** Serves these files in one directory. Returns the messages in the log, too. */
 async function served(t: Test, files: Readonly<Record<string, Scattered>>) {
   const tree = new FakeTree();
   for (const [name, { source }] of Object.entries(files)) tree.file(tree.top, name, source);
@@ -35,7 +35,7 @@ async function served(t: Test, files: Readonly<Record<string, Scattered>>) {
 
 /**
  * Reads argv[3] times from argv[1] as argv[2] says, and compares with argv[4], which has zeros where argv[1] is
- * damaged: the ranges argv[5]. Prints what was wrong, and how many reads were good and how many failed.
+ * damaged: the ranges argv[5]. Prints what was wrong, how many reads were right, and how many failed.
  */
 const COMPARE = `
 import mmap, random
@@ -140,7 +140,7 @@ while True: read()`;
   await Promise.race([once(reader.stdout, "data"), isOver]);
   const before = statSync(progress).size;
   const begun = Date.now();
-  // However slow the host is: reads come through while nothing else of this process runs.
+  // Independent of the speed of the host: reads succeed while nothing else of this process runs.
   while (Date.now() - begun < 500 || (statSync(progress).size < before + 50 && Date.now() - begun < 20_000));
   const during = readFileSync(progress, "latin1").slice(before);
   reader.kill("SIGKILL");
