@@ -109,7 +109,8 @@ Device::Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(vo
   sigfillset(&all);
   sigdelset(&all, stopSignal());
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (const auto& connection : connections_) connection->thread = std::thread([this, &connection = *connection] { serve(connection); });
+  for (const auto& connection : connections_)
+    connection->thread = std::thread([this, &connection = *connection] { serve(connection); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

@@ -27,7 +27,7 @@ struct Request {
 
 class Device {
  public:
-  // Serves each of `descriptors`, which it owns from now on, with one thread. `wake(context)` is called by any thread when
+  // Serves each of `descriptors`, which it owns from now on, with one thread. Any thread calls `wake(context)` when
   // requests wait. `memoryShare` scales the sizes of the caches.
   Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context, double memoryShare = 1);
   Device(const Device&) = delete;

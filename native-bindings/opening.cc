@@ -1,5 +1,5 @@
-// Opens and closes descriptors without Node's knowledge. Node closes all descriptors of a worker when the worker ends, and
-// warns if a descriptor is closed through Node that was not opened through it.
+// Opens and closes descriptors that Node does not know of. Node closes all descriptors of a worker when the worker ends,
+// and warns if a descriptor is closed through Node that was not opened through it.
 #include <cerrno>
 #include <cstdint>
 #include <fcntl.h>
@@ -12,7 +12,8 @@ namespace vdisk {
 
 namespace {
 
-// Defined here, because the headers at build time may be older than the kernel at run time. Source: Linux include/uapi/linux/openat2.h; the number is the same on all architectures.
+// Defined here, because the headers at build time may be older than the kernel at run time. Source:
+// Linux include/uapi/linux/openat2.h; the number is the same on all architectures.
 constexpr long kOpenat2 = 437;
 constexpr uint64_t kNoMagicLinks = 0x02, kNoSymlinks = 0x04;
 struct OpenHow {
@@ -27,11 +28,12 @@ int openWithoutLinks(const char* path) {
 }
 
 // openResolved(path): the descriptor, owned by the caller; or a negative errno: ELOOP if a part of `path` is a symbolic
-// link, ENOSYS if the kernel has no openat2 or a container's system call filter forbids it (with EPERM, as for "/" too).
+// link, ENOSYS if the kernel has no openat2, or a container's system call filter forbids it.
 napi_value openResolved(napi_env env, napi_callback_info info) {
   const Arguments<1> given(env, info);
   const int fd = openWithoutLinks(given.text(0).c_str());
   if (fd != -EPERM) return toValue(env, fd);
+  // A system call filter answers EPERM for every path, even for "/".
   const int root = openWithoutLinks("/");
   if (root >= 0) close(root);
   return toValue(env, root >= 0 ? fd : -ENOSYS);

@@ -23,7 +23,8 @@ bool Pipe::answer(int device, uint64_t unique, const Piece& piece) {
   if (create() && fill(unique, piece)) {
     // In one call, as the kernel accepts only a whole reply. Without SPLICE_F_MOVE, which would remove the pages from the
     // host's page cache.
-    if (splice(ends_[0], nullptr, device, nullptr, sizeof(fuse_out_header) + piece.length, 0) >= 0) return isUsable_ = true;
+    const size_t length = sizeof(fuse_out_header) + piece.length;
+    if (splice(ends_[0], nullptr, device, nullptr, length, 0) >= 0) return isUsable_ = true;
     isUsable_ = errno == ENOENT || errno == ENODEV;  // as in Device::send
   }
   // Bytes that are left in the pipe must not get into the next reply.

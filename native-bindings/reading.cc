@@ -37,7 +37,8 @@ napi_value readRuns(napi_env env, napi_callback_info info) {
   auto* work = new ReadWork;
   work->pieces.reserve(count / ReadFields::count);
   for (const double* read = numbers; read < numbers + count; read += ReadFields::count) {
-    const auto offset = static_cast<size_t>(read[ReadFields::offset]), length = static_cast<size_t>(read[ReadFields::length]);
+    const auto offset = static_cast<size_t>(read[ReadFields::offset]);
+    const auto length = static_cast<size_t>(read[ReadFields::length]);
     must(offset <= size && length <= size - offset, "a read past the end of the buffer");
     work->pieces.push_back({static_cast<int>(read[ReadFields::fd]), static_cast<int64_t>(read[ReadFields::fileOffset]),
                             into + offset, length});

@@ -193,7 +193,7 @@ napi_value putWindow(napi_env env, napi_callback_info info) {
   size_t unitAt = runsEnd;
   for (size_t at = 0; at < runsEnd; at += RunFields::count) {
     Run run = toRun(numbers + at);
-    must(run.fd != kInline || run.offset + run.length <= static_cast<int64_t>(length), "an inline run past the end of the bytes");
+    must(run.fd != kInline || run.offset + run.length <= static_cast<int64_t>(length), "inline bytes that are missing");
     if (run.fd == kPacked) {
       run.offset = static_cast<int64_t>(window->units.size());
       window->units.push_back(toUnit(numbers, count, unitAt, static_cast<size_t>(run.length)));

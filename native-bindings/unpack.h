@@ -33,7 +33,7 @@ bool toChunk(const double* fields, size_t packedSize, size_t size, Chunk& chunk)
 // Unpacks `chunk` of `packed` to its offset in `into`. Returns false if it is damaged.
 bool unpackChunk(const Chunk& chunk, const uint8_t* packed, uint8_t* into);
 
-// Copies the `length` bytes that begin `distance` before `to` to `to`. If `length` is greater than `distance`, they repeat.
+// Copies to `to` the `length` bytes that begin `distance` before it. If `length` is greater than `distance`, they repeat.
 // May overwrite up to 16 bytes past the end: most matches are short, and copies of a fixed length need no branch that the
 // processor could predict wrongly.
 inline void copyMatch(uint8_t* to, size_t distance, size_t length) {
