@@ -114,7 +114,7 @@ export function serveDirectories(
     async prefetch(id, offset, record) {
       const read = async (): Promise<Page> => {
         const page = (await pageAt(id, offset, USUAL_SIZE, true))!; // an entry always fits
-        record(page);
+        if (!page.isShort) record(page);
         return page;
       };
       const entry: PrefetchedPage = { offset, page: read(), isUsed: false };
