@@ -37,12 +37,12 @@ export const nativeBackend: FuseBackend = {
       throw fromHost(error, mountPoint);
     });
 
-    let greeted!: (problem?: UnsupportedError) => void;
+    let onInit!: (problem?: UnsupportedError) => void;
     const initialized = new Promise<UnsupportedError | undefined>((resolve) => {
-      greeted = resolve;
+      onInit = resolve;
     });
     const onlyFor = options.allowRoot && !options.allowOther ? process.getuid!() : undefined;
-    const makeServer = (threads: Threads): Server => serve(tree, options.log, greeted, threads, onlyFor);
+    const makeServer = (threads: Threads): Server => serve(tree, options.log, onInit, threads, onlyFor);
     const fd = await attach(addon, target, options);
     const giveUp = async (error: unknown): Promise<never> => {
       await detach(addon, target, true).catch(thrownElsewhere); // report the first error

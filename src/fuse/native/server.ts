@@ -44,16 +44,16 @@ const ROOT = 1;
 const READ_BUFFERS_KEPT = 10;
 
 /**
- * @param greeted called once, after INIT; with an error if this kernel cannot be served.
+ * @param onInit called once, after INIT; with an error if this kernel cannot be served.
  * @param threads gets windows and replies, from which it answers requests by itself.
  * @param onlyFor the only user besides root who may use the mount; `undefined` leaves that to the kernel.
- * @param makeReadAhead creates the read-ahead; tests use none.
+ * @param makeReadAhead creates the read-ahead; `noReadAhead` serves without.
  * @throws {RangeError} if the root is not node 1, which is a bug of the tree.
  */
 export function serve(
   tree: NodeTree,
   log: Logger,
-  greeted: (problem?: UnsupportedError) => void,
+  onInit: (problem?: UnsupportedError) => void,
   threads: Threads,
   onlyFor?: number,
   makeReadAhead = readAheadFor,
@@ -95,12 +95,12 @@ export function serve(
       const request = InitIn.view(body);
       const outcome = answerInit(request);
       if (outcome === undefined) {
-        greeted(tooOld(`${request.major}.${request.minor}`));
+        onInit(tooOld(`${request.major}.${request.minor}`));
         return Errno.EPROTO;
       }
       if (outcome.flags !== undefined) {
         flags = outcome.flags;
-        greeted();
+        onInit();
       }
       return outcome.reply;
     },

@@ -59,7 +59,7 @@ export async function runSession(
       }
       session = undefined;
       if (length === 0) resolve();
-      else reject(new HostError({ file: "/dev/fuse", thing: "errno", found: length }, "EIO"));
+      else reject(new HostError({ file: "/dev/fuse", thing: "errno of a read", found: length }, "EIO"));
     };
     const percent = Math.ceil(memoryShare * 100);
     session = addon.serve(Float64Array.from(descriptors), WINDOW_SIZE, buffer, take, percent);
