@@ -1,4 +1,4 @@
-// The addon: what vdisk needs of the host and Node lacks. src/storage/addon.ts says what each function does.
+// System calls that Node.js lacks, and the threads of a mount. src/storage/addon.ts documents each function.
 #include "napi.h"
 
 NAPI_MODULE_INIT() {

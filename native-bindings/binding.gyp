@@ -7,7 +7,7 @@
         "device.cc", "extents.cc", "pipe.cc", "unpack.cc", "lznt1.cc", "xpress.cc", "lzx.cc",
       ],
       "cflags": ["-Wall", "-Wextra"],
-      # Stays loaded when the last worker that uses it ends: it holds a signal handler (device.cc).
+      # The addon stays loaded when the last worker that uses it ends, because it has installed a signal handler (device.cc).
       "ldflags": ["-Wl,-z,nodelete"],
       "cflags_cc!": ["-std=gnu++17", "-fno-rtti"],
       "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden"],

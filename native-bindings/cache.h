@@ -1,4 +1,4 @@
-// What was used last, within a bound. Safe to use from all threads.
+// A bounded LRU cache that all threads may use.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ class Cache {
  public:
   using Pointer = std::shared_ptr<const Value>;
 
-  // `limit` is in the unit of the costs that `put` is told.
+  // `limit`: the most that the costs of all entries may add up to, in whatever unit `put` gets them.
   explicit Cache(size_t limit) : limit_(limit) {}
 
   void put(const CacheKey& key, Pointer value, size_t cost) {
@@ -45,7 +45,7 @@ class Cache {
     return found->second->value;
   }
 
-  // The value, which is not kept any longer.
+  // Removes the value and returns it.
   Pointer take(const CacheKey& key) {
     const std::lock_guard lock(mutex_);
     const auto found = places_.find(key);
@@ -69,7 +69,7 @@ class Cache {
   }
 
   std::mutex mutex_;
-  std::list<Entry> entries_;  // the last used first
+  std::list<Entry> entries_;  // most recently used first
   std::unordered_map<CacheKey, typename std::list<Entry>::iterator, CacheKey::Hash> places_;
   size_t cost_ = 0;
   const size_t limit_;

@@ -6,7 +6,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <linux/fuse.h>
 #include <unistd.h>
 
@@ -16,18 +15,19 @@ namespace vdisk {
 
 namespace {
 
-constexpr size_t kRequestSize = 64 << 10;  // a header, and a name or two; the kernel insists on 8 KiB
-constexpr size_t kRunLimit = 500'000;      // about 16 MB
-constexpr size_t kOfferLimit = 8 << 20;    // bytes
+constexpr size_t kRequestSize = 64 << 10;  // a header and up to two names; the kernel requires at least 8 KiB
+constexpr size_t kRunLimit = 500'000;      // of all windows together: about 16 MB
+constexpr size_t kReplyLimit = 8 << 20;    // bytes of all prefetched replies together
+constexpr size_t kReplyOverhead = 100;     // bytes that an entry of the cache takes besides its reply
 constexpr size_t kPage = 4096;
 constexpr std::chrono::milliseconds kStopInterval{1};
-constexpr size_t kLongRow = 64 << 10;      // bytes from which on a pipe is faster than a copy
+constexpr size_t kSpliceSize = 64 << 10;   // bytes from which on a pipe is faster than a copy
 
-// Interrupts a thread that waits for the kernel. Its handler does nothing: the system call fails with EINTR.
+// Interrupts a thread that waits in read(2), which then fails with EINTR. The handler does nothing.
 int stopSignal() { return SIGRTMIN + 5; }
 
-// Once for the process, and only where a device is stopped before its mount has ended. It stays: another device may be
-// about to send the signal.
+// Installs the handler, once for the process and only if a device is stopped before its mount has ended. The handler is
+// never removed: another device may be about to send the signal.
 void handleStopSignal() {
   static const bool isHandled = [] {
     struct sigaction action {};
@@ -39,23 +39,24 @@ void handleStopSignal() {
 
 size_t shareOf(size_t limit, double share) { return static_cast<size_t>(static_cast<double>(limit) * share); }
 
-CacheKey offerKey(uint32_t opcode, uint64_t node, uint64_t offset) {
+CacheKey replyKey(uint32_t opcode, uint64_t node, uint64_t offset) {
   return {node, offset ^ static_cast<uint64_t>(opcode) << 56};
 }
 
 }  // namespace
 
-struct Device::Lane {  // used by its own thread alone, except `fd`
-  Lane(size_t index, int fd) : index(index), fd(fd) {}
-  ~Lane() { close(fd); }
+// One descriptor of the FUSE connection, and the thread that reads from it. Other threads use only `fd`, to reply.
+struct Device::Connection {
+  Connection(size_t index, int fd) : index(index), fd(fd) {}
+  ~Connection() { close(fd); }
 
   const size_t index;
   const int fd;  // owned
   std::thread thread;
 };
 
-// What it takes to answer a request.
-struct Device::Desk {
+// The memory and the pipe that a thread needs to answer one request.
+struct Device::Buffers {
   Reading reading;
   Pipe pipe;
 
@@ -66,50 +67,56 @@ struct Device::Desk {
   const std::unique_ptr<char, Free> memory_{static_cast<char*>(std::aligned_alloc(kPage, kPage + kMaxRead))};
 
  public:
-  // A header, and behind it what is read: that begins with a page, since the kernel copies to one faster.
+  // A header, then the body. The body begins at the start of a page, because the kernel copies faster from there.
   char* const reply = memory_.get() + kPage - sizeof(fuse_out_header);
 };
 
-// A desk in use.
-class Device::Seat {
+// Buffers while one thread uses them. There are as many as threads, so that they never run out.
+class Device::Lease {
  public:
-  explicit Seat(Device& device) : device_(device) {
-    const std::lock_guard lock(device.desksMutex_);
-    desk_ = std::move(device.desks_.back());
-    device.desks_.pop_back();
+  explicit Lease(Device& device) : device_(device) {
+    const std::lock_guard lock(device.buffersMutex_);
+    buffers_ = std::move(device.freeBuffers_.back());
+    device.freeBuffers_.pop_back();
   }
-  ~Seat() {
-    const std::lock_guard lock(device_.desksMutex_);
-    device_.desks_.push_back(std::move(desk_));
+  ~Lease() {
+    const std::lock_guard lock(device_.buffersMutex_);
+    device_.freeBuffers_.push_back(std::move(buffers_));
   }
-  Seat(const Seat&) = delete;
+  Lease(const Lease&) = delete;
 
-  Desk* operator->() const { return desk_.get(); }
+  Buffers* operator->() const { return buffers_.get(); }
 
  private:
   Device& device_;
-  std::unique_ptr<Desk> desk_;
+  std::unique_ptr<Buffers> buffers_;
 };
 
 Device::Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context,
                double memoryShare)
-    : windows_(shareOf(kRunLimit, memoryShare)), offers_(shareOf(kOfferLimit, memoryShare)), windowSize_(windowSize), wake_(wake), context_(context), running_(descriptors.size()) {
+    : windows_(shareOf(kRunLimit, memoryShare)),
+      replies_(shareOf(kReplyLimit, memoryShare)),
+      windowSize_(windowSize),
+      wake_(wake),
+      context_(context),
+      running_(descriptors.size()) {
   for (const int fd : descriptors) {
-    lanes_.push_back(std::make_unique<Lane>(lanes_.size(), fd));
-    desks_.push_back(std::make_unique<Desk>());
+    connections_.push_back(std::make_unique<Connection>(connections_.size(), fd));
+    freeBuffers_.push_back(std::make_unique<Buffers>());
   }
-  // Signals are for the main thread, but for our own.
+  // The threads block all signals except the one that stops them: Node handles the others on its main thread.
   sigset_t all, before;
   sigfillset(&all);
   sigdelset(&all, stopSignal());
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (const auto& lane : lanes_) lane->thread = std::thread([this, &lane = *lane] { serve(lane); });
+  for (const auto& connection : connections_)
+    connection->thread = std::thread([this, &connection = *connection] { serve(connection); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Device::~Device() {
-  for (const auto& lane : lanes_)
-    if (lane->thread.joinable()) lane->thread.join();
+  for (const auto& connection : connections_)
+    if (connection->thread.joinable()) connection->thread.join();
 }
 
 bool Device::take(Request& request) {
@@ -125,8 +132,8 @@ bool Device::ended(int& error) const {
   return running_ == 0;
 }
 
-int Device::reply(size_t lane, const void* bytes, size_t length) {
-  return write(lanes_[lane]->fd, bytes, length) < 0 ? errno : 0;
+int Device::reply(size_t connection, const void* bytes, size_t length) {
+  return write(connections_[connection]->fd, bytes, length) < 0 ? errno : 0;
 }
 
 void Device::stop() {
@@ -136,9 +143,9 @@ void Device::stop() {
   }
   handleStopSignal();
   isStopped_ = true;
-  // A signal that comes just before a thread begins to wait is lost, so it is sent again.
+  // A signal that arrives just before a thread enters read(2) has no effect, so it is sent again.
   while (running_ > 0) {
-    for (const auto& lane : lanes_) pthread_kill(lane->thread.native_handle(), stopSignal());
+    for (const auto& connection : connections_) pthread_kill(connection->thread.native_handle(), stopSignal());
     std::this_thread::sleep_for(kStopInterval);
   }
 }
@@ -148,20 +155,20 @@ void Device::wake() {
   if (wake_ != nullptr) wake_(context_);
 }
 
-void Device::serve(Lane& lane) {
+void Device::serve(Connection& connection) {
   const std::unique_ptr<char[]> bytes(new char[kRequestSize]);
   while (!isStopped_) {
-    const ssize_t length = read(lane.fd, bytes.get(), kRequestSize);
-    // ENOENT: the request was taken back while we took it.
+    const ssize_t length = read(connection.fd, bytes.get(), kRequestSize);
+    // ENOENT: the request was interrupted and withdrawn while it was being read.
     if (length < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN)) continue;
     if (length < static_cast<ssize_t>(sizeof(fuse_in_header))) {
-      // ECONNABORTED: the mount ended just as a request was being taken (fuse_dev_do_read in Linux' fs/fuse/dev.c).
+      // ECONNABORTED: the mount ended while a request was being read (Linux fs/fuse/dev.c, fuse_dev_do_read).
       if (length < 0 && errno != ENODEV && errno != ECONNABORTED) error_ = errno;
       break;
     }
     const auto& header = *reinterpret_cast<const fuse_in_header*>(bytes.get());
-    if (answer(lane, header, bytes.get() + sizeof header)) continue;
-    queue({lane.index, false, std::vector<char>(bytes.get(), bytes.get() + length)});
+    if (answer(connection, header, bytes.get() + sizeof header)) continue;
+    queue({connection.index, false, std::vector<char>(bytes.get(), bytes.get() + length)});
   }
   running_--;
   wake();
@@ -173,73 +180,70 @@ void Device::queue(Request request) {
   if (requests_.size() == 1 && wake_ != nullptr) wake_(context_);
 }
 
-// Whether no more is to be done about a request.
-bool Device::answer(Lane& lane, const fuse_in_header& header, const char* body) {
+// Returns true if the request needs no reply from TypeScript.
+bool Device::answer(Connection& connection, const fuse_in_header& header, const char* body) {
   switch (header.opcode) {
     case FUSE_READ:
-      return answerRead(lane, header, body);
-    // Nothing is remembered about a node, or about what is open.
+      return answerRead(connection, header, body);
+    // There is no state for a node or an open file that would have to be freed.
     case FUSE_RELEASE:
     case FUSE_RELEASEDIR: {
-      char nothing[sizeof(fuse_out_header)];
-      send(lane.fd, header, nothing, 0);
+      char empty[sizeof(fuse_out_header)];
+      send(connection.fd, header, empty, 0);
       return true;
     }
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
       return true;
-    // The request may be one that TypeScript works on. Those that are answered here take no longer than the host's disk.
+    // The interrupted request may be one that TypeScript works on. Requests that the threads answer take no longer than a
+    // read of the host's disk, and are not interrupted.
     case FUSE_INTERRUPT:
-      tell(lane, header);
+      notify(connection, header);
       return true;
-    case FUSE_OPEN:
-      // Whoever wants to write hears from TypeScript that he may not.
-      return (reinterpret_cast<const fuse_open_in*>(body)->flags & O_ACCMODE) == O_RDONLY &&
-             answerOffered(lane, header, 0, SIZE_MAX);
     case FUSE_READLINK:
-      return answerOffered(lane, header, 0, SIZE_MAX);
+      return answerPrefetched(connection, header, 0, SIZE_MAX);
     case FUSE_READDIR:
     case FUSE_READDIRPLUS: {
       const auto* wanted = reinterpret_cast<const fuse_read_in*>(body);
-      return answerOffered(lane, header, wanted->offset, wanted->size);
+      return answerPrefetched(connection, header, wanted->offset, wanted->size);
     }
     default:
       return false;
   }
 }
 
-bool Device::answerOffered(Lane& lane, const fuse_in_header& header, uint64_t offset, size_t room) {
-  const auto offered = offers_.take(offerKey(header.opcode, header.nodeid, offset));
-  if (offered == nullptr || offered->size() - sizeof(fuse_out_header) > room) return false;
-  const size_t length = offered->size() - sizeof(fuse_out_header);
+bool Device::answerPrefetched(Connection& connection, const fuse_in_header& header, uint64_t offset, size_t maxSize) {
+  const auto reply = replies_.take(replyKey(header.opcode, header.nodeid, offset));
+  if (reply == nullptr || reply->size() - sizeof(fuse_out_header) > maxSize) return false;
+  const size_t length = reply->size() - sizeof(fuse_out_header);
   {
-    const Seat desk(*this);
-    std::memcpy(desk->reply, offered->data(), offered->size());
-    send(lane.fd, header, desk->reply, length);
+    const Lease buffers(*this);
+    std::memcpy(buffers->reply, reply->data(), reply->size());
+    send(connection.fd, header, buffers->reply, length);
   }
-  // TypeScript goes on from here; a link, or the end of a listing, leads nowhere.
-  if (header.opcode != FUSE_READLINK && length > 0) tell(lane, header);
+  // TypeScript prefetches what follows. Nothing follows a link or the end of a listing.
+  if (header.opcode != FUSE_READLINK && length > 0) notify(connection, header);
   return true;
 }
 
-// TypeScript is to know that a request has been answered.
-void Device::tell(const Lane& lane, const fuse_in_header& header) {
+// Queues a request that needs no reply.
+void Device::notify(const Connection& connection, const fuse_in_header& header) {
   const auto* bytes = reinterpret_cast<const char*>(&header);
-  queue({lane.index, true, std::vector<char>(bytes, bytes + header.len)});
+  queue({connection.index, true, std::vector<char>(bytes, bytes + header.len)});
 }
 
-void Device::offer(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<char> reply) {
-  const size_t cost = reply.size() + 100;
-  offers_.put(offerKey(opcode, node, offset), std::make_shared<const std::vector<char>>(std::move(reply)), cost);
+void Device::putReply(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<char> reply) {
+  const size_t cost = reply.size() + kReplyOverhead;
+  replies_.put(replyKey(opcode, node, offset), std::make_shared<const std::vector<char>>(std::move(reply)), cost);
 }
 
-bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* body) {
+bool Device::answerRead(Connection& connection, const fuse_in_header& header, const char* body) {
   const auto& wanted = *reinterpret_cast<const fuse_read_in*>(body);
   if (wanted.size > kMaxRead || wanted.offset > INT64_MAX - kMaxRead) return false;
-  const Seat desk(*this);
-  char* const into = desk->reply + sizeof(fuse_out_header);
-  desk->reading.clear();
-  bool isFirst = false;
+  const Lease buffers(*this);
+  char* const into = buffers->reply + sizeof(fuse_out_header);
+  buffers->reading.clear();
+  bool isNotified = false;
   size_t done = 0;
   while (done < wanted.size) {
     const int64_t at = static_cast<int64_t>(wanted.offset + done);
@@ -248,25 +252,25 @@ bool Device::answerRead(Lane& lane, const fuse_in_header& header, const char* bo
     if (window == nullptr) return false;
     if (skip >= window->length) break;  // the source ends here
     const size_t part = std::min(wanted.size - done, static_cast<size_t>(window->length - skip));
-    if (!desk->reading.plan(window, skip, part, into + done)) return false;
-    isFirst |= window->use.isFirst();
+    if (!buffers->reading.plan(window, skip, part, into + done)) return false;
+    isNotified |= window->notifyFirstRead.take();
     done += part;
     if (window->length < windowSize_) break;
   }
-  const Piece* const row = done < kLongRow ? nullptr : desk->reading.row(done);
-  if (row == nullptr || !desk->pipe.answer(lane.fd, header.unique, *row)) {
-    if (!desk->reading.finish()) return false;
-    send(lane.fd, header, desk->reply, done);
+  const Piece* const single = done < kSpliceSize ? nullptr : buffers->reading.singlePiece(done);
+  if (single == nullptr || !buffers->pipe.answer(connection.fd, header.unique, *single)) {
+    if (!buffers->reading.finish()) return false;
+    send(connection.fd, header, buffers->reply, done);
   }
-  if (isFirst) tell(lane, header);
+  if (isNotified) notify(connection, header);
   return true;
 }
 
-// Completes `reply`, which has `length` bytes behind the room for its header, and writes it.
+// Writes the header in front of the `length` bytes of the body, and sends both.
 void Device::send(int fd, const fuse_in_header& header, char* reply, size_t length) {
   const fuse_out_header out{static_cast<uint32_t>(sizeof out + length), 0, header.unique};
   std::memcpy(reply, &out, sizeof out);
-  // ENOENT: nobody waits for it any more. ENODEV: the mount has ended; the next read says so.
+  // ENOENT: the request was interrupted. ENODEV: the mount has ended, and the next read of the descriptor fails.
   if (write(fd, reply, out.len) >= 0 || errno == ENOENT || errno == ENODEV) return;
   const fuse_out_header failed{sizeof failed, -EIO, header.unique};
   (void)!write(fd, &failed, sizeof failed);

@@ -1,5 +1,5 @@
-// /dev/fuse served by threads. What needs only bytes is answered here; every other request waits in a queue until
-// TypeScript takes it. Nothing of Node is used here, so that the sanitizers can look at it.
+// Threads that serve /dev/fuse. They answer the requests for which they have mapped windows or prefetched replies; all
+// others wait in a queue for TypeScript. Does not use Node-API.
 #pragma once
 
 #include <atomic>
@@ -16,61 +16,60 @@ struct fuse_in_header;
 
 namespace vdisk {
 
-// A request for TypeScript, which it is to answer, or to know of: one that an offer has answered, one that was the first to
-// read a window of which that is to be told, or an INTERRUPT, which has no reply. A reply goes back where its request came
-// from: the kernel keeps a list for each descriptor.
+// A request that TypeScript has to answer, or only has to know of. It needs no reply (`isNotification`) if a prefetched
+// reply has answered it, if it was the first read of a window with `notifyFirstRead`, or if it is an INTERRUPT. A reply
+// goes to the connection of its request, because the kernel keeps a list of requests for each descriptor.
 struct Request {
-  size_t lane;
-  bool isAnswered;
+  size_t connection;
+  bool isNotification;
   std::vector<char> bytes;
 };
 
 class Device {
  public:
-  // Serves each of `descriptors`, which become the device's own, with a thread. `wake(context)` is called from any
-  // of them when there is something to take.
-  // Its caches have `memoryShare` of their usual sizes.
+  // Serves each of `descriptors`, which it owns from now on, with one thread. Any thread calls `wake(context)` when
+  // requests wait. `memoryShare` scales the sizes of the caches.
   Device(std::vector<int> descriptors, int64_t windowSize, void (*wake)(void*), void* context, double memoryShare = 1);
   Device(const Device&) = delete;
-  // Only once `ended` returns true, or after `stop`: it waits for the threads.
+  // Waits for the threads. Allowed once `ended` has returned true, or after `stop`.
   ~Device();
 
-  // The next request; false where there is none now.
+  // Takes the next request from the queue. Returns false if it is empty.
   bool take(Request& request);
-  // Whether all threads have ended, and with which errno: 0 is an unmount.
+  // Returns true once all threads have ended. `error`: the errno, or 0 after an unmount.
   bool ended(int& error) const;
-  // Sends a reply with its header. The errno, or 0.
-  int reply(size_t lane, const void* bytes, size_t length);
+  // Sends a reply with its header. Returns 0 or an errno.
+  int reply(size_t connection, const void* bytes, size_t length);
 
-  // Lets the threads answer READ of `node` from `index` x windowSize on.
+  // Lets the threads answer READ of `node` from `index` * windowSize on.
   void putWindow(uint64_t node, uint64_t index, std::shared_ptr<const Window> window) {
     const size_t cost = window->cost();
     windows_.put({node, index}, std::move(window), cost);
   }
 
-  // Lets the threads answer the next `opcode` about `node` (a listing: from `offset` on) with `reply`, which has room
-  // for its header in front.
-  void offer(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<char> reply);
+  // Lets the threads answer the next request `opcode` for `node` (and for a listing: for `offset`) with `reply`, which
+  // begins with space for its header.
+  void putReply(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<char> reply);
 
-  // Nothing is taken any more: `wake` is not called again, and the threads end, whatever they wait for. Returns when they
-  // have. Where the mount is still there, the kernel ends the connection once the device is destroyed.
+  // Ends the threads, even if the mount still exists, and returns when they have ended. `wake` is not called after that.
+  // The kernel ends the FUSE connection when the device is destroyed.
   void stop();
 
  private:
-  struct Lane;
-  struct Desk;
-  class Seat;
-  void serve(Lane& lane);
-  bool answer(Lane& lane, const fuse_in_header& header, const char* body);
-  bool answerRead(Lane& lane, const fuse_in_header& header, const char* body);
-  bool answerOffered(Lane& lane, const fuse_in_header& header, uint64_t offset, size_t room);
+  struct Connection;
+  struct Buffers;
+  class Lease;
+  void serve(Connection& connection);
+  bool answer(Connection& connection, const fuse_in_header& header, const char* body);
+  bool answerRead(Connection& connection, const fuse_in_header& header, const char* body);
+  bool answerPrefetched(Connection& connection, const fuse_in_header& header, uint64_t offset, size_t maxSize);
   void queue(Request request);
-  void tell(const Lane& lane, const fuse_in_header& header);
+  void notify(const Connection& connection, const fuse_in_header& header);
   void send(int fd, const fuse_in_header& header, char* reply, size_t length);
   void wake();
 
   Cache<Window> windows_;
-  Cache<std::vector<char>> offers_;
+  Cache<std::vector<char>> replies_;  // prefetched
   const int64_t windowSize_;
 
   std::mutex mutex_;
@@ -78,11 +77,12 @@ class Device {
   void (*wake_)(void*);
   void* context_;
 
-  // Those that are free, of one for each lane; the one left last is taken first: its memory is still in the caches.
-  std::vector<std::unique_ptr<Desk>> desks_;
-  std::mutex desksMutex_;
+  // Those that are not leased, of one for each connection. Taken last in, first out: a processor's cache still holds the
+  // memory that was used last.
+  std::vector<std::unique_ptr<Buffers>> freeBuffers_;
+  std::mutex buffersMutex_;
 
-  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::unique_ptr<Connection>> connections_;
   std::atomic<size_t> running_;
   std::atomic<bool> isStopped_{false};
   std::atomic<int> error_{0};

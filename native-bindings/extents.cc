@@ -11,8 +11,8 @@ namespace {
 
 constexpr size_t kMaxParts = 256;  // of one preadv, well below IOV_MAX
 
-// Fills the pieces [first, last), which follow one another in one file.
-bool readRow(const Piece* first, const Piece* last) {
+// Reads the pieces [first, last), which are adjacent in one file.
+bool readAdjacent(const Piece* first, const Piece* last) {
   iovec parts[kMaxParts];
   size_t count = 0;
   for (const Piece* piece = first; piece < last; piece++) parts[count++] = {piece->into, piece->length};
@@ -39,7 +39,7 @@ bool readRow(const Piece* first, const Piece* last) {
 }  // namespace
 
 bool readPieces(std::vector<Piece>& pieces) {
-  // Layers that lie interleaved come apart again: of each file, what is wanted is often one row.
+  // Pieces of several layers alternate. In the order of the files and offsets, those of each layer are often adjacent.
   if (pieces.size() > 2) {
     std::sort(pieces.begin(), pieces.end(), [](const Piece& one, const Piece& other) {
       return one.fd != other.fd ? one.fd < other.fd : one.offset < other.offset;
@@ -52,7 +52,7 @@ bool readPieces(std::vector<Piece>& pieces) {
            last->offset == (last - 1)->offset + static_cast<int64_t>((last - 1)->length)) {
       last++;
     }
-    if (!readRow(first, last)) return false;
+    if (!readAdjacent(first, last)) return false;
     first = last;
   }
   return true;
@@ -74,7 +74,7 @@ bool Reading::plan(const std::shared_ptr<const Window>& window, int64_t skip, si
     const int64_t within = skip + static_cast<int64_t>(done) - starts[index];
     const size_t part = std::min(length - done, static_cast<size_t>(run.length - within));
     switch (run.fd) {
-      case kElsewhere:
+      case kFallback:
         return false;
       case kZero:
         std::memset(into + done, 0, part);
@@ -83,7 +83,7 @@ bool Reading::plan(const std::shared_ptr<const Window>& window, int64_t skip, si
         std::memcpy(into + done, window->bytes.data() + run.offset + within, part);
         break;
       case kPacked:
-        // Who wants a part of a unit will want the others: TypeScript keeps what it unpacks.
+        // A program that reads a part of a unit will read the other parts too: TypeScript caches what it unpacks.
         if (part < static_cast<size_t>(run.length) || !planUnit(window->units[run.offset], into + done)) return false;
         break;
       default:
@@ -108,8 +108,8 @@ void Reading::planPiece(const Piece& piece) {
 
 bool Reading::planUnit(const Unit& unit, char* into) {
   if (unit.packed > kMaxRead - used_) return false;
-  if (room_ == nullptr) room_.reset(new char[kMaxRead]);
-  char* to = room_.get() + used_;
+  if (packedBytes_ == nullptr) packedBytes_.reset(new char[kMaxRead]);
+  char* to = packedBytes_.get() + used_;
   units_.push_back({&unit, to, into});
   for (const Run& part : unit.parts) {
     pieces_.push_back({part.fd, part.offset, to, static_cast<size_t>(part.length)});

@@ -1,4 +1,4 @@
-// Where bytes are, for threads that read without asking TypeScript; and the reading. Nothing of Node is used here.
+// Windows: parts of sources, mapped to files of the host, and reads from them. Does not use Node-API.
 #pragma once
 
 #include <atomic>
@@ -7,54 +7,49 @@
 #include <memory>
 #include <vector>
 
+#include "layouts.h"
 #include "unpack.h"
 
 namespace vdisk {
 
-// In place of a run's descriptor. The numbers are those of src/fuse/native/windows.ts.
-constexpr int kZero = -1;       // zeros that are stored nowhere
-constexpr int kElsewhere = -2;  // only TypeScript knows: damaged, or compressed in a way unknown here
-constexpr int kInline = -3;     // in the window's own bytes
-constexpr int kPacked = -4;     // all of one of the window's units
-
-// Bytes of the largest read that there can be (FUSE_MAX_MAX_PAGES), and of all that is packed in it.
+// Bytes of the largest read that the kernel can request (FUSE_MAX_MAX_PAGES), and of all packed bytes for one read.
 constexpr size_t kMaxRead = 1 << 20;
 
 struct Run {
   int64_t length;
-  int64_t offset;  // in the file, or in the window's own bytes; or which unit
-  int fd;
+  int64_t offset;  // in the file, or in the window's bytes; or the index of a unit
+  int fd;          // or a kind (layouts.h)
 };
 
-// A compressed unit: `parts` of files, one after the other, have `packed` bytes, of which `chunks` are to be made.
+// A compressed unit. Its `packed` bytes are those of `parts`, one after the other; `chunks` say how to unpack them.
 struct Unit {
   std::vector<Run> parts;
   std::vector<Chunk> chunks;
   size_t packed = 0;
 };
 
-// Says yes once, whoever asks first, if at all; a copy says what the original said at first.
-class Once {
+// A one-shot flag: `take` returns true to one caller, if the flag was set at first. A copy starts as the original did.
+class OneShotFlag {
  public:
-  explicit Once(bool isEver) : isEver_(isEver), isOver_(!isEver) {}
-  Once(const Once& other) : Once(other.isEver_) {}
-  bool isFirst() const { return !isOver_.load(std::memory_order_relaxed) && !isOver_.exchange(true); }
+  explicit OneShotFlag(bool isSet) : wasSet_(isSet), isTaken_(!isSet) {}
+  OneShotFlag(const OneShotFlag& other) : OneShotFlag(other.wasSet_) {}
+  bool take() const { return !isTaken_.load(std::memory_order_relaxed) && !isTaken_.exchange(true); }
 
  private:
-  const bool isEver_;
-  mutable std::atomic<bool> isOver_;
+  const bool wasSet_;
+  mutable std::atomic<bool> isTaken_;
 };
 
-// What a stretch of a source consists of: `runs`, in order and gapless. Its first read may have to be told of.
+// A part of a source: `runs`, in order and without gaps.
 struct Window {
-  explicit Window(bool isTold = false) : use(isTold) {}
+  explicit Window(bool notifyFirstRead = false) : notifyFirstRead(notifyFirstRead) {}
 
   std::vector<Run> runs;
   std::vector<int64_t> starts;  // of the runs, within the window
   std::vector<char> bytes;
   std::vector<Unit> units;
   int64_t length = 0;
-  Once use;
+  OneShotFlag notifyFirstRead;  // whether TypeScript is notified of the first read
 
   void append(const Run& run) {
     runs.push_back(run);
@@ -62,7 +57,7 @@ struct Window {
     length += run.length;
   }
 
-  // In runs: a window's own place takes about as much memory as eight, a unit's as four.
+  // The memory that it takes, counted in runs: a window without runs takes about as much as eight, a unit as four.
   size_t cost() const {
     size_t cost = 8 + runs.size() + bytes.size() / sizeof(Run);
     for (const Unit& unit : units) cost += 4 + unit.parts.size() + unit.chunks.size();
@@ -70,7 +65,7 @@ struct Window {
   }
 };
 
-// A part of a read.
+// Bytes of a file of the host, and where to put them.
 struct Piece {
   int fd;
   int64_t offset;
@@ -78,25 +73,25 @@ struct Piece {
   size_t length;
 };
 
-// Fills all pieces, whose order is lost; those that follow one another in a file in one system call. False where a
-// file ends before, or the host fails: who asks TypeScript then hears why.
+// Reads all pieces, and sorts them. Pieces that are adjacent in a file are read by one system call. Returns false if a
+// file ends too early or the host reports an error.
 bool readPieces(std::vector<Piece>& pieces);
 
-// A read: planned from windows, then done. For one thread, again and again.
+// One read: planned from windows, then executed. Used again for the next read of the same thread.
 class Reading {
  public:
   void clear();
 
-  // Fills `into` with zeros and inline bytes of `window`, from `skip` on, and notes what is to be read and unpacked.
-  // False where a part is elsewhere.
+  // Plans to read `length` bytes of `window` from `skip` on. Copies zeros and inline bytes to `into` at once, and records
+  // what `finish` has to read and unpack. Returns false if only TypeScript can read a part of it.
   bool plan(const std::shared_ptr<const Window>& window, int64_t skip, size_t length, char* into);
 
-  // What is planned, where that is nothing but `length` bytes that follow one another in a file.
-  const Piece* row(size_t length) const {
+  // The one piece that is planned; null unless the whole read consists of `length` adjacent bytes of one file.
+  const Piece* singlePiece(size_t length) const {
     return pieces_.size() == 1 && pieces_[0].length == length && units_.empty() ? pieces_.data() : nullptr;
   }
 
-  // Reads and unpacks what is planned. False as `readPieces`, and where packed bytes are damaged.
+  // Reads and unpacks what is planned. Returns false like `readPieces`, and if packed bytes are damaged.
   bool finish();
 
  private:
@@ -111,9 +106,9 @@ class Reading {
 
   std::vector<Piece> pieces_;
   std::vector<Packed> units_;
-  std::vector<std::shared_ptr<const Window>> windows_;  // whose units these are
-  std::unique_ptr<char[]> room_;  // for packed bytes: kMaxRead, once they are met
-  size_t used_ = 0;
+  std::vector<std::shared_ptr<const Window>> windows_;  // keeps the windows of `units_` alive
+  std::unique_ptr<char[]> packedBytes_;  // of kMaxRead bytes, allocated for the first unit
+  size_t used_ = 0;  // of `packedBytes_`
 };
 
 }  // namespace vdisk

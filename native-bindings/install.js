@@ -1,5 +1,5 @@
-// Run by npm after installing: compiles the addon. vdisk works without it, through fuse-native, so this never
-// fails the installation.
+// npm runs this after an installation: it compiles the addon. Without the addon, vdisk mounts through fuse-native, so an error
+// does not make the installation fail.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -17,7 +17,7 @@ if (process.platform === "linux" && !isPrebuilt()) {
   }
 }
 
-/** Whether the package brings the addon for this machine, and it loads. */
+/** Whether the package contains a compiled addon that loads on this machine. */
 function isPrebuilt() {
   if (!existsSync(join(folder, "prebuilds"))) return false;
   try {
@@ -28,7 +28,7 @@ function isPrebuilt() {
   }
 }
 
-/** Compiles; answers why it could not. */
+/** Compiles the addon. Returns the reason if that fails. */
 function compile() {
   const nodeGyp = findNodeGyp();
   if (nodeGyp === undefined) return "node-gyp was not found";
@@ -45,13 +45,13 @@ function compile() {
   return line?.replace(/^.*ERR! (stack )?/, "").trim() ?? `node-gyp ended with ${run.status ?? run.signal}`;
 }
 
-/** The folder that Node lies in, where its headers lie there too: nothing has to be downloaded then. */
+/** Node's folder if it has the headers, so that nothing has to be downloaded. */
 function ownHeaders() {
   const prefix = dirname(dirname(process.execPath));
   return existsSync(join(prefix, "include/node/node_api.h")) ? prefix : undefined;
 }
 
-/** npm ships node-gyp: beside the npm that runs us, or beside Node's own. */
+/** The node-gyp of the npm that runs this, or of the npm that came with Node. */
 function findNodeGyp() {
   const places = [
     process.env.npm_config_node_gyp,
@@ -65,7 +65,7 @@ function findNodeGyp() {
     try {
       return createRequire(join(place, "package.json")).resolve("node-gyp/bin/node-gyp.js");
     } catch {
-      // Not there: the next place.
+      // try the next place
     }
   }
   return undefined;

@@ -1,4 +1,4 @@
-// LZNT1: src/bytes/compression/lznt1.ts.
+// LZNT1. See src/bytes/compression/lznt1.ts.
 #include "unpack.h"
 
 namespace vdisk {
@@ -6,19 +6,19 @@ namespace vdisk {
 namespace {
 
 constexpr size_t kChunk = 4096;
-constexpr size_t kShortest = 3;  // bytes of a match
+constexpr size_t kMinMatch = 3;  // bytes
 
-// The bytes of one chunk's `data` in `out`, which has room for kChunk and the slack; -1 where it is damaged.
-int64_t unpack(const uint8_t* at, const uint8_t* const end, uint8_t* const out) {
+// Unpacks one chunk to `out`, which has kChunk + kSlack bytes. Returns its size, or -1 if it is damaged.
+int64_t unpackChunk(const uint8_t* at, const uint8_t* const end, uint8_t* const out) {
   size_t to = 0;
   int lengthBits = 12;
-  size_t reach = 16;  // the distance has as many bits as reach back to the chunk's start
-  // False where it is damaged.
+  size_t reach = 16;  // a distance has as many bits as it takes to reach back to the start of the chunk
+  // Copies one match. Returns false if it is damaged.
   const auto match = [&] {
     const uint32_t word = at[0] | at[1] << 8;
     at += 2;
     for (; to > reach; reach *= 2) lengthBits--;
-    const size_t length = (word & ((1u << lengthBits) - 1)) + kShortest;
+    const size_t length = (word & ((1u << lengthBits) - 1)) + kMinMatch;
     const size_t distance = (word >> lengthBits) + 1;
     if (distance > to || to > kChunk || length > kChunk - to) return false;
     copyMatch(out + to, distance, length);
@@ -26,8 +26,8 @@ int64_t unpack(const uint8_t* at, const uint8_t* const end, uint8_t* const out) 
     return true;
   };
 
-  // Eight items at a time, where all of them are there, and a literal's neighbours too: as many literals as stand side
-  // by side are copied in one step.
+  // Eight items at a time, while the input certainly holds all of them and eight bytes more: adjacent literals are copied
+  // in one step.
   while (end - at >= 1 + 8 * 2 + 8 && to <= kChunk) {
     uint32_t flags = *at++ | 1u << 8;
     for (;;) {
@@ -73,7 +73,7 @@ bool unpackLznt1(const uint8_t* packed, size_t length, uint8_t* out, size_t size
     const uint8_t* data = packed + at + 2;
     size_t filled = count - 2;
     if ((header & 0x8000) != 0) {
-      const int64_t unpacked = unpack(data, data + filled, chunk);
+      const int64_t unpacked = unpackChunk(data, data + filled, chunk);
       if (unpacked < 0) return false;
       filled = static_cast<size_t>(unpacked);
       data = chunk;

@@ -1,4 +1,4 @@
-// LZX of CompactOS and WIM files: src/bytes/compression/lzx.ts and what it imports.
+// LZX as in CompactOS and WIM files. See src/bytes/compression/lzx.ts.
 #include <memory>
 
 #include "codes.h"
@@ -10,14 +10,14 @@ namespace {
 
 constexpr size_t kWindow = 32768;
 constexpr size_t kMain = 256 + 8 * 30, kLength = 249, kAligned = 8, kPretree = 20;
-constexpr size_t kShortest = 2;      // bytes of a match
-constexpr uint32_t kLongLength = 7;  // says that a symbol of the code of lengths follows
+constexpr size_t kMinMatch = 2;      // bytes
+constexpr uint32_t kLongLength = 7;  // a symbol of the length code follows
 constexpr uint32_t kVerbatim = 1, kAlignedKind = 2, kStored = 3;
 
 int32_t word32(const uint8_t* from) {
   int32_t value;
   std::memcpy(&value, from, 4);
-  return value;  // x86 and ARM are little-endian, as LZX is
+  return value;  // LZX is little-endian, and so are x86 and ARM
 }
 
 class Unpacker {
@@ -49,7 +49,7 @@ class Unpacker {
   }
 
  private:
-  // The next bits, 25 of them at least, at the top of 32.
+  // The next bits, at least 25 of them, from the highest of 32 down.
   uint32_t peek() const { return __builtin_bswap32(word32(in + (bit >> 3))) << (bit & 7); }
 
   uint32_t take(int count) {
@@ -60,7 +60,7 @@ class Unpacker {
 
   template <typename Code>
   uint32_t symbol(const Code& code) {
-    const uint32_t entry = code.look(peek());
+    const uint32_t entry = code.decode(peek());
     bit += entry & kLengthMask;
     return entry;
   }
@@ -117,7 +117,7 @@ class Unpacker {
         if ((entry = symbol(lengthCode)) == 0) return false;
         length += entry >> kLengthBits;
       }
-      length += kShortest;
+      length += kMinMatch;
       const uint32_t slot = (main - 256) >> 3;
       uint32_t distance;
       if (slot < 3) {
@@ -140,7 +140,7 @@ class Unpacker {
         recent[1] = recent[0];
       }
       recent[0] = distance;
-      // A stored block may have left anything as a last distance.
+      // A stored block contains the recent distances, so that they may have any value.
       if (distance - 1 >= to || length > stop - to) return false;
       copyMatch(out + to, distance, length);
       to += length;
@@ -157,7 +157,7 @@ class Unpacker {
     return true;
   }
 
-  // x86's calls, whose distances were made absolute: src/bytes/compression/lzx-calls.ts.
+  // Makes the targets of x86 call instructions relative again. See src/bytes/compression/lzx-calls.ts.
   void translateCalls(size_t size) {
     constexpr int32_t kFileSize = 12'000'000;
     if (size <= 10) return;
@@ -179,9 +179,9 @@ class Unpacker {
   Code<kLength, 9> lengthCode;
   Code<kAligned, 7> alignedCode;
   Code<kPretree, 8> pretree;
-  uint32_t recent[3];  // distances, the last one first
-  size_t bit, end;     // of `in`
-  uint8_t in[kLongestPacked + kSlack];  // in the order of its bits
+  uint32_t recent[3];  // distances, most recent first
+  size_t bit, end;     // the position in `in` and its end, in bits
+  uint8_t in[kLongestPacked + kSlack];  // the input, with its bits in the order in which they are read
   uint8_t out[kWindow + kSlack];
 };
 

@@ -1,4 +1,4 @@
-// /dev/fuse attached to a directory: by mount(2), or by fusermount3, which passes a descriptor.
+// Mounting: mount(2) and umount2(2), and the socket through which fusermount3 sends a descriptor of /dev/fuse.
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -12,8 +12,7 @@ namespace vdisk {
 
 namespace {
 
-// umount(2) waits for pages that are still being read, which may be for our own main thread to do: it must not be
-// the one that waits.
+// Runs off the main thread: umount2(2) waits for reads of files in the mount, which the main thread may have to answer.
 struct MountWork : Work {
   using Work::Work;
   int64_t run() override {
@@ -47,21 +46,21 @@ napi_value unmount(napi_env env, napi_callback_info info) {
   return queue(env, work);
 }
 
-// socketPair(): two descriptors, both the caller's; throws
+// socketPair(): two descriptors, owned by the caller; throws
 napi_value socketPair(napi_env env, napi_callback_info) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail(env, errno, "socketpair");
   napi_value pair;
   must(napi_create_array_with_length(env, 2, &pair));
-  bool isGiven = true;
+  bool isSet = true;
   for (uint32_t index = 0; index < 2; index++)
-    isGiven = isGiven && succeeds(napi_set_element(env, pair, index, toValue(env, ends[index])));
-  if (isGiven) return pair;
+    isSet = isSet && succeeds(napi_set_element(env, pair, index, toValue(env, ends[index])));
+  if (isSet) return pair;
   for (const int end : ends) close(end);
   return nullptr;
 }
 
-// receiveDescriptor(socket): what has already been sent, the caller's; or minus an errno. Never waits.
+// receiveDescriptor(socket): a descriptor that was sent before, owned by the caller; or a negative errno. Never waits.
 napi_value receiveDescriptor(napi_env env, napi_callback_info info) {
   const Arguments<1> given(env, info);
   char byte;

@@ -1,4 +1,4 @@
-// Node-API, shortened: arguments in, values and promises out. TypeScript checks the arguments; here they are asserted.
+// Short forms of Node-API for arguments, values and promises. TypeScript checks arguments; here they are asserted.
 #pragma once
 
 #include <node_api.h>
@@ -19,8 +19,8 @@ inline void must(bool holds, const char* what) {
 
 inline void must(napi_status status) { must(status == napi_ok, "a Node-API call failed"); }
 
-// Whether a call succeeded that may run JavaScript. It fails once the environment is ending, which happens to a worker at
-// any moment when it is terminated: the caller then reports nothing and undoes what it began. Any other failure is a bug.
+// Returns whether a call that may run JavaScript succeeded. It fails once the environment is ending, which can happen at
+// any moment if a worker is terminated: the caller then undoes what it began, and reports nothing. Other failures abort.
 inline bool succeeds(napi_status status) {
   if (status == napi_pending_exception || status == napi_cannot_run_js || status == napi_closing) return false;
   must(status);
@@ -60,14 +60,14 @@ struct Arguments {
     return value;
   }
 
-  // Borrowed until the call returns; for longer, `values[index]` is to be referenced.
+  // The bytes of a Buffer. Valid until the function returns, or for as long as `values[index]` is referenced.
   char* buffer(size_t index, size_t& length) const {
     void* bytes;
     must(napi_get_buffer_info(env, values[index], &bytes, &length));
     return static_cast<char*>(bytes);
   }
 
-  // Likewise; a Float64Array.
+  // The elements of a Float64Array, valid for as long as the bytes of a Buffer.
   const double* numbers(size_t index, size_t& count) const {
     void* data;
     napi_typedarray_type type;
@@ -96,7 +96,7 @@ inline napi_value toValue(napi_env env, const char* text) {
   return value;
 }
 
-// An error of the shape that Node's own system calls throw: code, syscall.
+// An error like those of Node's own system calls, with `code` and `syscall`.
 inline napi_value toError(napi_env env, int error, const char* call) {
   napi_value value;
   const std::string message = std::string(uv_err_name(-error)) + ": " + uv_strerror(-error) + ", " + call;
@@ -105,13 +105,14 @@ inline napi_value toError(napi_env env, int error, const char* call) {
   return value;
 }
 
-// What a function returns that throws an error as above.
+// Throws such an error. Returns what the calling function has to return.
 inline napi_value fail(napi_env env, int error, const char* call) {
   (void)succeeds(napi_throw(env, toError(env, error, call)));
   return nullptr;
 }
 
-// What runs off the main thread and settles a promise: `run` gives a number for it, or minus an errno.
+// Work that runs off the main thread and settles a promise: with the result of `run`, or with an error if that is a
+// negative errno.
 struct Work {
   explicit Work(const char* call) : call(call) {}
   virtual ~Work() = default;
@@ -119,12 +120,12 @@ struct Work {
 
   const char* const call;  // the system call, for the error
   int64_t result = 0;
-  napi_ref kept = nullptr;  // a value that must outlive the work
+  napi_ref kept = nullptr;  // a value that is not collected before the work is done
   napi_deferred deferred = nullptr;
   napi_async_work work = nullptr;
 };
 
-// Takes `work` over. Returns a promise of its number; it rejects with an error as above.
+// Queues `work`, and owns it from now on. Returns the promise.
 inline napi_value queue(napi_env env, Work* work, napi_value keep = nullptr) {
   napi_value promise;
   if (!succeeds(napi_create_promise(env, &work->deferred, &promise))) {

@@ -1,4 +1,4 @@
-// From a file of the host to /dev/fuse without a copy in between: splice(2). Nothing of Node is used here.
+// Moves bytes of a file of the host to /dev/fuse by splice(2), without a copy in between. Does not use Node-API.
 #pragma once
 
 #include <cstdint>
@@ -7,25 +7,25 @@
 
 namespace vdisk {
 
-// A pipe, made when it is first used. For one thread at a time.
+// A pipe that is created when it is first used. For one thread at a time.
 class Pipe {
  public:
   Pipe() = default;
   Pipe(const Pipe&) = delete;
-  ~Pipe() { drop(); }
+  ~Pipe() { close(); }
 
-  // Answers the request `unique` with the bytes that `row` would read. False where it has not: the file ends before, the
-  // host fails, or no such pipe is to be had. Then there may be another answer (where a page was cut off while it was in
-  // the pipe, the kernel has said EIO itself, and does not take it).
-  bool answer(int device, uint64_t unique, const Piece& row);
+  // Answers the request `unique` with the bytes of `piece`. Returns false if the file ends too early, the host reports an
+  // error, or such a pipe cannot be created; the caller may then send another reply. (If the file was truncated while its
+  // pages were in the pipe, the kernel has already answered EIO, and rejects that reply.)
+  bool answer(int device, uint64_t unique, const Piece& piece);
 
  private:
-  bool make();
-  bool fill(uint64_t unique, const Piece& row);
-  void drop();
+  bool create();
+  bool fill(uint64_t unique, const Piece& piece);
+  void close();
 
-  int ends_[2] = {-1, -1};  // owned: to read from, to write to
-  bool isOfUse_ = true;
+  int ends_[2] = {-1, -1};  // owned: the end to read from, the end to write to
+  bool isUsable_ = true;
 };
 
 }  // namespace vdisk

@@ -1,4 +1,4 @@
-// Reading without a mount, by the same means: one call for a list of runs.
+// Reads without a mount.
 #include <cerrno>
 #include <cstring>
 #include <sys/uio.h>
@@ -10,8 +10,8 @@ namespace vdisk {
 
 namespace {
 
-// readCached(fd, into, offset): how many bytes were filled, from the first on, of those that the host has in
-// memory; or minus an errno. Never waits for a disk.
+// readCached(fd, into, offset): the number of bytes that the page cache had, from `offset` on; or a negative errno. Never
+// waits for a disk.
 napi_value readCached(napi_env env, napi_callback_info info) {
   const Arguments<3> given(env, info);
   iovec part;
@@ -28,20 +28,20 @@ struct ReadWork : Work {
   std::vector<Piece> pieces;
 };
 
-// readRuns(runs, into): Promise<1>; 0 where something went wrong. `runs` has four numbers for each: descriptor,
-// offset in the file, offset in `into`, length.
+// readRuns(reads, into): Promise<1>; 0 after an error. `reads`: an array of reads (README.md).
 napi_value readRuns(napi_env env, napi_callback_info info) {
   const Arguments<2> given(env, info);
-  size_t count, room;
+  size_t count, size;
   const double* numbers = given.numbers(0, count);
-  char* const into = given.buffer(1, room);
+  char* const into = given.buffer(1, size);
   auto* work = new ReadWork;
-  work->pieces.reserve(count / 4);
-  for (size_t at = 0; at < count; at += 4) {
-    const auto skip = static_cast<size_t>(numbers[at + 2]), length = static_cast<size_t>(numbers[at + 3]);
-    must(skip <= room && length <= room - skip, "a run past the end of the buffer");
-    work->pieces.push_back(
-        {static_cast<int>(numbers[at]), static_cast<int64_t>(numbers[at + 1]), into + skip, length});
+  work->pieces.reserve(count / ReadFields::count);
+  for (const double* read = numbers; read < numbers + count; read += ReadFields::count) {
+    const auto offset = static_cast<size_t>(read[ReadFields::offset]);
+    const auto length = static_cast<size_t>(read[ReadFields::length]);
+    must(offset <= size && length <= size - offset, "a read past the end of the buffer");
+    work->pieces.push_back({static_cast<int>(read[ReadFields::fd]), static_cast<int64_t>(read[ReadFields::fileOffset]),
+                            into + offset, length});
   }
   return queue(env, work, given.values[1]);
 }

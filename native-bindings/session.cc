@@ -1,4 +1,4 @@
-// A Device between the kernel and TypeScript: its queue emptied by libuv's loop on the main thread.
+// Connects a Device to Node: its queue is emptied on the main thread, by libuv's event loop.
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -13,13 +13,13 @@ namespace vdisk {
 
 namespace {
 
-// Requests handed over in one turn of the event loop, so that replies are not kept waiting by a flood.
+// Requests that are passed to JavaScript in one turn of the event loop: replies must not wait for more of them.
 constexpr int kTurn = 16;
 
-struct Session {  // owned by itself, until `onClosed`
+struct Session {  // deletes itself in `onClosed`
   napi_env env;
   napi_ref callback;
-  napi_ref room;  // a Buffer, into which requests are put
+  napi_ref buffer;  // a Buffer, into which requests are copied, and its bytes
   char* bytes;
   size_t size;
   uv_async_t async;
@@ -27,15 +27,15 @@ struct Session {  // owned by itself, until `onClosed`
   Device* device;  // owned; null once it has ended
 };
 
-// False where JavaScript cannot run any more: the environment is ending, and `onExit` follows.
-bool call(Session* session, int64_t first, int64_t second, bool third) {
+// Calls the callback. Returns false if JavaScript cannot run any more: the environment is ending, and `onExit` follows.
+bool call(Session* session, int64_t connection, int64_t second, bool isNotification) {
   const napi_env env = session->env;
   napi_value callback, global;
   must(napi_get_reference_value(env, session->callback, &callback));
   must(napi_get_global(env, &global));
   napi_value flag;
-  must(napi_get_boolean(env, third, &flag));
-  const napi_value arguments[] = {toValue(env, first), toValue(env, second), flag};
+  must(napi_get_boolean(env, isNotification, &flag));
+  const napi_value arguments[] = {toValue(env, connection), toValue(env, second), flag};
   if (succeeds(napi_make_callback(env, nullptr, global, callback, 3, arguments, nullptr))) return true;
   bool isThrown;
   must(napi_is_exception_pending(env, &isThrown));
@@ -45,7 +45,7 @@ bool call(Session* session, int64_t first, int64_t second, bool third) {
   return succeeds(napi_fatal_exception(env, error));
 }
 
-// The last of a session. Until here the environment waits for it.
+// Ends a session. The environment waits for this before it ends.
 void onClosed(uv_handle_t* handle) {
   auto* session = static_cast<Session*>(handle->data);
   must(napi_remove_async_cleanup_hook(session->cleanup));
@@ -63,7 +63,7 @@ void onEnd(Session* session, int error) {
   session->device = nullptr;
   (void)call(session, -1, error, false);
   must(napi_delete_reference(session->env, session->callback));
-  must(napi_delete_reference(session->env, session->room));
+  must(napi_delete_reference(session->env, session->buffer));
   close(session);
 }
 
@@ -73,23 +73,24 @@ void onWake(uv_async_t* async) {
   napi_handle_scope scope;
   must(napi_open_handle_scope(session->env, &scope));
   int error;
-  const bool isOver = session->device->ended(error);  // before the queue is looked at, which is then complete
+  const bool isOver = session->device->ended(error);  // before the queue is emptied: nothing is added to it after that
   Request request;
   int taken = 0;
   bool isAlive = true;
   for (; isAlive && taken < kTurn && session->device->take(request); taken++) {
-    must(request.bytes.size() <= session->size, "a request larger than its room");
+    must(request.bytes.size() <= session->size, "a request larger than the buffer");
     std::memcpy(session->bytes, request.bytes.data(), request.bytes.size());
     isAlive =
-        call(session, static_cast<int64_t>(request.lane), static_cast<int64_t>(request.bytes.size()), request.isAnswered);
+        call(session, static_cast<int64_t>(request.connection), static_cast<int64_t>(request.bytes.size()),
+             request.isNotification);
   }
   if (isAlive && taken == kTurn) uv_async_send(&session->async);
   else if (isAlive && isOver) onEnd(session, error);
   must(napi_close_handle_scope(session->env, scope));
 }
 
-// The environment ends, perhaps before the mount does, and the mount is not served any more. The threads must end before
-// the descriptors that they read from are closed.
+// The environment is ending, perhaps before the mount, which is then no longer served. The threads must end before Node
+// closes the descriptors that they read from.
 void onExit(napi_async_cleanup_hook_handle, void* pointer) {
   auto* session = static_cast<Session*>(pointer);
   if (session->device != nullptr) {
@@ -100,7 +101,8 @@ void onExit(napi_async_cleanup_hook_handle, void* pointer) {
   close(session);
 }
 
-// serve(descriptors, windowSize, room, callback, memoryPercent): the session, until the callback has been called with -1
+// serve(descriptors, windowSize, buffer, callback, memoryPercent): the session, valid until the callback has been called
+// with connection -1
 napi_value serve(napi_env env, napi_callback_info info) {
   const Arguments<5> given(env, info);
   size_t count;
@@ -116,7 +118,7 @@ napi_value serve(napi_env env, napi_callback_info info) {
   }
   session->env = env;
   session->bytes = given.buffer(2, session->size);
-  must(napi_create_reference(env, given.values[2], 1, &session->room));
+  must(napi_create_reference(env, given.values[2], 1, &session->buffer));
   must(napi_create_reference(env, given.values[3], 1, &session->callback));
   uv_loop_t* loop;
   must(napi_get_uv_event_loop(env, &loop));
@@ -129,7 +131,7 @@ napi_value serve(napi_env env, napi_callback_info info) {
   return handle;
 }
 
-// cloneDevice(fd): another descriptor of the same connection, the caller's; throws
+// cloneDevice(fd): another descriptor of the same FUSE connection, owned by the caller; throws
 napi_value cloneDevice(napi_env env, napi_callback_info info) {
   const Arguments<1> given(env, info);
   uint32_t connection = static_cast<uint32_t>(given.descriptor(0));
@@ -138,61 +140,60 @@ napi_value cloneDevice(napi_env env, napi_callback_info info) {
     ::close(fd);
     fd = -1;
   }
-  // Where fusermount3 had to open the device for us, the threads share its list of requests under way.
+  // An ordinary user may not be able to open /dev/fuse. The threads then share one list of requests.
   if (fd < 0) fd = fcntl(given.descriptor(0), F_DUPFD_CLOEXEC, 0);
   return fd >= 0 ? toValue(env, fd) : fail(env, errno, "dup");
 }
 
-// reply(session, lane, bytes): 0, or minus an errno
+// reply(session, connection, bytes): 0, or a negative errno
 napi_value reply(napi_env env, napi_callback_info info) {
   const Arguments<3> given(env, info);
   size_t length;
   const char* bytes = given.buffer(2, length);
-  const auto lane = static_cast<size_t>(given.number(1));
-  return toValue(env, -given.external<Session>(0)->device->reply(lane, bytes, length));
+  const auto connection = static_cast<size_t>(given.number(1));
+  return toValue(env, -given.external<Session>(0)->device->reply(connection, bytes, length));
 }
 
-Run toRun(const double* numbers) {
-  return {static_cast<int64_t>(numbers[2]), static_cast<int64_t>(numbers[1]), static_cast<int>(numbers[0])};
+Run toRun(const double* fields) {
+  return {static_cast<int64_t>(fields[RunFields::length]), static_cast<int64_t>(fields[RunFields::offset]),
+          static_cast<int>(fields[RunFields::fd])};
 }
 
-// The unit that begins at `at` of `numbers`: how many parts and chunks it has, three numbers a part (descriptor,
-// offset, length), five a chunk. `at` goes on to the next one.
+// Converts the unit at index `at` of `numbers`, of `size` unpacked bytes. Advances `at` to the next unit.
 Unit toUnit(const double* numbers, size_t count, size_t& at, size_t size) {
-  must(at + 2 <= count, "a unit cut short");
+  must(at + UnitFields::count <= count, "a truncated unit");
   Unit unit;
-  unit.parts.resize(static_cast<size_t>(numbers[at]));
-  unit.chunks.resize(static_cast<size_t>(numbers[at + 1]));
-  at += 2;
-  must(at + unit.parts.size() * 3 + unit.chunks.size() * 5 <= count, "a unit cut short");
+  unit.parts.resize(static_cast<size_t>(numbers[at + UnitFields::partCount]));
+  unit.chunks.resize(static_cast<size_t>(numbers[at + UnitFields::chunkCount]));
+  at += UnitFields::count;
+  must(at + unit.parts.size() * RunFields::count + unit.chunks.size() * ChunkFields::count <= count, "a truncated unit");
   for (Run& part : unit.parts) {
     part = toRun(numbers + at);
     unit.packed += static_cast<size_t>(part.length);
-    at += 3;
+    at += RunFields::count;
   }
   for (Chunk& chunk : unit.chunks) {
-    must(toChunk(numbers + at, unit.packed, size, chunk), "no such chunk");
-    at += 5;
+    must(toChunk(numbers + at, unit.packed, size, chunk), "an invalid chunk");
+    at += ChunkFields::count;
   }
   return unit;
 }
 
-// putWindow(session, node, index, runCount, numbers, bytes, isTold): `numbers` has three for each run: descriptor or
-// kind, offset, length; behind these the units of those that are packed, in the same order
+// putWindow(session, node, index, runCount, numbers, bytes, notifyFirstRead): `numbers`: runs and units (README.md)
 napi_value putWindow(napi_env env, napi_callback_info info) {
   const Arguments<7> given(env, info);
   size_t count, length;
-  const size_t runsEnd = static_cast<size_t>(given.number(3)) * 3;
+  const size_t runsEnd = static_cast<size_t>(given.number(3)) * RunFields::count;
   const double* numbers = given.numbers(4, count);
   const char* bytes = given.buffer(5, length);
-  must(runsEnd <= count, "runs cut short");
+  must(runsEnd <= count, "truncated runs");
   auto window = std::make_shared<Window>(given.flag(6));
-  window->runs.reserve(runsEnd / 3);
-  window->starts.reserve(runsEnd / 3);
+  window->runs.reserve(runsEnd / RunFields::count);
+  window->starts.reserve(runsEnd / RunFields::count);
   size_t unitAt = runsEnd;
-  for (size_t at = 0; at < runsEnd; at += 3) {
+  for (size_t at = 0; at < runsEnd; at += RunFields::count) {
     Run run = toRun(numbers + at);
-    must(run.fd != kInline || run.offset + run.length <= static_cast<int64_t>(length), "a run past its bytes");
+    must(run.fd != kInline || run.offset + run.length <= static_cast<int64_t>(length), "inline bytes that are missing");
     if (run.fd == kPacked) {
       run.offset = static_cast<int64_t>(window->units.size());
       window->units.push_back(toUnit(numbers, count, unitAt, static_cast<size_t>(run.length)));
@@ -205,14 +206,14 @@ napi_value putWindow(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// offer(session, opcode, node, offset, reply)
-napi_value offer(napi_env env, napi_callback_info info) {
+// putReply(session, opcode, node, offset, reply)
+napi_value putReply(napi_env env, napi_callback_info info) {
   const Arguments<5> given(env, info);
   size_t length;
   const char* bytes = given.buffer(4, length);
-  given.external<Session>(0)->device->offer(static_cast<uint32_t>(given.number(1)),
-                                            static_cast<uint64_t>(given.number(2)),
-                                            static_cast<uint64_t>(given.number(3)), {bytes, bytes + length});
+  given.external<Session>(0)->device->putReply(static_cast<uint32_t>(given.number(1)),
+                                               static_cast<uint64_t>(given.number(2)),
+                                               static_cast<uint64_t>(given.number(3)), {bytes, bytes + length});
   return nullptr;
 }
 
@@ -224,7 +225,7 @@ void defineSession(napi_env env, napi_value exports) {
       {"cloneDevice", cloneDevice},
       {"reply", reply},
       {"putWindow", putWindow},
-      {"offer", offer},
+      {"putReply", putReply},
   };
   define(env, exports, functions);
 }

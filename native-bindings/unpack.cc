@@ -13,22 +13,24 @@ bool copyStored(const uint8_t* packed, size_t length, uint8_t* out, size_t size)
 }
 
 using Unpack = bool (*)(const uint8_t* packed, size_t length, uint8_t* out, size_t size);
-constexpr Unpack kCodecs[] = {unpackLznt1, unpackXpress, unpackLzx, copyStored};  // src/extent/chunks.ts
+constexpr Unpack kCodecs[] = {unpackLznt1, unpackXpress, unpackLzx, copyStored};  // by ChunkFields::codec
 
 }  // namespace
 
-bool toChunk(const double* numbers, size_t packed, size_t room, Chunk& chunk) {
-  const double most = UINT32_MAX;
-  for (int i = 0; i < 5; i++)
-    if (!(numbers[i] >= 0 && numbers[i] <= most)) return false;
-  chunk = {static_cast<uint32_t>(numbers[0]), static_cast<uint32_t>(numbers[1]), static_cast<uint32_t>(numbers[2]),
-           static_cast<uint32_t>(numbers[3]), static_cast<uint32_t>(numbers[4])};
-  return chunk.codec < std::size(kCodecs) && chunk.from <= chunk.to && chunk.to <= packed && chunk.at <= room &&
-         chunk.size <= room - chunk.at;
+bool toChunk(const double* fields, size_t packedSize, size_t size, Chunk& chunk) {
+  uint32_t words[ChunkFields::count];
+  for (size_t field = 0; field < ChunkFields::count; field++) {
+    if (!(fields[field] >= 0 && fields[field] <= UINT32_MAX)) return false;  // also if it is not a number
+    words[field] = static_cast<uint32_t>(fields[field]);
+  }
+  chunk = {words[ChunkFields::codec], words[ChunkFields::start], words[ChunkFields::end], words[ChunkFields::offset],
+           words[ChunkFields::size]};
+  return chunk.codec < std::size(kCodecs) && chunk.start <= chunk.end && chunk.end <= packedSize &&
+         chunk.offset <= size && chunk.size <= size - chunk.offset;
 }
 
 bool unpackChunk(const Chunk& chunk, const uint8_t* packed, uint8_t* into) {
-  return kCodecs[chunk.codec](packed + chunk.from, chunk.to - chunk.from, into + chunk.at, chunk.size);
+  return kCodecs[chunk.codec](packed + chunk.start, chunk.end - chunk.start, into + chunk.offset, chunk.size);
 }
 
 }  // namespace vdisk

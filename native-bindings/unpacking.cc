@@ -1,4 +1,4 @@
-// Unpacking off the main thread: one call for many chunks.
+// Unpacks chunks without a mount.
 #include <vector>
 
 #include "napi.h"
@@ -22,19 +22,18 @@ struct UnpackWork : Work {
   uint8_t* into;
 };
 
-// unpackChunks(chunks, packed, into): Promise<1>; 0 where a chunk is damaged. `chunks` has five numbers for each:
-// codec, begin and end in `packed`, offset in `into`, size there.
+// unpackChunks(chunks, packed, into): Promise<1>; 0 if a chunk is damaged. `chunks`: an array of chunks (README.md).
 napi_value unpackChunks(napi_env env, napi_callback_info info) {
   const Arguments<3> given(env, info);
-  size_t count, length, room;
+  size_t count, packedSize, size;
   const double* numbers = given.numbers(0, count);
   auto* work = new UnpackWork;
-  work->packed = reinterpret_cast<const uint8_t*>(given.buffer(1, length));
-  work->into = reinterpret_cast<uint8_t*>(given.buffer(2, room));
-  work->chunks.resize(count / 5);
+  work->packed = reinterpret_cast<const uint8_t*>(given.buffer(1, packedSize));
+  work->into = reinterpret_cast<uint8_t*>(given.buffer(2, size));
+  work->chunks.resize(count / ChunkFields::count);
   for (Chunk& chunk : work->chunks) {
-    must(toChunk(numbers, length, room, chunk), "no such chunk");
-    numbers += 5;
+    must(toChunk(numbers, packedSize, size, chunk), "an invalid chunk");
+    numbers += ChunkFields::count;
   }
   napi_value kept;
   must(napi_create_array_with_length(env, 2, &kept));

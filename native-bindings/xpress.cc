@@ -1,4 +1,4 @@
-// XPRESS with Huffman codes: src/bytes/compression/xpress.ts.
+// XPRESS with Huffman codes. See src/bytes/compression/xpress.ts.
 #include <memory>
 
 #include "codes.h"
@@ -9,18 +9,18 @@ namespace vdisk {
 namespace {
 
 constexpr size_t kSymbols = 512, kLengths = kSymbols / 2;
-constexpr size_t kShortest = 3;      // bytes of a match
-constexpr uint32_t kLongLength = 15;  // says that bytes with the true one follow
+constexpr size_t kMinMatch = 3;       // bytes
+constexpr uint32_t kLongLength = 15;  // bytes with the length follow
 
-struct Room {
+struct Scratch {
   Code<kSymbols, 11> code;
   uint8_t in[kLongestPacked + kSlack];
   uint8_t out[kLongestUnpacked + kSlack];
 };
 
-// The next bits, 17 of them at least, at the top of `next`; words of 16 bits are taken as soon as there is room.
+// A stream of bits, read in words of 16 bits. `next` holds the next bits, at least 17 of them, from the highest one down.
 struct Bits {
-  const uint8_t* at;  // the next word, and where bytes in between the words are
+  const uint8_t* at;  // of the next word; or of single bytes that lie between the words
   uint32_t next;
   int spare = 16;
 
@@ -28,8 +28,8 @@ struct Bits {
 
   static uint32_t word(const uint8_t* from) { return from[0] | from[1] << 8; }
 
-  // Without a branch: nobody could guess when a word has been used up.
-  void drop(int count) {
+  // Without a branch: the processor could not predict when a word is used up.
+  void skip(int count) {
     next <<= count;
     spare -= count;
     const int isUsedUp = spare >> 31;  // all bits, or none
@@ -39,7 +39,7 @@ struct Bits {
   }
 };
 
-// The length that follows in bytes; 0 where it is none.
+// Reads a length that is stored in bytes. Returns 0 if it is invalid.
 size_t longLength(Bits& bits) {
   size_t length = kLongLength + *bits.at++;
   if (length < kLongLength + 255) return length;
@@ -48,12 +48,12 @@ size_t longLength(Bits& bits) {
   return length < kLongLength ? 0 : length;
 }
 
-bool unpackSymbols(const Room& room, size_t length, uint8_t* const out, size_t size) {
-  const uint8_t* const end = room.in + length;
-  Bits bits(room.in + kLengths);
+bool unpackSymbols(const Scratch& scratch, size_t length, uint8_t* const out, size_t size) {
+  const uint8_t* const end = scratch.in + length;
+  Bits bits(scratch.in + kLengths);
   for (size_t to = 0; to < size;) {
-    const uint32_t entry = room.code.look(bits.next);
-    bits.drop(entry & kLengthMask);
+    const uint32_t entry = scratch.code.decode(bits.next);
+    bits.skip(entry & kLengthMask);
     if (bits.at - 2 > end) return false;
     const uint32_t symbol = entry >> kLengthBits;
     if (symbol < 256) {
@@ -65,11 +65,11 @@ bool unpackSymbols(const Room& room, size_t length, uint8_t* const out, size_t s
       count = longLength(bits);
       if (count == 0 || bits.at > end) return false;
     }
-    count += kShortest;
+    count += kMinMatch;
     const int distanceBits = symbol >> 4 & 15;
-    // Two shifts, since one by 32 would be none.
+    // In two shifts: a shift by 32 is undefined in C++.
     const size_t distance = (1u << distanceBits) | (bits.next >> 1) >> (31 - distanceBits);
-    bits.drop(distanceBits);
+    bits.skip(distanceBits);
     if (bits.at - 2 > end || distance > to || count > size - to) return false;
     copyMatch(out + to, distance, count);
     to += count;
@@ -80,17 +80,17 @@ bool unpackSymbols(const Room& room, size_t length, uint8_t* const out, size_t s
 }  // namespace
 
 bool unpackXpress(const uint8_t* packed, size_t length, uint8_t* out, size_t size) {
-  thread_local const std::unique_ptr<Room> room(new Room);
+  thread_local const std::unique_ptr<Scratch> scratch(new Scratch);
   if (length < kLengths || length > kLongestPacked || size > kLongestUnpacked) return false;
   for (size_t at = 0; at < kLengths; at++) {
-    room->code.lengths[2 * at] = packed[at] & 15;
-    room->code.lengths[2 * at + 1] = packed[at] >> 4;
+    scratch->code.lengths[2 * at] = packed[at] & 15;
+    scratch->code.lengths[2 * at + 1] = packed[at] >> 4;
   }
-  if (room->code.prepare() != Verdict::complete) return false;
-  std::memcpy(room->in, packed, length);
-  std::memset(room->in + length, 0, kSlack);
-  if (!unpackSymbols(*room, length, room->out, size)) return false;
-  std::memcpy(out, room->out, size);
+  if (scratch->code.prepare() != Verdict::complete) return false;
+  std::memcpy(scratch->in, packed, length);
+  std::memset(scratch->in + length, 0, kSlack);
+  if (!unpackSymbols(*scratch, length, scratch->out, size)) return false;
+  std::memcpy(out, scratch->out, size);
   return true;
 }
 

@@ -7,17 +7,15 @@ import { unpackLznt1 } from "../bytes/compression/lznt1.js";
 import { unpackLzx } from "../bytes/compression/lzx.js";
 import { unpackXpress } from "../bytes/compression/xpress.js";
 import { loadAddon } from "../storage/addon.js";
+import { ChunkCodec, pushChunk } from "../storage/layouts.js";
 import type { ChunkedUnit } from "./extent.js";
 
 /** The decoder of each codec, and its number in the addon. */
 const CODECS = {
-  lznt1: { number: 0, unpack: unpackLznt1 },
-  xpress: { number: 1, unpack: unpackXpress },
-  lzx: { number: 2, unpack: unpackLzx },
+  lznt1: { number: ChunkCodec.lznt1, unpack: unpackLznt1 },
+  xpress: { number: ChunkCodec.xpress, unpack: unpackXpress },
+  lzx: { number: ChunkCodec.lzx, unpack: unpackLzx },
 } as const;
-
-/** Instead of a codec's number: the chunk is stored uncompressed. */
-const STORED = 3;
 
 /** A unit whose packed bytes were read to `from`, and whose decompressed bytes go to `at`. */
 export interface LoadedUnit {
@@ -54,8 +52,8 @@ export async function unpackChunks(
 }
 
 /**
- * Appends the chunks of `unit` as the addon takes them, five numbers each. Its packed bytes are at `from`, the decompressed
- * ones go to `at`. Plain numbers, since a large file has ten thousands of chunks.
+ * Appends the chunks of `unit` for the addon (native-bindings/README.md). `from`: where its packed bytes begin; `at`: where
+ * its unpacked bytes go.
  */
 export function pushChunks(numbers: number[], unit: ChunkedUnit, from: number, at: number): void {
   const { places, chunkSize, mayBeStored } = unit;
@@ -66,6 +64,6 @@ export function pushChunks(numbers: number[], unit: ChunkedUnit, from: number, a
     const skip = index * chunkSize;
     const size = Math.min(chunkSize, unit.size - skip);
     const isStored = mayBeStored && end - start === size;
-    numbers.push(isStored ? STORED : number, from + start, from + end, at + skip, size);
+    pushChunk(numbers, isStored ? ChunkCodec.stored : number, from + start, from + end, at + skip, size);
   }
 }

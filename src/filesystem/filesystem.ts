@@ -67,10 +67,11 @@ export interface DirectoryEntry {
 }
 
 /**
- * An entry that is lent while it is looked at: the next one is the same object, and so are its attributes. Listings come
- * by the hundred thousand entries, and objects for each of them were the largest part of a walk.
+ * A directory entry that is valid only during the visitor's call: each call gets the same object, and the same object of
+ * attributes, with other values. A listing has hundreds of thousands of entries, and to allocate objects for each of
+ * them took the largest part of a walk.
  */
-export interface LentEntry {
+export interface EntryView {
   /** The name is bytes `[from, to)` of these. */
   names: Buffer;
   from: number;
@@ -86,8 +87,8 @@ export interface LentEntry {
   problem: DiskError | undefined;
 }
 
-/** Looks at an entry; whether it has room for it, and the next is to come. */
-export type Take = (entry: LentEntry) => boolean;
+/** Takes an entry. Returns false if it has no room for the entry; the visit then ends before it. */
+export type EntryVisitor = (entry: EntryView) => boolean;
 
 /** What statvfs(3) would say. Counts of blocks are in units of `blockSize` bytes. */
 export interface Usage {
@@ -136,10 +137,15 @@ export interface NodeTree {
    */
   list(id: NodeId, cookie: number, limit?: number, signal?: StopSignal): Promise<readonly DirectoryEntry[]>;
   /**
-   * Some entries as `list` gives them, lent to `take` until it refuses one; whether any came. Where this is missing, or
-   * undefined for directory `id`, there is `list`.
+   * Passes some of the entries that `list` returns to `visitor`, one by one, until it returns false. Resolves to whether
+   * there were any; to undefined if directory `id` has to be listed by `list`, as in a tree without this method.
    */
-  lend?(id: NodeId, cookie: number, take: Take, signal?: StopSignal): Promise<boolean | undefined>;
+  visit?(
+    id: NodeId,
+    cookie: number,
+    visitor: EntryVisitor,
+    signal?: StopSignal,
+  ): Promise<boolean | undefined>;
   /** The target of symbolic link `id`. */
   readLink(id: NodeId): Promise<Buffer>;
   /** The contents of regular file `id`. */

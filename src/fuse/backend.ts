@@ -1,33 +1,34 @@
-/** The small interface behind which the ways to reach the kernel stand. */
+/** The interface of a backend: a way to serve a tree of nodes through FUSE. */
 import type { Logger } from "pino";
 import type { NodeTree } from "../filesystem/filesystem.js";
 
 export interface FuseOptions {
-  /** What the mount table shows as the source: the image's path. */
+  /** The source that the mount table shows: the image's path. */
   readonly source: string;
-  /** Let other users see the mount; an ordinary user needs `user_allow_other` in /etc/fuse.conf. */
+  /** Whether other users may use the mount; an ordinary user needs `user_allow_other` in /etc/fuse.conf for that. */
   readonly allowOther: boolean;
+  /** Whether root may use the mount, besides the user who mounts it. */
   readonly allowRoot: boolean;
-  /** Further mount options, as after `-o`. */
+  /** Further mount options, as for `mount -o`. */
   readonly extra: readonly string[];
   readonly log: Logger;
 }
 
 /** A mount that is being served. */
 export interface FuseMount {
-  /** Settles when the mount has ended, whoever ended it; rejects when serving failed. */
+  /** Resolves when the mount has ended, whatever ended it; rejects if serving it failed. */
   readonly ended: Promise<void>;
-  /** Unmounts; with `lazy`, detaches even where files are still open. */
+  /** Unmounts. With `lazy`, detaches the mount even if files are open. */
   unmount(lazy: boolean): Promise<void>;
 }
 
-/** In the order in which "auto" tries them. */
+/** The names of the backends, in the order in which "auto" tries them. */
 export const backendNames = ["native", "fuse-native"] as const;
 
 export interface FuseBackend {
   readonly name: (typeof backendNames)[number];
-  /** Why it cannot serve on this machine; `undefined` where it can. */
+  /** Why it cannot serve on this machine; `undefined` if it can. */
   unavailable(): Promise<string | undefined>;
-  /** Mounts `tree` on the directory `mountPoint`. Answers when the kernel has been greeted and requests are served. */
+  /** Mounts `tree` on the directory `mountPoint`. Resolves once INIT has been answered and requests are served. */
   mount(tree: NodeTree, mountPoint: string, options: FuseOptions): Promise<FuseMount>;
 }

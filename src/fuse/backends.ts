@@ -1,17 +1,18 @@
-/** Which backend serves. */
+/** The choice of a backend. */
 import { UnsupportedError } from "../errors.js";
 import type { FuseBackend } from "./backend.js";
 import { fuseNativeBackend } from "./fuse-native/fuse-native.js";
 import { nativeBackend } from "./native/native.js";
 
-/** In the order of their names in backend.ts. */
+/** All backends, in the order of `backendNames`. */
 export const backends: readonly FuseBackend[] = [nativeBackend, fuseNativeBackend];
 
 export type BackendChoice = "auto" | FuseBackend["name"];
 
 /**
- * The backend of choice, and one line that says which it is, and why where it is not the first.
- * @throws {UnsupportedError} where it, or with "auto" none of them, can serve here; it says why.
+ * Returns the chosen backend, or with "auto" the first that can serve here, and a line for the log: which one it is, and
+ * why it is not an earlier one.
+ * @throws {UnsupportedError} if none of them can serve here, with the reasons.
  */
 export async function selectBackend(choice: BackendChoice): Promise<{ backend: FuseBackend; why: string }> {
   const problems: string[] = [];

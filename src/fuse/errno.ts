@@ -1,13 +1,13 @@
-/** What the kernel is told when something goes wrong, and what the log is told. */
+/** Errors: their errno for the kernel, and their messages in the log. */
 import { constants } from "node:os";
 import type { Logger } from "pino";
 import { DeniedError, DiskError, HostError, UnsupportedError } from "../errors.js";
 import { Interrupted } from "../extent/time-slice.js";
 
-/** Errno numbers, positive, by name. */
+/** Positive errno numbers by name. */
 export const { errno: Errno } = constants;
 
-/** The errno for `error`; EIO for damage, and for a bug of ours. */
+/** The errno for `error`: EIO for damage, and for a bug in vdisk. */
 export function errnoOf(error: unknown): number {
   if (error instanceof Interrupted) return Errno.EINTR;
   if (error instanceof UnsupportedError) return Errno.EOPNOTSUPP;
@@ -16,21 +16,21 @@ export function errnoOf(error: unknown): number {
   return Errno.EIO;
 }
 
-/** Different messages that one mount logs: a badly damaged disk has no end of them. */
+/** Different messages that one mount logs at most: a badly damaged disk would fill the log. */
 const MESSAGE_LIMIT = 10_000;
 
-/** A function that logs each error once, however often it is thrown, and returns its errno. */
-export function complainer(log: Logger): (error: unknown) => number {
-  const said = new Set<string>();
+/** Creates a function that logs an error, unless it has logged the same message before, and returns its errno. */
+export function errorReporter(log: Logger): (error: unknown) => number {
+  const logged = new Set<string>();
   return (error) => {
-    if (error instanceof Interrupted) return Errno.EINTR; // nothing is wrong
+    if (error instanceof Interrupted) return Errno.EINTR; // not an error of the disk
     const message = error instanceof Error ? error.message : String(error);
-    if (!said.has(message) && said.size < MESSAGE_LIMIT) {
-      said.add(message);
+    if (!logged.has(message) && logged.size < MESSAGE_LIMIT) {
+      logged.add(message);
       if (error instanceof DiskError) log.error(message);
       else log.error(error, "a bug in vdisk: please report it");
-      if (said.size === MESSAGE_LIMIT)
-        log.error("that were very many complaints: further ones are not logged");
+      if (logged.size === MESSAGE_LIMIT)
+        log.error(`${MESSAGE_LIMIT} different errors were logged; further ones are not`);
     }
     return errnoOf(error);
   };

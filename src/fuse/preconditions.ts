@@ -1,12 +1,12 @@
-/** What both backends need of the host. */
+/** What both backends require of the host. */
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { findFusermount } from "./fusermount.js";
 
-/** Why nothing can be mounted here, with the next step; `undefined` where it can. */
+/** Why nothing can be mounted here, and what to do; `undefined` if mounting is possible. */
 export async function mountingProblem(): Promise<string | undefined> {
   if (process.platform !== "linux") return undefined;
-  // fusermount3 opens it with the user's own rights.
+  // fusermount3 opens it with the user's permissions.
   const error = await access("/dev/fuse", constants.R_OK | constants.W_OK).then(
     () => undefined,
     (error: unknown) => error as NodeJS.ErrnoException,
@@ -15,10 +15,10 @@ export async function mountingProblem(): Promise<string | undefined> {
     return "/dev/fuse does not exist; load it with modprobe fuse, or start the container with --device /dev/fuse";
   }
   if (error !== undefined) {
-    return "/dev/fuse may not be opened; use sudo, or have root chmod 666 it, as most distributions do";
+    return "no permission to open /dev/fuse; use sudo, or let root run chmod 666 /dev/fuse, the usual mode of it";
   }
   if (process.geteuid?.() !== 0 && (await findFusermount()) === undefined) {
-    return "fusermount3, through which ordinary users mount, is not installed; apt-get install fuse3";
+    return "ordinary users need fusermount3 to mount, and it is not installed; apt-get install fuse3";
   }
   return undefined;
 }

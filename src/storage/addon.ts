@@ -1,36 +1,24 @@
-/** The compiled addon of native-bindings: what vdisk needs of the host and Node lacks. Linux. */
+/** The compiled addon (native-bindings/): system calls that Node.js lacks, and the threads of a mount. Linux only. */
 import { createRequire } from "node:module";
 import { packageFile } from "../package.js";
 
-/** Offsets and lengths are bytes; `fd` is an open file's descriptor, which stays its owner's. */
+/**
+ * Offsets and lengths are bytes. `fd` is the descriptor of an open file, and stays the caller's. native-bindings/README.md
+ * describes the arrays of numbers, and layouts.ts writes them.
+ */
 export interface Addon {
   // host.cc
   /** The size of a block device. @throws {NodeJS.ErrnoException} */
   blockDeviceSize(fd: number): number;
-  /** Where the next data, or the next hole, begins, from `offset` on (lseek(2)); rejects with ENXIO where there is none. */
-  seekData(fd: number, offset: number): Promise<number>;
-  seekHole(fd: number, offset: number): Promise<number>;
-  /** How many bytes were copied; 0 at the file's end. */
-  copyFileRange(
-    from: number,
-    fromOffset: number,
-    to: number,
-    toOffset: number,
-    length: number,
-  ): Promise<number>;
-  /** Takes an open-file-description lock (fcntl(2)), until `fd` is closed; `false` where another has it. Never waits. */
-  lock(fd: number, exclusive: boolean, offset: number, length: number): boolean;
-  /** Whether another's lock would keep us from such a lock. */
-  isLocked(fd: number, exclusive: boolean, offset: number, length: number): boolean;
 
   // mounting.cc
   /** mount(2). @throws {NodeJS.ErrnoException} as the promise's rejection. */
   mount(source: string, target: string, type: string, flags: number, data: string): Promise<unknown>;
-  /** umount2(2), likewise. */
+  /** umount2(2). @throws {NodeJS.ErrnoException} as the promise's rejection. */
   unmount(target: string, flags: number): Promise<unknown>;
   /** Two connected sockets, for `closeDescriptor`. */
   socketPair(): [number, number];
-  /** The descriptor that was sent through `socket`, for `closeDescriptor` or `serve`; or the errno, negative. */
+  /** The descriptor that was sent through `socket`, for `closeDescriptor` or `serve`; or a negative errno. */
   receiveDescriptor(socket: number): number;
 
   // opening.cc
@@ -49,42 +37,42 @@ export interface Addon {
 
   // reading.cc
   /**
-   * How many bytes of `into` were filled, from the first on, of those that the host has in memory; or the errno,
-   * negative. Never waits for a disk.
+   * Reads what the host's page cache has, without waiting for a disk. Returns the number of bytes at the start of `into`
+   * that were filled, or a negative errno.
    */
   readCached(fd: number, into: Uint8Array, offset: number): number;
   /**
-   * Fills parts of `into`, in one call off the main thread. `runs` has four numbers for each: descriptor, offset in
-   * the file, offset in `into`, length. Gives 0 where a file ends before, or the host fails.
+   * Fills parts of `into`, off the main thread. `reads`: an array of reads. Resolves to 0 if a file ends too early or the
+   * host reports an error.
    */
-  readRuns(runs: Float64Array, into: Uint8Array): Promise<0 | 1>;
+  readRuns(reads: Float64Array, into: Uint8Array): Promise<0 | 1>;
 
   // session.cc
-  /** Another descriptor of the connection `fd`, for `closeDescriptor` or `serve`. @throws {NodeJS.ErrnoException} */
+  /** Another descriptor of the FUSE connection `fd`, for `closeDescriptor` or `serve`. @throws {NodeJS.ErrnoException} */
   cloneDevice(fd: number): number;
   /**
-   * Serves the connection with a thread for each of `descriptors`, which it takes over. What the threads cannot
-   * answer by themselves is put into `room`, and `callback` is told on which lane it came, how many bytes it
-   * is, and whether it needs no reply: it has been answered from an offer, or as the first read of a window that
-   * `isTold`, or it is an INTERRUPT.
-   * When the mount has ended, it is told -1 and an errno, 0 if all was well; then the session is gone.
-   * @param memoryPercent the part of their usual size that the threads' caches may have.
+   * Serves the FUSE connection, with one thread for each of `descriptors`, which it owns from now on. A request that the
+   * threads do not answer is copied to `buffer`, and `callback` is called with the connection that it came from and its
+   * length. If `isNotification`, the request needs no reply: a prefetched reply has answered it, or it was the first read
+   * of a window with `notifyFirstRead`, or it is an INTERRUPT.
+   * When the mount has ended, `callback` is called with connection -1 and an errno, 0 after an unmount. The session must
+   * not be used after that.
+   * @param memoryPercent the size of the threads' caches, in percent of the usual size.
    */
   serve(
     descriptors: Float64Array,
     windowSize: number,
-    room: Buffer,
-    callback: (lane: number, length: number, isAnswered: boolean) => void,
+    buffer: Buffer,
+    callback: (connection: number, length: number, isNotification: boolean) => void,
     memoryPercent: number,
   ): Session;
-  /** Sends a reply on the lane of its request; 0, or the errno, negative. */
-  reply(session: Session, lane: number, reply: Uint8Array): number;
+  /** Sends a reply to the connection that its request came from. Returns 0, or a negative errno. */
+  reply(session: Session, connection: number, reply: Uint8Array): number;
   /**
-   * Lets the threads read the window `index` of `node`. `numbers` has three for each of `runCount` runs: descriptor (or
-   * one of extents.h's kinds), offset, length. A window that is shorter than the others ends its source. Behind these
-   * it has, for each run that is packed: how many parts and chunks its unit has; of each part, whose bytes follow one
-   * another, the descriptor, offset and length; of each chunk what `unpackChunks` takes. There may be more numbers.
-   * @param isTold whether `callback` is to be told of the first read that the threads answer from this window.
+   * Lets the threads read window `index` of `node`. A window that is shorter than the window size ends its source.
+   * @param numbers an array of `runCount` runs, and of a unit for each run that is packed.
+   * @param bytes those of the inline runs.
+   * @param notifyFirstRead calls `callback` when a thread first answers a read from this window.
    */
   putWindow(
     session: Session,
@@ -93,29 +81,28 @@ export interface Addon {
     runCount: number,
     numbers: Float64Array,
     bytes: Buffer,
-    isTold: boolean,
+    notifyFirstRead: boolean,
   ): void;
   /**
-   * Lets the threads answer the next `opcode` (OPEN, READLINK, READDIR, READDIRPLUS) about `node`, a listing from `offset` on,
-   * with `reply`, which has room for its header. Once.
+   * Lets the threads answer one request `opcode` (READLINK, READDIR, READDIRPLUS) for `node`, and for a listing: for
+   * `offset`, with `reply`, which begins with space for its header. Unused replies are evicted (LRU).
    */
-  offer(session: Session, opcode: number, node: number, offset: number, reply: Buffer): void;
+  putReply(session: Session, opcode: number, node: number, offset: number, reply: Buffer): void;
 
   // unpacking.cc
   /**
-   * Unpacks chunks of `packed` into `into`, off the main thread. `chunks` has five numbers for each: how it is packed
-   * (by LZNT1, 0; XPRESS, 1; LZX, 2; not at all, 3), where it begins and ends in `packed`, where it goes in `into`, and
-   * its bytes there. Gives 0 where one is damaged.
+   * Unpacks chunks of `packed` into `into`, off the main thread. `chunks`: an array of chunks. Resolves to 0 if one is
+   * damaged.
    */
   unpackChunks(chunks: Float64Array, packed: Uint8Array, into: Uint8Array): Promise<0 | 1>;
 }
 
-/** Opaque. */
+/** A mount that is being served: an object of the addon's. */
 export interface Session {
   readonly session: unique symbol;
 }
 
-/** The addon; or, as text, why there is none. Looked for once. */
+/** Returns the addon; or a text that says why it cannot be loaded. It is loaded once. */
 export function loadAddon(): Addon | string {
   return (loaded ??= load());
 }

@@ -2,6 +2,7 @@
 import { settleAll } from "../bytes/settle.js";
 import { loadAddon } from "./addon.js";
 import { SMALL_READ } from "./file.js";
+import { READ_FIELDS, setRead } from "./layouts.js";
 import { descriptorOf, type Storage } from "./storage.js";
 
 export interface StoredPart {
@@ -29,12 +30,12 @@ export async function readStored(parts: readonly StoredPart[], whole: Uint8Array
     const isAtHand = (part: StoredPart): boolean =>
       addon.readCached(descriptorOf(part.storage), part.into, part.offset) === part.into.length;
     if (whole.length <= SMALL_READ && parts.every(isAtHand)) return;
-    const runs = new Float64Array(parts.length * 4);
+    const reads = new Float64Array(parts.length * READ_FIELDS);
     parts.forEach(({ storage, offset, into }, index) => {
-      runs.set([descriptorOf(storage), offset, into.byteOffset - whole.byteOffset, into.length], index * 4);
+      setRead(reads, index, descriptorOf(storage), offset, into.byteOffset - whole.byteOffset, into.length);
     });
     const releases = [...new Set(parts.map(({ storage }) => storage))].map((storage) => storage.hold?.());
-    const isDone = await addon.readRuns(runs, whole).finally(() => {
+    const isDone = await addon.readRuns(reads, whole).finally(() => {
       for (const release of releases) release?.();
     });
     if (isDone) return;

@@ -5,7 +5,7 @@ import {
   type DirectoryEntry,
   type NodeId,
   type NodeTree,
-  type Take,
+  type EntryVisitor,
 } from "../filesystem/filesystem.js";
 import { limitOf, lazyDirectories, type Branch } from "./lazy-directories.js";
 import { SYNTHETIC_LIMIT, syntheticTree, type SyntheticDirectory, type Owner } from "./synthetic.js";
@@ -67,18 +67,18 @@ function dispatch(branches: IdRanges<Branch>): ComposedTree {
       if (branch.isSynthetic && branch.inodeShift === 0) return entries;
       return entries.map((entry) => joinEntry(range, entry));
     },
-    async lend(id, cookie, take, signal) {
+    async visit(id, cookie, visitor, signal) {
       const { range, branch, inner } = at(id);
       const { inodeShift } = branch;
       const tree = await branch.tree();
-      const joined: Take = (entry) => {
+      const joined: EntryVisitor = (entry) => {
         if (entry.problem === undefined) entry.id = join(range, entry.id);
         entry.inode += inodeShift;
         if (inodeShift !== 0 && entry.attributes !== undefined)
           entry.attributes = shift(entry.attributes, inodeShift);
-        return take(entry);
+        return visitor(entry);
       };
-      return tree.lend?.(inner, cookie, joined, signal);
+      return tree.visit?.(inner, cookie, joined, signal);
     },
     parentInode(id) {
       const { branch, inner } = at(id);

@@ -28,10 +28,10 @@ for (const base of ["ext2", "ext4", "fat12", "fat32", "exfat", "ntfs"])
 t.test("ntfs: so does a listing whose entries are lent", async (t) => {
   const { tree, root } = await opened("ntfs");
   await t.rejects(
-    tree.lend!(root, 0, () => true, ABORTED),
+    tree.visit!(root, 0, () => true, ABORTED),
     Interrupted,
   );
-  t.equal(await tree.lend!(root, 0, () => true), true);
+  t.equal(await tree.visit!(root, 0, () => true), true);
 });
 
 for (const base of ["fat12", "exfat"])

@@ -1,4 +1,4 @@
-/** Both backends through the kernel: what is shown is what the tree holds, to programs that know nothing of us. */
+/** Both backends through the kernel: other programs find in the mount what the tree contains. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { ACL, FILE_SIZES, fullTree, pattern, type FakeTree, type Node } from "./
 
 const tree = fullTree();
 
-/** Too large, too many or too damaged to be copied. */
+/** Directories that are too large or too damaged to be copied. */
 const APART = ["big", "many", "damaged", "damaged-entries"];
 
 for (const backend of ["native", "fuse-native"] as const) {
@@ -40,7 +40,7 @@ for (const backend of ["native", "fuse-native"] as const) {
       },
     );
 
-    t.test("a read at or past the end gives nothing, one across it what is left", async (t) => {
+    t.test("a read at or past the end returns nothing, one across it the rest of the file", async (t) => {
       const script = `
 fd = os.open(sys.argv[1], os.O_RDONLY)
 print(json.dumps([len(os.pread(fd, 100, at)) for at in (4097, 5000, 1 << 40, 4090, 0)]))`;
@@ -64,7 +64,7 @@ print(json.dumps([len(first), len(set(first)), os.listdir(sys.argv[1]) == first,
       },
     );
 
-    t.test("each place that telldir gives leads to its entry again", async (t) => {
+    t.test("seekdir to any position that telldir returned finds its entry", async (t) => {
       t.same(await python(SEEKING, at("many")), [100_002, 0]);
     });
 
@@ -207,12 +207,12 @@ print(json.dumps([attempt(0, 1 << 20), attempt(1490000, 9136), attempt(2500000, 
       t.same(members, ["", "./", "./first", "./second"]);
     });
 
-    t.test("whatever would write is refused as on any read-only file system", async (t) => {
+    t.test("everything that would write is refused, as on any read-only file system", async (t) => {
       const found = await python<Record<string, string>>(WRITES, mount.path);
       for (const [attempt, errno] of Object.entries(found)) t.equal(errno, "EROFS", attempt);
     });
 
-    t.test("what is not there is ENOENT, asked for once and again", async (t) => {
+    t.test("a name that does not exist is ENOENT, at every request", async (t) => {
       const script = `
 def attempt(path):
   try: os.stat(path)
@@ -234,8 +234,10 @@ print(json.dumps([attempt(sys.argv[1] + p) for p in ("/nothing", "/nothing", "/f
     t.test(
       "unmounting while a file is open is refused; then the mount ends and the daemon with it",
       async (t) => {
-        const holder = run("bash", ["-c", `exec 3<'${at("files", "size-1")}'; sleep 1`]);
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        const opened = join(t.testdir(), "opened");
+        const script = `exec 3<'${at("files", "size-1")}'; touch '${opened}'; sleep 1`;
+        const holder = run("bash", ["-c", script]);
+        while (!existsSync(opened)) await new Promise((resolve) => setTimeout(resolve, 10));
         mount.say("unmount");
         t.match(await mount.next(), { code: "EBUSY" });
         await holder;

@@ -1,4 +1,4 @@
-/** How mounts begin and end: by whom, in what state, and what is left. */
+/** How mounts begin and end, and what they leave behind. */
 import { spawn } from "node:child_process";
 import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { isMounted, LOADER, mounted, output, python, run, start } from "./suppor
 
 const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
-/** Unmounts argv[1] and has a mount that nobody serves take its place; prints the numbers of both devices. */
+/** Unmounts argv[1] and mounts something without a server in its place. Prints both device numbers. */
 const TAKE_OVER = `
 import ctypes
 path = sys.argv[1]
@@ -35,7 +35,7 @@ for (const backend of ["native", "fuse-native"] as const) {
       t.match(line, /^a,disk\\134\.vdi \S+ fuse\.vdisk ro,nosuid,nodev,/);
     });
 
-    t.test("whoever unmounts it, the daemon ends", async (t) => {
+    t.test("the daemon ends however the mount is unmounted", async (t) => {
       const mount = await mounted({ backend, tree: "sample" });
       t.teardown(() => mount.end());
       const closed = new Promise((resolve) => mount.daemon.once("close", resolve));
@@ -50,7 +50,7 @@ for (const backend of ["native", "fuse-native"] as const) {
         const mount = await mounted({ backend, tree: "sample" });
         t.teardown(() => mount.end());
         const [before, after] = await python<[string, string]>(TAKE_OVER, mount.path);
-        taken = before === after; // unless another process was quicker
+        taken = before === after; // unless another process was faster
         const patience = new Promise((resolve) => setTimeout(resolve, 20_000, "still waiting").unref());
         t.equal(await Promise.race([mount.next(), patience]), "ended");
       }
@@ -71,7 +71,7 @@ for (const backend of ["native", "fuse-native"] as const) {
       t.equal(await mount.next(), "ended");
     });
 
-    t.test("unmounted lazily and told again, it leaves alone what is mounted there by then", async (t) => {
+    t.test("a second unmount after a lazy one leaves a newer mount at that place alone", async (t) => {
       const mount = await mounted({ backend, tree: "full" });
       t.teardown(() => mount.end());
       const reader = spawn("sleep", ["60"], { cwd: mount.path, stdio: "ignore" });
@@ -95,14 +95,14 @@ for (const backend of ["native", "fuse-native"] as const) {
       await output("umount", mount.path);
     });
 
-    t.test("an option that nobody knows is refused, and nothing stays mounted", async (t) => {
+    t.test("an unknown option is refused, and nothing stays mounted", async (t) => {
       const mount = await start({ backend, tree: "sample", options: { extra: ["nonsense"] } });
       t.teardown(() => mount.end());
       t.match(mount.first, { error: /options/, code: "HOST" });
       t.notOk(isMounted(mount.path));
     });
 
-    t.test("readers that are killed in the middle take nobody with them", async (t) => {
+    t.test("killed readers do not affect others", async (t) => {
       const mount = await mounted({ backend, tree: "full" });
       t.teardown(() => mount.end());
       const file = join(mount.path, "big/gigabyte");
@@ -136,7 +136,7 @@ for (const backend of ["native", "fuse-native"] as const) {
 }
 
 t.test("an ordinary user", async (t) => {
-  // As udev has it; in containers it is often root's alone.
+  // The usual mode of udev. In containers, often only root may open the device.
   chmodSync("/dev/fuse", 0o666);
 
   t.test("mounts through fusermount3, reads, and unmounts; nobody else may look", async (t) => {
@@ -150,7 +150,7 @@ t.test("an ordinary user", async (t) => {
   });
 
   for (const option of ["allowOther", "allowRoot"]) {
-    t.test(`is told what ${option} takes`, async (t) => {
+    t.test(`learns how to permit ${option}`, async (t) => {
       const mount = await start({
         backend: "native",
         tree: "sample",
@@ -158,18 +158,18 @@ t.test("an ordinary user", async (t) => {
         options: { [option]: true },
       });
       t.teardown(() => mount.end());
-      t.match(mount.first, { error: /user_allow_other into \/etc\/fuse.conf/, code: "DENIED" });
+      t.match(mount.first, { error: /user_allow_other in \/etc\/fuse.conf/, code: "DENIED" });
     });
   }
 
-  t.test("is told that a mount point is not his", async (t) => {
+  t.test("learns that the mount point belongs to another user", async (t) => {
     const mount = await start({ backend: "native", tree: "sample", as: NOBODY, path: "/usr" });
     t.teardown(() => mount.end());
     t.match(mount.first, { error: /no write access.*of your own/, code: "DENIED" });
   });
 });
 
-t.test("root lets others in with allowOther, and only himself with allowRoot", async (t) => {
+t.test("allowOther permits all users, allowRoot only root", async (t) => {
   for (const option of ["allowOther", "allowRoot"]) {
     const mount = await mounted({ backend: "native", tree: "sample", options: { [option]: true } });
     t.teardown(() => mount.end());

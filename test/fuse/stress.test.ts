@@ -19,7 +19,7 @@ const BLOCKS = Number(process.env["VDISK_STRESS_BLOCKS"] ?? 96);
 
 const disk = await patternedDisk(t.testdir(), BLOCKS);
 
-/** Mounts with our own backend. */
+/** Mounts with the native backend. */
 async function mounted(t: Test, image = disk.image) {
   const folder = place(t);
   const { stdout, stderr } = await vdisk("mount", "--fuse-backend", "native", image, folder);
@@ -31,7 +31,7 @@ async function mounted(t: Test, image = disk.image) {
   return { folder, vhdd: join(folder, "vhdd"), daemon: (JSON.parse(line) as { pid: number }).pid };
 }
 
-/** Reads argv[1] until it fails or standard input ends, and prints how many reads were right, and the errno's name. */
+/** Reads argv[1] until that fails or standard input ends. Prints how many reads were right, and the errno's name. */
 const READER = `
 import errno, json, mmap, os, random, select, sys
 random.seed(sys.argv[3])
@@ -50,7 +50,7 @@ print(json.dumps([good, failed]))`;
 
 interface Reader {
   readonly child: ChildProcess;
-  /** How many reads were right, and how it ended. */
+  /** How many reads were right, and the errno with which the last one failed. */
   end(): Promise<[number, string | null]>;
 }
 
@@ -77,7 +77,7 @@ async function readers(path: string, count: number): Promise<Reader[]> {
   );
 }
 
-/** Ten seconds are more than anything here takes, unless it hangs. */
+/** Waits for ten seconds at most: all here takes less, unless it hangs. */
 async function until(what: string, holds: () => boolean): Promise<void> {
   for (let waited = 0; !holds(); waited += 20) {
     if (waited > 10_000) throw new Error(`not within ten seconds: ${what}`);
@@ -85,7 +85,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** How many descriptors the process has, but those of pipes: a desk makes one when it first needs it, and keeps it. */
+/** The number of descriptors of the process, without those of pipes, which a mount creates when it first needs them. */
 const descriptors = (process: number): number => {
   const folder = `/proc/${process}/fd`;
   const isPipe = readdirSync(folder).map((fd) => readlinkSync(join(folder, fd)).startsWith("pipe:"));
@@ -94,7 +94,7 @@ const descriptors = (process: number): number => {
   return isPipe.length - pipes;
 };
 
-/** libuv's, and two for each of eight desks, which is what the addon has at most. */
+/** Descriptors of pipes at most: libuv's, and two for each of the addon's buffers, of which there are eight at most. */
 const MOST_PIPES = 8 + 2 * 8;
 
 t.test("fio verifies every block that eight jobs read, and notices a state that is another", async (t) => {
@@ -121,7 +121,7 @@ t.test(
       await until("the readers end", () => reading.every(({ child }) => child.exitCode !== null));
       for (const [good, failed] of await Promise.all(reading.map((reader) => reader.end()))) {
         t.ok(good > 0);
-        // The last is what a read gets that was under way.
+        // The last one is the error of a read that was under way.
         t.ok(["ENOTCONN", "EIO", "ECONNABORTED"].includes(String(failed)), `the end was ${failed}`);
       }
       t.equal((await vdisk("unmount", folder)).code, 0);
@@ -130,7 +130,7 @@ t.test(
   },
 );
 
-t.test("readers that are killed in the middle of reads leave nothing behind in the daemon", async (t) => {
+t.test("readers that are killed during reads leave nothing behind in the daemon", async (t) => {
   const { folder, vhdd, daemon } = await mounted(t);
   const witnesses = await readers(vhdd, 2);
   const before = descriptors(daemon);
@@ -151,7 +151,7 @@ t.test("readers that are killed in the middle of reads leave nothing behind in t
 });
 
 t.test(
-  "unmounted while it is busy, the files that are open are read on, and the last close ends it",
+  "after a lazy unmount under load, open files can be read, and the last close ends the daemon",
   async (t) => {
     const { folder, vhdd, daemon } = await mounted(t);
     const reading = await readers(vhdd, 6);

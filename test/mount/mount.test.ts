@@ -412,7 +412,7 @@ t.test("an ordinary user mounts, and is the only one to see it", async (t) => {
         NEWEST,
         folder,
       ),
-      { code: 77, stderr: /user_allow_other into \/etc\/fuse\.conf/ },
+      { code: 77, stderr: /user_allow_other in \/etc\/fuse\.conf/ },
     );
   }
   const refused = await asNobody(process.execPath, VDISK, "mount", NEWEST, join(ROOT, "docs"));

@@ -1,6 +1,6 @@
 /**
- * The native code that knows nothing of Node, driven by a program of its own (harness/) that is compiled here: as it
- * is, and with the sanitizers. Whatever they report ends the program with an error.
+ * The native code that does not use Node-API, in a program of its own (harness/) that is compiled here without and with
+ * the sanitizers, whose reports end the program with an error.
  */
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -23,20 +23,20 @@ const sources = [
 const STRICT = ["-std=c++20", "-fno-exceptions", "-Wall", "-Wextra", "-Werror"];
 const FLAGS = [...STRICT, "-g1", "-pthread", "-Wl,--wrap=read"];
 const WAYS = {
-  "as it is": ["-O1", "-D_FORTIFY_SOURCE=2", "-D_GLIBCXX_ASSERTIONS"],
+  "without sanitizers": ["-O1", "-D_FORTIFY_SOURCE=2", "-D_GLIBCXX_ASSERTIONS"],
   "with AddressSanitizer": ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
   "with ThreadSanitizer": ["-O1", "-fsanitize=thread"],
 };
 
 const SCENARIOS = {
-  pieces: "parts of windows are read as the model has them, however they are scattered",
-  rules: "a request is answered or left as it must be",
-  packed: "packed bytes that nobody made are unpacked within their buffers, or refused",
-  stop: "a device that is stopped at any moment ends its threads and calls nobody afterwards",
-  flood: "clients on all lanes get right bytes while windows and offers come and go",
+  pieces: "parts of windows are read as in the model, however they are scattered",
+  rules: "each request is answered or queued, as the rules say",
+  packed: "random packed bytes are unpacked within their buffers, or refused",
+  stop: "a device that is stopped at any moment ends its threads, and does not call `wake` afterwards",
+  flood: "clients on all connections get the right bytes while windows and replies are put and evicted",
 };
 
-/** Milliseconds; what takes longer hangs. */
+/** Milliseconds after which a scenario counts as hanging. */
 const LIMIT = 120_000;
 
 t.jobs = 2;
@@ -51,9 +51,9 @@ for (const [way, flags] of Object.entries(WAYS)) {
   });
 }
 
-/** The last line of the program; or, where it failed, all that it said. */
+/** The last line of the program's output; or if it failed, its error messages. */
 async function run(program: string, ...parameters: string[]): Promise<string> {
-  // ThreadSanitizer wants its addresses where they always are.
+  // ThreadSanitizer does not work with randomized addresses.
   const args = ["-R", program, ...parameters];
   const env = { ...process.env, TSAN_OPTIONS: "halt_on_error=1", ASAN_OPTIONS: "detect_leaks=1" };
   try {

@@ -15,7 +15,7 @@ import { loadAddon } from "../../dist/storage/addon.js";
 /** Workers that live at the same time. */
 const AT_ONCE = 4;
 
-/** Workers that are terminated in any case, however slow the host is. */
+/** Workers that are terminated at least, on a slow host too. */
 const LEAST = 8;
 
 /** A worker lives for fewer milliseconds than this, measured from the moment that it has begun its work. */
@@ -41,13 +41,12 @@ async function work({ image, mountPoint }) {
       ...Array.from({ length: 8 }, () =>
         addon.unpackChunks(Float64Array.of(3, 0, 2 ** 16, 0, 2 ** 16), packed, Buffer.alloc(2 ** 16)),
       ),
-      addon.seekData(disk.layers[0].storage.fd, 0),
-      addon.seekData(disk.layers[0].storage.fd, 2 ** 50).catch(() => undefined), // an error to make
+      addon.unmount("/nonexistent", 0).catch(() => undefined), // a promise that is rejected
     ]);
     try {
-      addon.blockDeviceSize(disk.layers[0].storage.fd); // another
+      addon.blockDeviceSize(disk.layers[0].storage.fd); // an exception
     } catch {
-      // As it must.
+      // Expected: it is not a block device.
     }
     await disk.close();
   }
@@ -92,7 +91,7 @@ async function main(image, folder, seconds, seed) {
     }
   };
 
-  /** Reads a mount's disk by another program until the mount ends; each read is right or an error. */
+  /** Reads a mount's disk by another program until the mount ends. Each read must be right, or an error. */
   const readMount = async (mountPoint) => {
     const program = spawn("sh", ["-c", `while cat ${mountPoint}/vhdd; do echo; done`], {
       stdio: ["ignore", "pipe", "ignore"],
@@ -146,12 +145,12 @@ async function main(image, folder, seconds, seed) {
   console.log(JSON.stringify(counts));
 }
 
-/** What is left of a mount whose worker was terminated. */
+/** Removes the rest of a mount whose worker was terminated. */
 function unmount(mountPoint) {
   try {
     execFileSync("umount", ["-l", mountPoint], { stdio: "ignore" });
   } catch {
-    // It was terminated before it had mounted.
+    // The worker was terminated before it had mounted.
   }
 }
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 
-/** For each test; the environment variable makes it longer. */
+/** Seconds of each test. The environment variable makes it longer. */
 const SECONDS = process.env["VDISK_WORKER_SECONDS"] ?? "6";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -39,12 +39,15 @@ async function run(t: Test, ...more: string[]): Promise<Counts> {
   return JSON.parse(said) as Counts;
 }
 
-t.test("workers that read images are terminated at any moment, and the process goes on", async (t) => {
+t.test("workers that read images may be terminated at any moment", async (t) => {
   const { terminated, reads } = await run(t);
   t.ok(terminated >= 8 && reads > 5, `${terminated} terminated, ${reads} reads of the main thread`);
 });
 
-t.test("so are workers that serve a mount, which then is an error to its readers", async (t) => {
-  const { terminated, mounted } = await run(t, "mount");
-  t.ok(terminated >= 8 && mounted > 0, `${terminated} terminated, of which ${mounted} had mounted`);
-});
+t.test(
+  "workers that serve a mount may be terminated at any moment; readers of the mount then get an error",
+  async (t) => {
+    const { terminated, mounted } = await run(t, "mount");
+    t.ok(terminated >= 8 && mounted > 0, `${terminated} terminated, of which ${mounted} had mounted`);
+  },
+);

@@ -9,7 +9,7 @@ import { read } from "../../src/extent/read.js";
 import type { BlockSource } from "../../src/extent/extent.js";
 import type { NodeTree } from "../../src/filesystem/filesystem.js";
 import { findNext } from "../../src/fuse/native/holes.js";
-import { windowGiver } from "../../src/fuse/native/windows.js";
+import { windowsFor } from "../../src/fuse/native/windows.js";
 import { openDisk } from "../../src/tree/disk.js";
 import type { View } from "../../src/tree/view.js";
 import { openImages } from "../fuzz/images/examine.js";
@@ -31,8 +31,10 @@ const { paths, cases } = JSON.parse(readFileSync(list, "utf8")) as JobList;
 
 /** What maps windows, and what it reported. It remembers by number what it has mapped: each source gets a new one. */
 const bugs: unknown[] = [];
-const windows = windowGiver({ putWindow: () => undefined, offer: () => undefined }, (bug) => bugs.push(bug));
-let givenCount = 0;
+const windows = windowsFor({ putWindow: () => undefined, putReply: () => undefined }, (bug) =>
+  bugs.push(bug),
+);
+let passedCount = 0;
 
 /** The image of the cases before, which most cases share. */
 let loaded: { readonly path: string; readonly image: Buffer } | undefined;
@@ -147,7 +149,7 @@ async function examineSource(name: string, source: BlockSource, attempt: Attempt
     for (const offset of [0, Math.floor(size / 2)])
       await attempt(`search for a ${what} in ${name} from ${offset}`, () => findNext(source, offset, what));
   await attempt(`the first window of ${name}`, async () => {
-    await windows.give(++givenCount, source, 0);
+    await windows.pass(++passedCount, source, 0);
     if (bugs.length > 0) throw new Error("a window cannot be mapped", { cause: bugs.pop() });
   });
 }

@@ -21,7 +21,7 @@ import { encryptedError } from "./encrypted.js";
 import { factsOf } from "./facts.js";
 import { InodeFlag, ROOT_INODE, type Inode } from "./inode.js";
 import { inodesOf } from "./inodes.js";
-import { lenderOf } from "./lending.js";
+import { largeDirectoryVisitor } from "./lending.js";
 import { linkTarget } from "./link.js";
 import { listingOf } from "./listing.js";
 import type { Medium } from "./medium.js";
@@ -82,7 +82,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       return names.find(await inodes.ofType(id, "directory"), name, signal);
     },
     list: async (id, cookie, limit, signal) => listing.list(id, cookie, limit, signal),
-    lend: lenderOf(medium, inodes, listing),
+    visit: largeDirectoryVisitor(medium, inodes, listing),
     parentInode: (id) => listing.parentInode(id),
     async readLink(id) {
       return linkTarget(medium, await inodes.ofType(id, "symlink"), contents);

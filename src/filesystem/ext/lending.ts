@@ -6,7 +6,7 @@ import { firstIndex } from "../../bytes/integers.js";
 import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
 import type { StopSignal } from "../../extent/time-slice.js";
-import type { DirectoryEntry, LentEntry, Take } from "../filesystem.js";
+import type { DirectoryEntry, EntryView, EntryVisitor } from "../filesystem.js";
 import type { Inode } from "./inode.js";
 import type { Inodes } from "./inodes.js";
 import type { Listing } from "./listing.js";
@@ -36,17 +36,17 @@ interface Batch {
 }
 
 /**
- * Lists directory `id` as `NodeTree.lend` describes it; undefined for a small directory.
+ * Lists directory `id` as `NodeTree.visit` describes it; undefined for a small directory.
  * @throws {Interrupted} once `signal` is aborted.
  */
-export type Lend = (
+export type Visit = (
   id: number,
   cookie: number,
-  take: Take,
+  visitor: EntryVisitor,
   signal?: StopSignal,
 ) => Promise<boolean | undefined>;
 
-export function lenderOf(medium: Medium, inodes: Inodes, listing: Listing): Lend {
+export function largeDirectoryVisitor(medium: Medium, inodes: Inodes, listing: Listing): Visit {
   const batches = new LRUCache<number, Batch>({
     maxSize: ENTRIES_KEPT,
     sizeCalculation: ({ entries }) => entries.length,
@@ -80,31 +80,31 @@ export function lenderOf(medium: Medium, inodes: Inodes, listing: Listing): Lend
     return { batch: await load(id, cookie, known.entries.length * GROWTH, signal), from: 0 };
   }
 
-  /** One object for all entries: see LentEntry. */
-  const lent: LentEntry = {
+  /** One object for all entries: see EntryView. */
+  const view: EntryView = {
     ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, inode: 0, type: undefined, attributes: undefined },
     ...{ isCostly: false, cookie: 0, isLast: false, problem: undefined },
   };
 
-  /** Sets `lent` to entry `index` of `batch`. */
-  function lend({ entries, inodes: swept }: Batch, index: number): LentEntry {
+  /** Sets `view` to entry `index` of `batch`. */
+  function entryAt({ entries, inodes: swept }: Batch, index: number): EntryView {
     const { name, id, type, cookie, isLast, problem } = entries[index]!;
     const bytes = problem === undefined ? swept.bytesOf(index) : undefined;
-    lent.names = name;
-    lent.to = name.length;
-    lent.id = lent.inode = id;
-    lent.type = type;
-    lent.attributes = bytes && inodes.attributesIn(id, bytes);
-    lent.cookie = cookie;
-    lent.isLast = isLast === true;
-    lent.problem = problem;
-    return lent;
+    view.names = name;
+    view.to = name.length;
+    view.id = view.inode = id;
+    view.type = type;
+    view.attributes = bytes && inodes.attributesIn(id, bytes);
+    view.cookie = cookie;
+    view.isLast = isLast === true;
+    view.problem = problem;
+    return view;
   }
 
-  async function lendIfLarge(
+  async function visitIfLarge(
     directory: Inode | Promise<Inode>,
     cookie: number,
-    take: Take,
+    visitor: EntryVisitor,
     signal?: StopSignal,
   ): Promise<boolean | undefined> {
     const { number: id, size } = await directory;
@@ -112,16 +112,16 @@ export function lenderOf(medium: Medium, inodes: Inodes, listing: Listing): Lend
     const { batch, from } = await seek(id, cookie, signal);
     const { entries } = batch;
     let at = from;
-    while (at < entries.length && take(lend(batch, at))) at++;
+    while (at < entries.length && visitor(entryAt(batch, at))) at++;
     if (at === entries.length && entries.at(-1)?.isLast === true) batches.delete(id);
     return from < entries.length;
   }
 
-  return (id, cookie, take, signal) => {
+  return (id, cookie, visitor, signal) => {
     const directory = inodes.named(id);
     // Most directories are small: of a cached one, that is decided at once.
     const isSmall = !(directory instanceof Promise) && directory.size < LARGE;
-    return isSmall ? SMALL : lendIfLarge(directory, cookie, take, signal);
+    return isSmall ? SMALL : visitIfLarge(directory, cookie, visitor, signal);
   };
 }
 

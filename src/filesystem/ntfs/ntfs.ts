@@ -171,9 +171,9 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
       const place = ids.placeOf(id);
       return place.kind === "file" ? parentOf(medium, place.number) : undefined;
     },
-    async lend(id, cookie, take, signal) {
+    async visit(id, cookie, visitor, signal) {
       const { file } = await nodeAt(id);
-      return listing.lend(file.record.number, cookie, take, signal);
+      return listing.visit(file.record.number, cookie, visitor, signal);
     },
     async readLink(id) {
       const { file } = await nodeAt(id);

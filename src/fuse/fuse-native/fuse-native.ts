@@ -1,13 +1,13 @@
 /**
- * The portable backend, over the npm package fuse-native: libfuse 2 with paths. It serves where our own cannot
- * (macOS, no compiler). What it cannot show, because the package's C code has no room for it:
+ * The portable backend: the npm package fuse-native, which uses libfuse 2 and its interface of paths. It serves where the
+ * native backend cannot (macOS, or without a compiler). The types of the package's C code limit what it shows:
  *
  *   - times: whole milliseconds, none before 1970; no time of creation
  *   - names that are not UTF-8: shown as `\xNN`
- *   - inode numbers and counts of files: 32 bits; blocks past that are shown as fewer, larger ones
+ *   - inode numbers and numbers of files: 32 bits; more than 2^32 blocks are shown as fewer, larger ones
  *   - device numbers: 32 bits
  *
- * It reads in 128 KiB, looks every name up by itself, and does not mount where something is mounted already.
+ * It reads 128 KiB at a time, looks up each name of a listing, and does not mount on a directory that is a mount already.
  */
 import { readFile, realpath } from "node:fs/promises";
 import { promisify } from "node:util";
@@ -39,16 +39,16 @@ export const fuseNativeBackend: FuseBackend = {
       fuse.mount(resolve);
     });
     if (error !== null && error !== undefined) {
-      // libfuse complains of some options only when it has mounted; whoever touches such a mount waits for ever.
+      // libfuse rejects some options only after it has mounted. Every access to such a mount would wait for ever.
       if (error.message !== IN_USE) await detach(target, true).catch(thrownElsewhere);
       throw (await areOthersRefused(options)) ? othersRefused(target) : refused(target, error);
     }
-    const { gone, look } = await watchMount(target).catch(async (error: unknown) => {
-      await detach(target, true).catch(thrownElsewhere); // the error that comes first counts
+    const { ended: unmounted, check } = await watchMount(target).catch(async (error: unknown) => {
+      await detach(target, true).catch(thrownElsewhere); // report the first error
       throw fromHost(error, target);
     });
-    const ended = gone.then(() => promisify(fuse.unmount.bind(fuse))());
-    let isDetached = false; // what is mounted there from now on is not ours
+    const ended = unmounted.then(() => promisify(fuse.unmount.bind(fuse))());
+    let isDetached = false; // after that, another mount may be at the same place
     void ended.then(() => {
       isDetached = true;
     });
@@ -58,18 +58,18 @@ export const fuseNativeBackend: FuseBackend = {
         if (isDetached) return;
         await detach(target, lazy);
         isDetached = true;
-        await look();
+        await check();
         if (!lazy) await ended;
       },
     };
   },
 };
 
-/** The package's class; or why it cannot be had. It finds its compiled parts only when it is loaded. */
+/** Loads the package's class. Resolves to a text that says why that failed, if its compiled part is missing. */
 async function load(): Promise<typeof Fuse | string> {
   try {
     const { default: fuse } = await import("fuse-native");
-    // Its own would go through a shell, and always be lazy: we unmount, and it has only to let go.
+    // Its own `unmount` runs a shell and is always lazy. `detach` unmounts, and the package only releases its resources.
     fuse.unmount = (_, done) => {
       done(null);
     };
@@ -85,7 +85,7 @@ function treeFuse(base: typeof Fuse, target: string, operations: TreeOperations,
       return mountOptions(options);
     }
 
-    // The package's own write past the kernel's buffer when a value is larger.
+    // The package's own methods write past the end of the buffer if a value is larger.
     protected override _op_getxattr(
       signal: (result: number, buffer: ArrayBufferLike) => void,
       path: string,
@@ -110,10 +110,10 @@ function treeFuse(base: typeof Fuse, target: string, operations: TreeOperations,
   return new TreeFuse(target, operations, { timeout: false });
 }
 
-/** Bytes that the package copies of its option string, the NUL included (fuse-native.c, `mntopts`). */
+/** Bytes of the package's buffer for options, with the NUL (fuse-native.c, `mntopts`). */
 const OPTIONS_SIZE = 1024;
 
-/** Seconds that the kernel may keep what it learned: the tree never changes. */
+/** Seconds for which the kernel may cache names and attributes: the tree never changes. */
 const VALID_SECONDS = 1e9;
 
 function mountOptions(options: FuseOptions): string {
@@ -124,41 +124,41 @@ function mountOptions(options: FuseOptions): string {
   list.push("subtype=vdisk", ...options.extra);
   const rest = `-o${list.join(",")}`;
   const source = `,fsname=${options.source.replace(/[\\,]/g, "\\$&")}`;
-  // A name that is too long is only for show.
+  // The source is only for display: one that is too long is replaced.
   return Buffer.byteLength(rest + source) < OPTIONS_SIZE ? rest + source : `${rest},fsname=vdisk`;
 }
 
-/** What the package says before it has done anything. */
+/** The package's message if something is mounted at the mount point already. It has done nothing then. */
 const IN_USE = "Mountpoint in use";
 
-/** The package's own complaints, one of which is "fuse failed", in ours. */
+/** Converts an error of the package, such as "fuse failed", to one that says what to do. */
 function refused(target: string, error: Error): HostError {
   if (error.message === IN_USE) {
     const hint = "unmount it first, or choose another directory";
     return new HostError(
-      { file: target, thing: "something is mounted here already", hint, cause: error },
+      { file: target, thing: "something is already mounted here", hint, cause: error },
       "EBUSY",
     );
   }
-  const hint = "libfuse has printed why; check the mount options";
+  const hint = "check the mount options; libfuse has printed the reason to standard error";
   return new HostError({ file: target, thing: "libfuse could not mount", hint, cause: error }, "EIO");
 }
 
-/** Whether the mount fails for what root has not allowed; libfuse tells only the log. */
+/** Whether the mount failed because root has not permitted allow_other. libfuse only prints that. */
 async function areOthersRefused({ allowOther, allowRoot }: FuseOptions): Promise<boolean> {
   if (process.platform !== "linux" || process.geteuid?.() === 0 || !(allowOther || allowRoot)) return false;
   const rules = await readFile("/etc/fuse.conf", "utf8").catch(whenHostFails(""));
   return !/^user_allow_other\s*$/m.test(rules);
 }
 
-/** No child of ours may end when a mount does. */
+/** Unmounts by a program that is not a child of this process: see orphan.ts. */
 async function detach(target: string, lazy: boolean): Promise<void> {
   if (process.platform === "linux" && process.geteuid?.() !== 0) {
     return fusermount(lazy ? ["-u", "-z", "--", target] : ["-u", "--", target], runOrphan);
   }
   const flag = process.platform === "linux" ? "-l" : "-f";
-  const { code, complaint } = await runOrphan("umount", lazy ? [flag, target] : [target]);
+  const { code, message } = await runOrphan("umount", lazy ? [flag, target] : [target]);
   if (code === 0) return;
-  if (/busy/i.test(complaint)) throw busy(target);
-  throw new HostError({ file: target, thing: complaint || `umount ended with code ${code}` }, "EIO");
+  if (/busy/i.test(message)) throw busy(target);
+  throw new HostError({ file: target, thing: message || `umount ended with code ${code}` }, "EIO");
 }

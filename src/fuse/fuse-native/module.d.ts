@@ -1,4 +1,4 @@
-/** What we use of fuse-native 2.2.6, which has no types of its own. Callbacks take 0 or a negative errno. */
+/** The part of fuse-native 2.2.6 that vdisk uses; the package has no types. Callbacks take 0 or a negative errno. */
 declare module "fuse-native" {
   type Done<R extends unknown[] = []> = (error: number, ...results: R) => void;
 
@@ -35,11 +35,11 @@ declare module "fuse-native" {
     readdir(path: string, done: Done<[string[]?, Stat[]?]>): void;
     readlink(path: string, done: Done<[string?]>): void;
     open(path: string, flags: number, done: Done<[number?]>): void;
-    /** `done` takes the count of bytes instead of 0. */
+    /** `done` takes the number of bytes instead of 0. */
     read(path: string, handle: number, into: Buffer, length: number, offset: number, done: Done): void;
     release(path: string, handle: number, done: Done): void;
     statfs(path: string, done: Done<[Statfs?]>): void;
-    /** Only whether they are there is looked at: `_op_getxattr` and `_op_listxattr` are overridden. */
+    /** The package only checks that these exist: `_op_getxattr` and `_op_listxattr` are overridden. */
     getxattr(): void;
     listxattr(): void;
   }

@@ -1,4 +1,4 @@
-/** A tree of nodes as the operations on paths that fuse-native wants. */
+/** Serves a tree of nodes through fuse-native's operations on paths. */
 import type { Operations, Stat, Statfs } from "fuse-native";
 import { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
@@ -14,25 +14,25 @@ import {
   type NodeTree,
   type Usage,
 } from "../../filesystem/filesystem.js";
-import { complainer, Errno } from "../errno.js";
+import { errorReporter, Errno } from "../errno.js";
 import { deviceNumber, direntType, modeOf } from "../protocol/attributes.js";
-import { hiddenName, showName, showTarget } from "./names.js";
+import { parseShownName, showName, showTarget } from "./names.js";
 
-/** Paths whose nodes are remembered. */
+/** Paths whose nodes are cached. */
 const PATHS_KEPT = withinMemory(2 ** 16);
 
 const WORD = 2 ** 32;
 
-/** The operations, and what the two that are overridden ask for. */
+/** The package's operations, and two more for the methods that are overridden. */
 export interface TreeOperations extends Operations {
-  /** Answers `done` with the count of bytes that were put into `into`; of all that there are, where it is empty. */
+  /** Calls `done` with the number of bytes that were copied to `into`, or if that is empty, with the size of the value. */
   attribute(path: string, name: string, into: Buffer, done: (result: number) => void): void;
   attributeNames(path: string, into: Buffer, done: (result: number) => void): void;
 }
 
 export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
-  const complain = complainer(log);
-  // The package does not say which user asks. A mount of an ordinary user is, as a rule, for that user alone.
+  const report = errorReporter(log);
+  // The package does not say which user makes a request. The mount of an ordinary user is usually for that user only.
   const isRoot = process.geteuid?.() === 0;
   const open = new Map<number, BlockSource>();
   let lastHandle = 0;
@@ -46,25 +46,25 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     const parent = await resolve(path.slice(0, slash) || "/");
     const name = path.slice(slash + 1);
     const id =
-      (await tree.lookup(parent, hiddenName(name))) ?? (await tree.lookup(parent, Buffer.from(name)));
-    if (id === undefined) throw new Refusal(Errno.ENOENT);
+      (await tree.lookup(parent, parseShownName(name))) ?? (await tree.lookup(parent, Buffer.from(name)));
+    if (id === undefined) throw new Errored(Errno.ENOENT);
     ids.set(path, id);
     return id;
   };
 
-  /** Runs `work` and tells `done`; an error becomes its errno. */
+  /** Calls `done` with the result of `work`, or with the errno of its error. */
   const answer = <R>(done: (error: number, result?: R) => void, work: () => Promise<R>): void => {
     work().then(
       (result) => {
         done(0, result);
       },
       (error: unknown) => {
-        done(-(error instanceof Refusal ? error.errno : complain(error)));
+        done(-(error instanceof Errored ? error.errno : report(error)));
       },
     );
   };
 
-  /** The same where `done` takes the count in place of 0. */
+  /** The same if `done` takes a number of bytes instead of 0. */
   const answerCount = (done: (result: number) => void, work: () => Promise<number>): void => {
     answer<number>((error, count) => {
       done(error || count!);
@@ -85,13 +85,13 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     }
   };
 
-  /** Damage at one entry must not hide its neighbours. */
+  /** The attributes of an entry; only its type if they are damaged, so that the other entries are listed. */
   const entryStat = async ({ id, type, problem }: DirectoryEntry): Promise<Stat> => {
     try {
       if (problem !== undefined) throw problem;
       return statOf(await tree.attributes(id));
     } catch (error) {
-      complain(error);
+      report(error);
       return { ...UNKNOWN, mode: direntType(type) << 12 };
     }
   };
@@ -113,9 +113,9 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     },
     open(path, flags, done) {
       answer(done, async () => {
-        if ((flags & 3) !== 0) throw new Refusal(Errno.EROFS);
+        if ((flags & 3) !== 0) throw new Errored(Errno.EROFS);
         const source = await tree.open(await resolve(path));
-        // A handle is an int of C, and not 0.
+        // A handle is an `int` in C, and not 0.
         do lastHandle = (lastHandle % 0x7fffffff) + 1;
         while (open.has(lastHandle));
         open.set(lastHandle, source);
@@ -145,27 +145,27 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
         const attributes = await tree.extendedAttributes(id);
         const listed = [...attributes].find(([key]) => shownAttribute(key) === name)?.[1];
         const value = listed ?? (await extendedAttribute(tree, id, name));
-        if (value === undefined) throw new Refusal(Errno.ENODATA);
-        return put(value, into);
+        if (value === undefined) throw new Errored(Errno.ENODATA);
+        return copyTo(value, into);
       });
     },
     attributeNames(path, into, done) {
       answerCount(done, async () => {
         const all = [...(await tree.extendedAttributes(await resolve(path))).keys()];
         const names = isRoot ? all : all.filter((name) => !name.startsWith("trusted."));
-        return put(Buffer.from(names.map((name) => `${shownAttribute(name)}\0`).join("")), into);
+        return copyTo(Buffer.from(names.map((name) => `${shownAttribute(name)}\0`).join("")), into);
       });
     },
   };
 }
 
-/** The name of an attribute, under the same rule as those of files. */
+/** The string for the name of an attribute. */
 function shownAttribute(name: string): string {
   return showName(Buffer.from(name, "latin1"));
 }
 
-/** What is refused without anything being wrong. */
-class Refusal extends Error {
+/** An errno for the kernel that is no error of the disk. */
+class Errored extends Error {
   readonly errno: number;
 
   constructor(errno: number) {
@@ -174,8 +174,8 @@ class Refusal extends Error {
   }
 }
 
-function put(value: Buffer, into: Buffer): number {
-  if (into.length > 0 && value.length > into.length) throw new Refusal(Errno.ERANGE);
+function copyTo(value: Buffer, into: Buffer): number {
+  if (into.length > 0 && value.length > into.length) throw new Errored(Errno.ERANGE);
   value.copy(into);
   return value.length;
 }
@@ -197,7 +197,7 @@ function statOf(attributes: Attributes): Stat {
   };
 }
 
-/** Where nothing is known but the name; the inode is libfuse's FUSE_UNKNOWN_INO. */
+/** Attributes that are not known. The inode number is libfuse's FUSE_UNKNOWN_INO. */
 const UNKNOWN: Stat = {
   ...{ mode: 0, uid: 0, gid: 0, size: 0, nlink: 1, ino: WORD - 1, rdev: 0, blksize: 0, blocks: 0 },
   ...{ atime: 0, mtime: 0, ctime: 0 },
@@ -207,7 +207,7 @@ function milliseconds({ seconds, nanoseconds }: Timestamp): number {
   return Math.max(0, seconds * 1000 + Math.floor(nanoseconds / 1e6));
 }
 
-/** Counts are words of 32 bits here: larger blocks until they fit. */
+/** The package's counts have 32 bits: blocks are combined to larger ones until their number fits. */
 function statfsOf(usage: Usage): Statfs {
   let unit = 1;
   while (usage.blocks / unit >= WORD) unit *= 2;

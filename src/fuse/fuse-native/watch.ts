@@ -1,46 +1,46 @@
-/** Noticing that a mount has ended, whoever ended it: the package does not tell. */
+/** Detects that a mount has ended, which the package does not report. */
 import { whenHostFails } from "../../errors.js";
 import { stat } from "node:fs/promises";
 
-/** Milliseconds between two looks whether the mount is still there. */
-const LOOK_INTERVAL = 200;
+/** Milliseconds between two checks. */
+const CHECK_INTERVAL = 200;
 
 export interface Watch {
-  /** Settles when the mount is no more. Until then the process is kept alive. */
-  readonly gone: Promise<void>;
-  /** Looks at once. */
-  readonly look: () => Promise<void>;
+  /** Resolves when the mount has ended. Keeps the process alive until then. */
+  readonly ended: Promise<void>;
+  /** Checks now. */
+  readonly check: () => Promise<void>;
 }
 
 /**
- * Watches what is mounted on `target` now.
- * @throws {Error} of Node when `target` cannot be looked at.
+ * Watches the mount on `target`.
+ * @throws {Error} of Node's if stat(2) of `target` fails.
  */
 export async function watchMount(target: string): Promise<Watch> {
   const { dev } = await stat(target);
   const entry = await numberOfEntry(dev);
-  const isThere = async (): Promise<boolean> => {
+  const isMounted = async (): Promise<boolean> => {
     if (entry !== undefined) return (await numberOfEntry(dev)) === entry;
-    // No such entries, as on macOS: a mount that is detached cannot be told from one that has ended.
+    // Without sysfs, as on macOS, a detached mount cannot be distinguished from one that has ended.
     return (await stat(target).catch(whenHostFails(undefined)))?.dev === dev;
   };
   let settle!: () => void;
-  const gone = new Promise<void>((resolve) => {
+  const ended = new Promise<void>((resolve) => {
     settle = resolve;
   });
-  const look = async (): Promise<void> => {
-    if (await isThere()) return;
+  const check = async (): Promise<void> => {
+    if (await isMounted()) return;
     clearInterval(timer);
     settle();
   };
-  const timer = setInterval(() => void look(), LOOK_INTERVAL);
-  return { gone, look };
+  const timer = setInterval(() => void check(), CHECK_INTERVAL);
+  return { ended, check };
 }
 
 /**
- * The inode number of Linux' entry for device `dev`; `undefined` where there is none. The entry lasts as long as
- * the mount's files are open, also after it was detached. The device's number goes to the next mount at once, but
- * sysfs numbers its inodes in a circle of 64 bits (__kernfs_new_node in fs/kernfs/dir.c).
+ * The inode number of the entry for device `dev` in sysfs; `undefined` if there is none. The entry exists until the last
+ * open file of the mount is closed, even if the mount was detached. The kernel gives the device number to the next mount at
+ * once, but its entry has another inode number, as sysfs uses 64 bits of them (__kernfs_new_node in fs/kernfs/dir.c).
  */
 async function numberOfEntry(dev: number): Promise<bigint | undefined> {
   if (process.platform !== "linux") return undefined;

@@ -1,4 +1,4 @@
-/** Extended attributes: GETXATTR, LISTXATTR. A request with size 0 is for the size of the reply alone. */
+/** Extended attributes: GETXATTR, LISTXATTR. A request with size 0 asks only for the size of the value. */
 import { extendedAttribute, type NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { HEADER_SIZE, reply, replyWith } from "../protocol/reply.js";
@@ -6,8 +6,8 @@ import { GetxattrIn, nameAt, Opcode } from "../protocol/request.js";
 import type { Handlers, Outcome } from "./handler.js";
 
 /**
- * Only CAP_SYS_ADMIN sees these, and the kernel refuses to read them to all others by itself (fs/xattr.c,
- * xattr_permission). A request tells the user alone, who stands for the capability.
+ * Attributes that only processes with CAP_SYS_ADMIN may list. (The kernel checks by itself who may read them: fs/xattr.c,
+ * xattr_permission.) A request has no capabilities, only a user: root has the capability.
  */
 const TRUSTED = "trusted.";
 const ROOT = 0;
@@ -29,9 +29,10 @@ export function extendedAttributeHandlers(tree: NodeTree): Handlers {
   };
 }
 
+/** The reply for a request of `size`. */
 function sized(value: Buffer, size: number): Outcome {
   if (size > 0) return value.length > size ? Errno.ERANGE : replyWith(value);
-  const out = reply(8);
+  const out = reply(8); // fuse_getxattr_out
   out.writeUInt32LE(value.length, HEADER_SIZE);
   return out;
 }

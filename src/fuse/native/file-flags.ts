@@ -1,4 +1,4 @@
-/** IOCTL: the flags that lsattr(1) shows. Linux asks for them by itself (fs/fuse/ioctl.c, fuse_fileattr_get). */
+/** IOCTL: the file flags that lsattr(1) shows. Linux requests them by itself (fs/fuse/ioctl.c, fuse_fileattr_get). */
 import type { NodeTree } from "../../filesystem/filesystem.js";
 import { Errno } from "../errno.js";
 import { body, reply, writeU32le } from "../protocol/reply.js";
@@ -8,7 +8,7 @@ import type { Handlers } from "./handler.js";
 /** FS_IOC_GETFLAGS, _IOR('f', 1, long). Source: include/uapi/linux/fs.h. */
 const GET_FLAGS = 0x80086601;
 
-/** Bytes of `fuse_ioctl_out`, all zero here: the result, and what only unrestricted ioctls use. */
+/** Bytes of `fuse_ioctl_out`: the result, 0, and fields that only unrestricted ioctls use. */
 const IOCTL_OUT_SIZE = 16;
 
 export function flagHandlers(tree: NodeTree): Handlers {

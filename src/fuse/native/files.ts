@@ -1,7 +1,6 @@
 /**
- * Regular files: OPEN, READ. The threads of the addon answer READ from the windows that they were given; what comes
- * here is what they have no window for, or what only TypeScript can read or explain: parts of compressed units, damage,
- * and whatever went wrong.
+ * Regular files: OPEN, READ, LSEEK. The addon's threads answer most READ requests from mapped windows. Those that arrive
+ * here have no window yet, or only TypeScript can answer them: parts of compressed units, damage, and errors of the host.
  */
 import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
@@ -14,45 +13,48 @@ import { Errno } from "../errno.js";
 import { MAX_READ } from "../protocol/init.js";
 import { body, HEADER_SIZE, reply, writeI64le, writeU32le } from "../protocol/reply.js";
 import { LseekIn, Opcode, OpenIn, ReadIn } from "../protocol/request.js";
-import type { Ahead } from "./ahead.js";
 import type { Handlers } from "./handler.js";
 import { findNext } from "./holes.js";
+import type { ReadAhead } from "./read-ahead.js";
 import type { Threads } from "./threads.js";
-import { isPlain, WINDOW_SIZE, windowGiver } from "./windows.js";
+import { isReadableByThreads, WINDOW_SIZE, windowsFor } from "./windows.js";
 
 /** open(2)'s access mode bits; 0 is O_RDONLY. */
 const O_ACCMODE = 3;
 
-/** lseek(2). */
+/** `whence` of lseek(2). */
 const SEEK_DATA = 3;
 
-/** FOPEN_KEEP_CACHE: what the kernel has of the contents stays good. */
+/** FOPEN_KEEP_CACHE: the pages that the kernel has cached stay valid. */
 const KEEP_CACHE = 1 << 1;
 
-/** Sources that are remembered. A file is opened anew when it has lost its place: nothing depends on it. */
+/** Sources that are kept open. A file whose source was evicted is opened again by its next read. */
 const SOURCES_KEPT = withinMemory(512);
 
 export interface Files {
   readonly handlers: Handlers;
-  /** Opens file `id`, for the threads to answer with; whether it will be heard when they do, which may be wanted. */
-  prepare(id: NodeId, isMilestone: boolean): Promise<boolean>;
-  /** The threads have read in file `id` for the first time in a while: what follows is made ready. */
-  goOn(id: NodeId, offset: number, size: number): void;
+  /**
+   * Opens file `id` and passes its first window to the threads. Returns true if the first read will notify us; required
+   * if `isMilestone`.
+   */
+  prefetch(id: NodeId, isMilestone: boolean): Promise<boolean>;
+  /** A thread has answered a read of `size` bytes at `offset` and notified us: passes the window behind it. */
+  prefetchNext(id: NodeId, offset: number, size: number): void;
 }
 
 /**
- * @param complain logs an error and returns its errno.
- * @param stateless whether the kernel does without OPEN once it has been refused.
+ * @param report logs an error and returns its errno.
+ * @param refusesOpen whether OPEN is refused with ENOSYS, so that the kernel does not send it any more.
  */
 export function serveFiles(
   tree: NodeTree,
-  complain: (error: unknown) => number,
+  report: (error: unknown) => number,
   buffers: BufferPool,
-  stateless: () => boolean,
+  refusesOpen: () => boolean,
   threads: Threads,
-  ahead: Ahead,
+  readAhead: ReadAhead,
 ): Files {
-  const windows = windowGiver(threads, complain);
+  const windows = windowsFor(threads, report);
   const sources = new LRUCache<NodeId, BlockSource>({ max: SOURCES_KEPT });
   const open = async (id: NodeId): Promise<BlockSource> => {
     const known = sources.get(id);
@@ -62,39 +64,35 @@ export function serveFiles(
     return source;
   };
 
-  const openReply = (): Buffer => {
-    const out = reply(16);
-    writeU32le(body(out), KEEP_CACHE, 8);
-    return out;
-  };
-
   const handlers: Handlers = {
     [Opcode.open]: async (nodeId, request) => {
       if ((OpenIn.view(request).flags & O_ACCMODE) !== 0) return Errno.EROFS;
-      if (stateless()) return Errno.ENOSYS;
-      await windows.give(nodeId, await open(nodeId), 0);
-      ahead.opened(nodeId);
-      return openReply();
+      if (refusesOpen()) return Errno.ENOSYS;
+      await windows.pass(nodeId, await open(nodeId), 0);
+      readAhead.fileOpened(nodeId);
+      const out = reply(16);
+      writeU32le(body(out), KEEP_CACHE, 8);
+      return out;
     },
 
     [Opcode.read]: async (nodeId, request, signal) => {
-      const { offset, size: asked } = ReadIn.view(request);
-      const size = Math.min(asked, MAX_READ); // what INIT agreed on, whatever is asked
+      const { offset, size: requested } = ReadIn.view(request);
+      const size = Math.min(requested, MAX_READ); // INIT has agreed on this limit
       const source = await open(nodeId);
-      if (offset === 0 && stateless()) ahead.opened(nodeId);
+      if (offset === 0 && refusesOpen()) readAhead.fileOpened(nodeId);
       const length = Math.max(0, Math.min(size, source.size - offset));
       const out = buffers.take(HEADER_SIZE + length);
       if (length === 0) return out;
       try {
         const extents = await mapAll(source, offset, length, signal);
         await readExtents(extents, out.subarray(HEADER_SIZE));
-        if (extents.every(isPlain)) {
+        if (extents.every(isReadableByThreads)) {
           const last = Math.floor((offset + length - 1) / WINDOW_SIZE);
           for (let index = Math.floor(offset / WINDOW_SIZE); index <= last; index++)
-            void windows.give(nodeId, source, index);
+            void windows.pass(nodeId, source, index);
         }
       } catch (error) {
-        // readExtents has waited for all of its parts: none of them writes to the buffer any more.
+        // readExtents has waited for all of its reads: none of them writes to the buffer any more.
         buffers.give(out);
         throw error;
       }
@@ -114,19 +112,18 @@ export function serveFiles(
   };
   return {
     handlers,
-    async prepare(id, isMilestone) {
-      const isStateless = stateless();
+    async prefetch(id, isMilestone) {
+      const isStateless = refusesOpen();
       const source = await tree.open(id);
       if (source.size > WINDOW_SIZE) sources.set(id, source);
-      await windows.give(id, source, 0, isMilestone && isStateless);
-      if (isStateless) return isMilestone && source.size > 0;
-      threads.offer(Opcode.open, id, 0, openReply());
-      return true;
+      await windows.pass(id, source, 0, isMilestone && isStateless);
+      // Without OPEN, only a milestone notifies us, when it is read. Otherwise OPEN does, for empty files too.
+      return !isStateless || (isMilestone && source.size > 0);
     },
-    goOn(id, offset, size) {
-      if (offset === 0 && stateless()) ahead.opened(id);
+    prefetchNext(id, offset, size) {
+      if (offset === 0 && refusesOpen()) readAhead.fileOpened(id);
       const source = sources.get(id);
-      if (source !== undefined) windows.giveAhead(id, source, Math.ceil((offset + size) / WINDOW_SIZE));
+      if (source !== undefined) windows.prefetch(id, source, Math.ceil((offset + size) / WINDOW_SIZE));
     },
   };
 }

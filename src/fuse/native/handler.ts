@@ -6,9 +6,11 @@ import type { NodeId } from "../../filesystem/filesystem.js";
 export type Outcome = Buffer | number;
 
 /**
- * `body` is what follows the header. It is borrowed, and invalid after the handler's first `await`. `signal` is aborted
- * if the request is interrupted, and its outcome is then dropped: a handler that loops gives up. Work that other
- * requests share does not look at it. `uid` is the user whose process makes the request.
+ * Answers a request.
+ * @param body the request without its header. Valid until the handler's first `await`.
+ * @param signal aborted if the request is interrupted. Its outcome is then ignored, and a handler that loops ends the loop.
+ * Work whose result other requests share ignores the signal.
+ * @param uid the user of the process that made the request.
  */
 export type Handler = (
   nodeId: NodeId,
@@ -17,5 +19,5 @@ export type Handler = (
   uid: number,
 ) => Promise<Outcome> | Outcome;
 
-/** By opcode. */
+/** Handlers by opcode. */
 export type Handlers = Readonly<Record<number, Handler>>;

@@ -1,17 +1,17 @@
-/** SEEK_DATA and SEEK_HOLE: what is zero and stored nowhere is a hole. */
+/** SEEK_DATA and SEEK_HOLE: a hole consists of zeros that are stored nowhere. */
 import type { BlockSource } from "../../extent/extent.js";
 import { mapPieces } from "../../extent/mapping.js";
 import type { StopSignal } from "../../extent/time-slice.js";
 
 /**
- * Extents that one search passes at most, which takes half a second where each is a block of its own. A VDI has so many in
- * 1 TiB if none of its blocks follows the one before.
+ * Extents that one search passes at most, which takes half a second if each is a block of its own. A VDI has this many in
+ * 1 TiB if none of its blocks is adjacent to the one before.
  */
 export const PASSED_LIMIT = 2 ** 20;
 
 /**
- * Where the next data (or the next hole) of `source` begins, from `offset` on. The end of the source is a hole. A run of
- * zeros takes one step, however long it is; others are served between the steps.
+ * Finds where the next data, or the next hole, begins at or after `offset`. The end of the source is a hole. A run of zeros
+ * takes one step, whatever its length; other requests are served between the steps.
  *
  * A search that has passed PASSED_LIMIT extents ends without a result: what lies behind them counts as data, which
  * lseek(2) permits. Programs read zeros there.

@@ -1,36 +1,36 @@
 /**
- * INTERRUPT: a signal has arrived for the process that waits for a request. The kernel goes on waiting for the reply, even if
- * the signal is to end the process, so that the request has to end early: with EINTR.
+ * INTERRUPT: the process that waits for a request has received a signal. The kernel keeps waiting for the reply, even if the
+ * signal kills the process. So the request has to end early, with EINTR.
  *
- * The kernel does not say which signal it was, and most do not end their process. Programs do not expect EINTR when
- * they read a file (a file system on a disk never returns it), so that a request gets some time to end as usual.
+ * The kernel does not say which signal it was, and most signals do not kill the process. Programs do not expect EINTR from
+ * read(2), because file systems on disks never return it. So an interrupted request has some time to complete as usual.
  */
 import type { StopSignal } from "../../extent/time-slice.js";
 import { Errno } from "../errno.js";
 import type { Outcome } from "./handler.js";
 
-/** Milliseconds that an interrupted request has to end as usual: far longer than almost all requests take. */
+/** Milliseconds that an interrupted request has to complete: far longer than almost all requests take. */
 const GRACE = 100;
 
-/** INTERRUPTs that are kept because their request has not come yet: another thread has taken it from the kernel. */
+/** INTERRUPTs that are kept because their request has not arrived yet: another thread has read it from the kernel. */
 const EARLY_COUNT = 64;
 
-/** Requests are known by their number in the protocol (`unique`): eight bytes, as latin1. */
+/** Requests are identified by their number in the protocol (`unique`): eight bytes, as latin1. */
 export interface Interruptions {
   /**
-   * The outcome of request `unique` by `handler`, which never rejects; or EINTR once it has been interrupted. The outcome
-   * that comes later is given to `drop`.
+   * Runs `handler`, which never rejects, for request `unique`. Resolves to its outcome; or to EINTR if the request is
+   * interrupted before: `drop` is then called with the outcome.
    */
   run(
     unique: string,
     handler: (signal: StopSignal) => Promise<Outcome>,
     drop: (outcome: Outcome) => void,
   ): Promise<Outcome>;
-  /** Request `unique` has been interrupted. */
+  /** Interrupts request `unique`. */
   interrupt(unique: string): void;
 }
 
-/** A request that is being worked on. */
+/** A request that is being handled. */
 interface Running {
   aborted: boolean;
   finish(outcome: Outcome): void;
@@ -50,7 +50,7 @@ export function interruptions(): Interruptions {
   const interrupt = (unique: string): void => {
     if (running.has(unique)) setTimeout(end, GRACE, unique);
     else {
-      // Requests that the threads have answered leave theirs behind: the oldest is forgotten.
+      // INTERRUPTs for requests that the threads have answered would stay for ever: the oldest is dropped.
       early.add(unique);
       if (early.size > EARLY_COUNT) for (const oldest of early) return void early.delete(oldest);
     }

@@ -1,11 +1,11 @@
-/** Attaching /dev/fuse to a directory: by mount(2) as root, through fusermount3 as an ordinary user. */
+/** Mounts /dev/fuse on a directory: root by mount(2), ordinary users through fusermount3. */
 import { stat, writeFile } from "node:fs/promises";
 import { fromHost, HostError, isErrnoException, whenHostFails } from "../../errors.js";
 import type { Addon } from "../../storage/addon.js";
 import type { FuseOptions } from "../backend.js";
 import { asChild, busy, fusermount } from "../fusermount.js";
 
-/** MS_* of sys/mount.h by option, for mount(2). Options that are not here are the file system's. */
+/** MS_* flags (sys/mount.h) by option, for mount(2). FUSE itself handles all other options. */
 const MOUNT_FLAGS: Readonly<Record<string, number>> = {
   ro: 1,
   nosuid: 2,
@@ -16,7 +16,7 @@ const MOUNT_FLAGS: Readonly<Record<string, number>> = {
   nodiratime: 2048,
 };
 
-/** The guest's device nodes and set-uid programs are for looking at. */
+/** Options of every mount: the guest's device nodes and set-uid programs must have no effect on the host. */
 const ALWAYS = ["ro", "nosuid", "nodev", "noatime"];
 
 /** umount2(2): MNT_DETACH and UMOUNT_NOFOLLOW. */
@@ -26,10 +26,9 @@ const UMOUNT_NOFOLLOW = 8;
 const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /**
- * Mounts on `mountPoint`.
- * @returns the connection: a descriptor, the caller's to close. Without anyone who reads from it,
- * whoever touches the mount waits.
- * @throws {DiskError} with the next step.
+ * Mounts on `mountPoint`. Until requests are read from the descriptor, every access to the mount waits.
+ * @returns the descriptor of the FUSE connection, which the caller closes.
+ * @throws {DiskError} that says what to do.
  */
 export async function attach(addon: Addon, mountPoint: string, options: FuseOptions): Promise<number> {
   const all = [...ALWAYS, ...options.extra];
@@ -39,7 +38,7 @@ export async function attach(addon: Addon, mountPoint: string, options: FuseOpti
     : attachAsUser(addon, mountPoint, [...all, `fsname=${escape(options.source)}`, "subtype=vdisk"]);
 }
 
-/** Unmounts; with `lazy`, even where files are open. */
+/** Unmounts. With `lazy`, detaches the mount even if files are open. */
 export async function detach(addon: Addon, mountPoint: string, lazy: boolean): Promise<void> {
   if (!isRoot()) {
     return fusermount(lazy ? ["-u", "-z", "--", mountPoint] : ["-u", "--", mountPoint], asChild());
@@ -49,12 +48,12 @@ export async function detach(addon: Addon, mountPoint: string, lazy: boolean): P
   });
 }
 
-/** Bytes that the kernel reads ahead: several requests at once. It offers an eighth of that by itself. */
+/** Bytes that the kernel reads ahead: several requests at once. Its default is an eighth of that. */
 const READ_AHEAD = 2 ** 20;
 
 /**
- * Has the kernel read ahead by as much as several threads can work on. Only root may, and
- * where sysfs is not writable (in a container) reading is merely slower.
+ * Lets the kernel read ahead by several requests, so that several threads have work. Only root may set this. Without it
+ * (sysfs may be read-only in a container), reads are slower.
  */
 export async function raiseReadAhead(mountPoint: string): Promise<void> {
   if (!isRoot()) return;
@@ -83,7 +82,10 @@ async function attachAsRoot(addon: Addon, target: string, source: string, all: s
   } catch (error) {
     addon.closeDescriptor(fd);
     throw isErrnoException(error) && error.code === "EINVAL"
-      ? new HostError({ file: target, thing: `the kernel refuses the options ${data.join(",")}` }, "EINVAL")
+      ? new HostError(
+          { file: target, thing: `the kernel does not accept the mount options ${data.join(",")}` },
+          "EINVAL",
+        )
       : fromHost(error, target);
   }
 }
@@ -112,7 +114,7 @@ async function attachAsUser(addon: Addon, target: string, all: string[]): Promis
   }
 }
 
-/** As fusermount wants a value with commas. */
+/** Escapes commas in an option's value, for fusermount3. */
 function escape(value: string): string {
   return value.replace(/[\\,]/g, "\\$&");
 }

@@ -1,11 +1,14 @@
 /**
- * The backend of our own, for Linux: /dev/fuse's wire protocol in TypeScript. The addon in native-bindings does
- * what Node cannot (mount, receive a descriptor, wait for it); it knows nothing of what requests mean.
+ * The native backend, for Linux. TypeScript decodes and answers the requests of /dev/fuse; the addon (native-bindings/)
+ * mounts, reads requests with its threads, and answers those for which it has mapped windows or prefetched replies.
  *
- *   kernel-mount.ts   /dev/fuse attached to a directory
- *   session.ts        requests taken, replies written
- *   server.ts         requests answered from a tree; no kernel needed
- *   ../protocol/      bytes to values and back
+ *   kernel-mount.ts   mounting and unmounting
+ *   session.ts        requests from the addon's threads, replies to them
+ *   server.ts         answers requests from a tree; needs no kernel
+ *   directories.ts    … listings; pages.ts, listing.ts
+ *   files.ts          … reads; windows.ts
+ *   read-ahead.ts     prefetches for programs that walk the tree
+ *   ../protocol/      encodes and decodes messages
  */
 import { realpath } from "node:fs/promises";
 import { fromHost, HostError, UnsupportedError, thrownElsewhere } from "../../errors.js";
@@ -34,23 +37,23 @@ export const nativeBackend: FuseBackend = {
       throw fromHost(error, mountPoint);
     });
 
-    let greeted!: (problem?: UnsupportedError) => void;
-    const greeting = new Promise<UnsupportedError | undefined>((resolve) => {
-      greeted = resolve;
+    let onInit!: (problem?: UnsupportedError) => void;
+    const initialized = new Promise<UnsupportedError | undefined>((resolve) => {
+      onInit = resolve;
     });
     const onlyFor = options.allowRoot && !options.allowOther ? process.getuid!() : undefined;
-    const makeServer = (threads: Threads): Server => serve(tree, options.log, greeted, threads, onlyFor);
+    const makeServer = (threads: Threads): Server => serve(tree, options.log, onInit, threads, onlyFor);
     const fd = await attach(addon, target, options);
     const giveUp = async (error: unknown): Promise<never> => {
-      await detach(addon, target, true).catch(thrownElsewhere); // the error that comes first counts
+      await detach(addon, target, true).catch(thrownElsewhere); // report the first error
       throw fromHost(error, target);
     };
     const ended = runSession(addon, fd, makeServer, options.log).catch(giveUp);
-    const unserved = await Promise.race([greeting, ended.then(() => endedEarly(target))]);
+    const unserved = await Promise.race([initialized, ended.then(() => endedEarly(target))]);
     if (unserved !== undefined) return giveUp(unserved);
     await raiseReadAhead(target).catch(giveUp);
 
-    let isDetached = false; // what is mounted there from now on is not ours
+    let isDetached = false; // after that, another mount may be at the same place
     const over = (): void => {
       isDetached = true;
     };
@@ -61,7 +64,7 @@ export const nativeBackend: FuseBackend = {
         if (isDetached) return;
         await detach(addon, target, lazy);
         isDetached = true;
-        // A lazily detached mount is served for as long as someone has a file of it open.
+        // A lazily detached mount is served until its last open file is closed.
         if (!lazy) await ended;
       },
     };
@@ -69,5 +72,5 @@ export const nativeBackend: FuseBackend = {
 };
 
 function endedEarly(target: string): HostError {
-  return new HostError({ file: target, thing: "the mount ended before it was served" }, "ENOTCONN");
+  return new HostError({ file: target, thing: "something unmounted it before it was ready" }, "ENOTCONN");
 }

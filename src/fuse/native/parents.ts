@@ -1,4 +1,4 @@
-/** Which directory a directory lies in: what ".." shows. */
+/** The parents of directories, whose inode numbers ".." shows. */
 import { LRUCache } from "lru-cache";
 import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
 

@@ -1,18 +1,17 @@
 /**
- * Requests in, replies out: a tree served in the kernel's protocol, without a kernel. Nodes are the tree's own
- * NodeIds, and what is asked about them does not depend on what was asked before: there is nothing to forget.
+ * Answers the kernel's requests from a tree. Does no I/O on /dev/fuse, so that tests need no kernel. The protocol's node
+ * numbers are the tree's NodeIds, and no answer depends on earlier requests: FORGET has nothing to free.
  */
 import type { Logger } from "pino";
 import { BufferPool } from "../../bytes/pool.js";
 import { UnsupportedError } from "../../errors.js";
 import type { StopSignal } from "../../extent/time-slice.js";
 import type { NodeTree } from "../../filesystem/filesystem.js";
-import { complainer, Errno } from "../errno.js";
+import { errorReporter, Errno } from "../errno.js";
 import { absentReply, attributesReply, entryReply, statxReply, usageReply } from "../protocol/attributes.js";
-import { greet, InitFlag, MAX_READ } from "../protocol/init.js";
+import { answerInit, InitFlag, MAX_READ } from "../protocol/init.js";
 import { HEADER_SIZE, reply, replyWith, seal } from "../protocol/reply.js";
 import { InitIn, InterruptIn, nameAt, Opcode, ReadIn, RequestHeader } from "../protocol/request.js";
-import { lookAhead } from "./ahead.js";
 import { serveDirectories } from "./directories.js";
 import { extendedAttributeHandlers } from "./extended-attributes.js";
 import { flagHandlers } from "./file-flags.js";
@@ -20,59 +19,71 @@ import { serveFiles } from "./files.js";
 import type { Handlers, Outcome } from "./handler.js";
 import { interruptions } from "./interruptions.js";
 import { parentsIn, type Parents } from "./parents.js";
+import { readAheadFor } from "./read-ahead.js";
 import type { Threads } from "./threads.js";
 
 export interface Server {
   /**
-   * The reply to one request, ready to be written. `request` is the caller's again as soon as this returns, before
-   * the promise settles. Never rejects.
+   * Resolves to the reply, with its header. Does not use `request` any more once this returns, before the promise settles.
+   * Never rejects.
    */
   answer(request: Buffer): Promise<Buffer>;
   /**
-   * Takes a request that needs no reply: the threads have answered it, and prefetching goes on from there; or it is an
-   * INTERRUPT. It is borrowed.
+   * Handles a request that needs no reply: a thread has answered it, so that read-ahead continues from there; or it is an
+   * INTERRUPT. Does not use `request` any more once this returns.
    */
-  answered(request: Buffer): void;
-  /** Takes back a reply that has been written. */
+  notify(request: Buffer): void;
+  /** Takes back the buffer of a reply that has been sent. */
   recycle(reply: Buffer): void;
 }
 
 /** The root's node in the protocol (FUSE_ROOT_ID). */
 const ROOT = 1;
 
-/** Replies to reads that are kept for the next ones: the kernel reads ahead of a reader by some of them. */
-const READS_KEPT = 10;
+/** Buffers of replies to READ that are kept for the next ones: the kernel requests several at once when it reads ahead. */
+const READ_BUFFERS_KEPT = 10;
 
 /**
- * @param greeted told once: nothing, or why this kernel cannot be served.
- * @param threads is handed what can be answered without asking here.
- * @param onlyFor the user who, with root, is alone let in; `undefined` leaves it to the kernel.
- * @throws {RangeError} when the root is not node 1: a bug of the tree's.
+ * @param onInit called once, after INIT; with an error if this kernel cannot be served.
+ * @param threads gets windows and replies, from which it answers requests by itself.
+ * @param onlyFor the only user besides root who may use the mount; `undefined` leaves that to the kernel.
+ * @param makeReadAhead creates the read-ahead; `noReadAhead` serves without.
+ * @throws {RangeError} if the root is not node 1, which is a bug of the tree.
  */
 export function serve(
   tree: NodeTree,
   log: Logger,
-  greeted: (problem?: UnsupportedError) => void,
+  onInit: (problem?: UnsupportedError) => void,
   threads: Threads,
   onlyFor?: number,
+  makeReadAhead = readAheadFor,
 ): Server {
   if (tree.root !== ROOT) throw new RangeError(`the root is node ${tree.root}, but must be ${ROOT}`);
-  const complain = complainer(log);
-  const interrupted = interruptions();
-  const buffers = new BufferPool(HEADER_SIZE + MAX_READ, READS_KEPT);
+  const report = errorReporter(log);
+  const running = interruptions();
+  const buffers = new BufferPool(HEADER_SIZE + MAX_READ, READ_BUFFERS_KEPT);
   let flags = 0;
-  // The threads do not look at who asks.
-  const open = onlyFor === undefined ? threads : { ...threads, offer: () => undefined };
-  const ahead = lookAhead(
-    (id) => directories.prepare(id),
-    (id, isMilestone) => files.prepare(id, isMilestone),
-    complain,
+  // The threads do not check which user a request comes from.
+  const allowed = onlyFor === undefined ? threads : { ...threads, putReply: () => undefined };
+  const readAhead = makeReadAhead(
+    {
+      list: (id, offset, record) => directories.prefetch(id, offset, record),
+      open: (id, isMilestone) => files.prefetch(id, isMilestone),
+    },
+    report,
   );
   const parents = parentsIn(tree);
-  // Whoever may not come in is turned away at OPEN and OPENDIR.
-  const can = (flag: number) => (): boolean => onlyFor === undefined && (flags & flag) !== 0;
-  const files = serveFiles(tree, complain, buffers, can(InitFlag.noOpen), open, ahead);
-  const directories = serveDirectories(tree, complain, can(InitFlag.noOpendir), open, ahead, parents);
+  // With `onlyFor`, other users are refused at OPEN and OPENDIR, so that the kernel has to send these.
+  const refuses = (flag: number) => (): boolean => onlyFor === undefined && (flags & flag) !== 0;
+  const files = serveFiles(tree, report, buffers, refuses(InitFlag.noOpen), allowed, readAhead);
+  const directories = serveDirectories(
+    tree,
+    report,
+    refuses(InitFlag.noOpendir),
+    allowed,
+    readAhead,
+    parents,
+  );
   const handlers: Handlers = {
     ...readOnlyHandlers,
     ...nodeHandlers(tree, parents),
@@ -82,16 +93,16 @@ export function serve(
     ...flagHandlers(tree),
     [Opcode.init]: (_, body) => {
       const request = InitIn.view(body);
-      const greeting = greet(request);
-      if (greeting === undefined) {
-        greeted(tooOld(`${request.major}.${request.minor}`));
+      const outcome = answerInit(request);
+      if (outcome === undefined) {
+        onInit(tooOld(`${request.major}.${request.minor}`));
         return Errno.EPROTO;
       }
-      if (greeting.flags !== undefined) {
-        flags = greeting.flags;
-        greeted();
+      if (outcome.flags !== undefined) {
+        flags = outcome.flags;
+        onInit();
       }
-      return greeting.reply;
+      return outcome.reply;
     },
   };
 
@@ -100,11 +111,11 @@ export function serve(
     body: Buffer,
     signal: StopSignal,
   ): Promise<Outcome> => {
-    if (onlyFor !== undefined && uid !== onlyFor && uid !== 0 && !ANYONE.has(opcode)) return Errno.EACCES;
+    if (onlyFor !== undefined && uid !== onlyFor && uid !== 0 && !UNCHECKED.has(opcode)) return Errno.EACCES;
     try {
       return await (handlers[opcode]?.(nodeId, body, signal, uid) ?? Errno.ENOSYS);
     } catch (error) {
-      return complain(error);
+      return report(error);
     }
   };
   const recycle = (outcome: Outcome): void => {
@@ -115,38 +126,33 @@ export function serve(
       const header = RequestHeader.view(request);
       const unique = Buffer.from(header.unique);
       const body = request.subarray(RequestHeader.size, header.length);
-      const outcome = await interrupted.run(
+      const outcome = await running.run(
         unique.toString("latin1"),
         (signal) => handle(header, body, signal),
         recycle,
       );
       return typeof outcome === "number" ? seal(reply(0), unique, outcome) : seal(outcome, unique);
     },
-    answered(request) {
+    notify(request) {
       const { opcode, nodeId, length } = RequestHeader.view(request);
-      if (opcode === Opcode.open) {
-        ahead.opened(nodeId);
-        return;
-      }
       const body = request.subarray(RequestHeader.size, length);
       if (opcode === Opcode.interrupt) {
-        interrupted.interrupt(InterruptIn.view(body).unique.toString("latin1"));
+        running.interrupt(InterruptIn.view(body).unique.toString("latin1"));
         return;
       }
       const { offset, size } = ReadIn.view(body);
       if (opcode === Opcode.read) {
-        files.goOn(nodeId, offset, size);
+        files.prefetchNext(nodeId, offset, size);
         return;
       }
-      if (offset === 0) ahead.listed(nodeId);
-      directories.prefetchNext(nodeId);
+      directories.sent(nodeId, offset);
     },
     recycle,
   };
 }
 
-/** What the kernel sends in its own name, or for someone who has been let in before. */
-const ANYONE = new Set<number>([
+/** Requests that the kernel sends on its own behalf, or for an open file, whose user was checked when it was opened. */
+const UNCHECKED = new Set<number>([
   Opcode.init,
   Opcode.destroy,
   Opcode.read,
@@ -171,9 +177,7 @@ function nodeHandlers(tree: NodeTree, parents: Parents): Handlers {
   };
 }
 
-/**
- * What would write. A mount is read-only and the kernel refuses by itself, until root remounts it to be written.
- */
+/** Requests that would write. The kernel refuses them by itself, unless root has remounted the mount for writing. */
 const readOnlyHandlers: Handlers = Object.fromEntries(
   [
     Opcode.setattr,

@@ -1,10 +1,10 @@
-/** What the addon's threads are handed, so that they answer by themselves. */
+/** What the addon's threads need to answer requests without TypeScript. */
 import type { NodeId } from "../../filesystem/filesystem.js";
 
 export interface Threads {
   /**
-   * Lets them read window `index` of `node`: what it consists of, as `Addon.putWindow` takes it. The server is told of
-   * the first read where `isTold` says so. Nothing that is given here is kept.
+   * Lets the threads read window `index` of `node`. The arguments are those of `Addon.putWindow`, and are not used any
+   * more when this returns.
    */
   putWindow(
     node: NodeId,
@@ -12,11 +12,11 @@ export interface Threads {
     runCount: number,
     numbers: Float64Array,
     bytes: Buffer,
-    isTold: boolean,
+    notifyFirstRead: boolean,
   ): void;
   /**
-   * Has them answer the next `opcode` about `node` (a listing: from `offset` on) with `reply`, whose header is still
-   * to be written. The server is told when that has happened; an offer that nobody takes up is forgotten some day.
+   * Lets the threads answer the next request `opcode` for `node` (a listing: from `offset` on) with `reply`, which begins
+   * with space for its header. `Server.notify` is called then. Unused replies are evicted (LRU).
    */
-  offer(opcode: number, node: NodeId, offset: number, reply: Buffer): void;
+  putReply(opcode: number, node: NodeId, offset: number, reply: Buffer): void;
 }

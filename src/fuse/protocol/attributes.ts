@@ -1,12 +1,12 @@
-/** Attributes on the wire: `fuse_attr`, and the replies that carry it. */
+/** Encodes attributes: `fuse_attr`, and the replies that contain it. */
 import type { Timestamp } from "../../bytes/time.js";
 import type { Attributes, NodeId, NodeType, Usage } from "../../filesystem/filesystem.js";
 import { body, reply, writeI64le, writeU16le, writeU32le } from "./reply.js";
 
-/** Seconds that the kernel may keep names and attributes, and that a name is missing: the tree never changes. */
+/** Seconds for which the kernel may cache names, attributes, and that a name does not exist: the tree never changes. */
 const VALID_SECONDS = 2 ** 31 - 1;
 
-/** Bytes of `fuse_entry_out`, with its `fuse_attr` at 40. */
+/** Bytes of `fuse_entry_out`, and where its `fuse_attr` begins. */
 export const ENTRY_SIZE = 128;
 const ENTRY_ATTRIBUTES = 40;
 
@@ -31,7 +31,7 @@ export function direntType(type: NodeType | undefined): number {
   return type === undefined ? 0 : TYPE_BITS[type] >>> 12;
 }
 
-/** The kernel's 32-bit device number (include/linux/kdev_t.h, new_encode_dev); 0 for what is no device. */
+/** The kernel's 32-bit device number (include/linux/kdev_t.h, new_encode_dev); 0 if the node is not a device. */
 export function deviceNumber({ device }: Attributes): number {
   if (device === undefined) return 0;
   return ((device.minor & 0xff) | (device.major << 8) | ((device.minor & ~0xff) << 12)) >>> 0;
@@ -53,7 +53,7 @@ export function entryReply(id: NodeId, attributes: Attributes): Buffer {
   return out;
 }
 
-/** The reply to LOOKUP of what is not there: node 0, and the kernel remembers. */
+/** The reply to LOOKUP if the name does not exist: node 0, which the kernel caches. */
 export function absentReply(): Buffer {
   const out = reply(ENTRY_SIZE);
   writeI64le(body(out), VALID_SECONDS, 16);
@@ -68,7 +68,7 @@ export function writeEntry(out: DataView, at: number, id: NodeId, attributes: At
   writeAttributes(out, at + ENTRY_ATTRIBUTES, attributes);
 }
 
-/** The reply to STATX: what GETATTR tells, and the time of creation. */
+/** The reply to STATX: the attributes of GETATTR, the time of creation and file flags. */
 export function statxReply(attributes: Attributes): Buffer {
   const { created } = attributes;
   const out = reply(32 + 256);

@@ -1,37 +1,37 @@
-/** Directory entries on the wire: `fuse_dirent`, and `fuse_direntplus`, which has a `fuse_entry_out` in front. */
-import type { Attributes, LentEntry, NodeId } from "../../filesystem/filesystem.js";
+/** Encodes directory entries: `fuse_dirent`, and `fuse_direntplus`, which begins with a `fuse_entry_out`. */
+import type { Attributes, EntryView, NodeId } from "../../filesystem/filesystem.js";
 import { direntType, ENTRY_SIZE, writeEntry } from "./attributes.js";
 import { body, HEADER_SIZE, writeI64le, writeU32le } from "./reply.js";
 
-/** Where to go on after "." and "..": numbers that no tree's cookie is. */
+/** The cookies of "." and "..": numbers that are not cookies of any tree. */
 export const AFTER_DOT = 2 ** 53;
 export const AFTER_DOT_DOT = 2 ** 54;
 
-/** The inode number that libfuse shows where it knows none (FUSE_UNKNOWN_INO). */
+/** The inode number of an entry whose inode number is not known, as in libfuse (FUSE_UNKNOWN_INO). */
 export const UNKNOWN_INODE = 0xffffffff;
 
 const DIRENT_SIZE = 24;
 
-/** Bytes that an entry takes: whole words of eight. */
-export function direntSize({ from, to }: LentEntry, plus: boolean): number {
+/** Bytes of an entry: a multiple of eight. */
+export function direntSize({ from, to }: EntryView, plus: boolean): number {
   return (plus ? ENTRY_SIZE : 0) + Math.ceil((DIRENT_SIZE + to - from) / 8) * 8;
 }
 
-/** A listing that is being written: the zeroed body of a reply, as bytes and as words. */
-export interface Page {
+/** The body of a reply to READDIR, filled with zeros: as bytes and as words. */
+export interface PageBody {
   readonly bytes: Buffer;
   readonly words: DataView;
 }
 
-export function pageOf(reply: Buffer): Page {
+export function pageBody(reply: Buffer): PageBody {
   return { bytes: reply.subarray(HEADER_SIZE), words: body(reply) };
 }
 
 /**
- * Writes one entry at `at`, as yet without its attributes. Where that is all (they cannot be read, or it is "." or "..")
- * the kernel learns the name only, and asks when they are wanted.
+ * Writes one entry at `at`, without its attributes. If they are not added (they cannot be read, or the entry is "." or
+ * ".."), the kernel requests them when a program needs them.
  */
-export function writeDirent({ bytes, words }: Page, at: number, entry: LentEntry, plus: boolean): void {
+export function writeDirent({ bytes, words }: PageBody, at: number, entry: EntryView, plus: boolean): void {
   const { names, from, to, type, cookie } = entry;
   const dirent = plus ? at + ENTRY_SIZE : at;
   writeI64le(words, UNKNOWN_INODE, dirent);
@@ -39,17 +39,17 @@ export function writeDirent({ bytes, words }: Page, at: number, entry: LentEntry
   writeU32le(words, to - from, dirent + 16);
   writeU32le(words, direntType(type), dirent + 20);
   const name = dirent + DIRENT_SIZE - from;
-  for (let i = from; i < to; i++) bytes[name + i] = names[i]!; // sooner than a call, for a name
+  for (let i = from; i < to; i++) bytes[name + i] = names[i]!; // faster than a call, for as few bytes as a name has
 }
 
-/** Writes the inode number of the entry that is written at `at` already. */
-export function writeDirentInode({ words }: Page, at: number, inode: number, plus: boolean): void {
+/** Adds the inode number to the entry at `at`. */
+export function writeDirentInode({ words }: PageBody, at: number, inode: number, plus: boolean): void {
   writeI64le(words, inode, plus ? at + ENTRY_SIZE : at);
 }
 
-/** Writes the attributes of entry `id`, which is written at `at` already. */
+/** Adds the attributes to the entry `id` at `at`. */
 export function writeDirentAttributes(
-  { words }: Page,
+  { words }: PageBody,
   at: number,
   id: NodeId,
   attributes: Attributes,

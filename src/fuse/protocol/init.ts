@@ -1,71 +1,71 @@
-/** The greeting: what the kernel offers, and what of it vdisk takes. */
+/** INIT: the version and the features on which the kernel and the server agree. */
 import { body, reply, writeU16le, writeU32le } from "./reply.js";
 import type { InitIn } from "./request.js";
 
 const MAJOR = 7;
-/** 7.39 (Linux 6.6) brought STATX, the newest that we answer. */
+/** 7.39 (Linux 6.6) added STATX, the newest request that the server answers. */
 const MINOR = 39;
-/** 7.23 (Linux 3.15) brought the 64-byte `fuse_init_out` that we write; all later things are flags. */
+/** 7.23 (Linux 3.15) added the 64-byte `fuse_init_out` that is written here; all later features have flags. */
 const MINOR_MINIMUM = 23;
 
-/** `FUSE_*` flags of INIT that we take where they are offered. */
+/** `FUSE_*` flags of INIT that are used if the kernel has them. */
 export const InitFlag = {
-  /** Several reads of one file at once. */
+  /** Several reads of one file at the same time. */
   asyncRead: 1 << 0,
-  /** Listings bring the attributes along. Not READDIRPLUS_AUTO as well: `find -ls` took 1.4 times as long with it. */
+  /** Listings include attributes. Without READDIRPLUS_AUTO: `find -ls` took 1.4 times as long with it. */
   doReaddirplus: 1 << 13,
-  /** O_DIRECT reads that are split go out side by side. */
+  /** The parts of a large O_DIRECT read are requested at the same time. */
   asyncDio: 1 << 15,
-  /** OPEN may be refused with ENOSYS once, and is not sent again, nor RELEASE: what is read is asked for at once. */
+  /** If OPEN is refused with ENOSYS, the kernel sends neither OPEN nor RELEASE any more. */
   noOpen: 1 << 17,
-  /** Lookups and listings in one directory side by side. */
+  /** Lookups and listings in one directory at the same time. */
   parallelDirops: 1 << 18,
   /** `max_pages` counts. */
   maxPages: 1 << 22,
-  /** Link targets are kept. */
+  /** The kernel caches the targets of symbolic links. */
   cacheSymlinks: 1 << 23,
-  /** OPENDIR may be refused with ENOSYS once, and is not sent again: listings are then kept by themselves. */
+  /** If OPENDIR is refused with ENOSYS, the kernel does not send it any more, and caches listings. */
   noOpendir: 1 << 24,
 } as const;
-// Not taken: POSIX_ACL, which would have the kernel enforce the guest's permissions against the host's users.
-// Without it, ACLs are shown as the extended attributes that they are. EXPORT_SUPPORT: the tree knows no "..".
+// Not used: POSIX_ACL, with which the kernel would enforce the guest's permissions for the host's users; without it, ACLs
+// are ordinary extended attributes. EXPORT_SUPPORT, which needs LOOKUP of "..", and the tree has none.
 
-const WANTED = Object.values(InitFlag).reduce((all, flag) => all | flag, 0);
+const SUPPORTED = Object.values(InitFlag).reduce((all, flag) => all | flag, 0);
 
 /**
- * Bytes of the largest read. The kernel would ask for twice as much (fs/fuse/fuse_i.h, FUSE_MAX_MAX_PAGES), but then a
- * large read has one thread work instead of several, with memory that no processor's own cache holds. 3 GB read in order
- * took 1.86 s with requests of 1 MiB, 1.64 with these and 1.46 with 256 KiB; past the page cache 1.59, 0.93 and 0.77
- * (medians of six and four). Eight readers at once took 1.13 s for 2 GiB, 1.18 and 1.39 (means of three).
+ * Bytes of the largest READ. The kernel allows twice as much (fs/fuse/fuse_i.h, FUSE_MAX_MAX_PAGES), but then one thread
+ * answers a large read instead of several, with memory that does not fit into a processor's own cache. Measured with
+ * requests of 1 MiB, 512 KiB and 256 KiB: 3 GB in order took 1.86, 1.64 and 1.46 s; with O_DIRECT 1.59, 0.93 and 0.77 s
+ * (medians of six and four); eight readers of 2 GiB took 1.13, 1.18 and 1.39 s (means of three).
  */
 export const MAX_READ = 2 ** 19;
 
-/** Requests that the kernel may have under way for reading ahead; what bounds the memory that reads take. */
+/** Requests for read-ahead that the kernel has under way at most, which bounds the memory for replies. */
 const MAX_BACKGROUND = 16;
 
-export interface Greeting {
+export interface InitOutcome {
   readonly reply: Buffer;
-  /** The kernel's, as `7.44`. */
+  /** The kernel's version of the protocol, such as `7.44`. */
   readonly version: string;
-  /** The flags that both sides use; `undefined` where the kernel is to greet again in our version. */
+  /** The flags that both sides use; `undefined` if the kernel has to send INIT again, in the server's version. */
   readonly flags: number | undefined;
 }
 
-/** The answer to INIT; `undefined` where the kernel is too old. */
-export function greet(request: InitIn): Greeting | undefined {
+/** Answers INIT. Returns `undefined` if the kernel is too old. */
+export function answerInit(request: InitIn): InitOutcome | undefined {
   const { major, minor } = request;
   if (major < MAJOR || (major === MAJOR && minor < MINOR_MINIMUM)) return undefined;
-  const greeting = reply(64);
-  const out = body(greeting);
+  const initReply = reply(64);
+  const out = body(initReply);
   writeU32le(out, MAJOR, 0);
   writeU32le(out, Math.min(major === MAJOR ? minor : MINOR, MINOR), 4);
-  const flags = request.flags & WANTED;
+  const flags = request.flags & SUPPORTED;
   writeU32le(out, request.maxReadahead, 8);
   writeU32le(out, flags, 12);
   writeU16le(out, MAX_BACKGROUND, 16);
   writeU16le(out, MAX_BACKGROUND, 18); // congestion threshold
-  writeU32le(out, 4096, 20); // max_write: the least that there is; it sizes the request buffer
+  writeU32le(out, 4096, 20); // max_write: the minimum; it determines the size of the request buffer
   writeU32le(out, 1, 24); // time_gran: nanoseconds
   writeU16le(out, MAX_READ / 4096, 28); // max_pages
-  return { reply: greeting, version: `${major}.${minor}`, flags: major === MAJOR ? flags : undefined };
+  return { reply: initReply, version: `${major}.${minor}`, flags: major === MAJOR ? flags : undefined };
 }

@@ -1,10 +1,10 @@
 /**
- * What the kernel asks, decoded. Every structure of this folder is from Linux include/uapi/linux/fuse.h
- * (protocol 7.39), in the machine's own byte order: little-endian wherever vdisk runs.
+ * Decodes requests. All structures of this folder are from Linux include/uapi/linux/fuse.h (protocol 7.39), in the byte
+ * order of the machine: little-endian wherever vdisk runs.
  */
 import { span, struct, u32le, u64le, type ViewOf } from "../../bytes/struct.js";
 
-/** What the addon's threads answer by themselves (READ too, most of the time) is not here. */
+/** Requests that reach TypeScript. The addon's threads answer the others, such as FORGET and RELEASE. */
 export const Opcode = {
   lookup: 1,
   getattr: 3,
@@ -41,7 +41,7 @@ export const Opcode = {
   statx: 52,
 } as const;
 
-/** `fuse_in_header`, before every request. */
+/** `fuse_in_header`, at the start of every request. */
 export const RequestHeader = struct("fuse_in_header", 40, {
   length: u32le(0),
   opcode: u32le(4),
@@ -69,16 +69,16 @@ export const ReadIn = struct("fuse_read_in", 40, { handle: u64le(0), offset: u64
 /** `fuse_ioctl_in`. */
 export const IoctlIn = struct("fuse_ioctl_in", 32, { command: u32le(12) });
 
-/** `fuse_lseek_in`: `whence` is SEEK_DATA (3) or SEEK_HOLE (4), the kernel does the others. */
+/** `fuse_lseek_in`. `whence` is SEEK_DATA (3) or SEEK_HOLE (4); the kernel handles all others. */
 export const LseekIn = struct("fuse_lseek_in", 24, { offset: u64le(8), whence: u32le(16) });
 
-/** `fuse_interrupt_in`: the number of the request that is interrupted. */
+/** `fuse_interrupt_in`: the number of the interrupted request. */
 export const InterruptIn = struct("fuse_interrupt_in", 8, { unique: span(0, 8) });
 
-/** `fuse_getxattr_in`, for GETXATTR (the name follows) and LISTXATTR. Size 0 asks how many bytes there are. */
+/** `fuse_getxattr_in`, for GETXATTR (the name follows) and LISTXATTR. Size 0 requests the size of the value. */
 export const GetxattrIn = struct("fuse_getxattr_in", 8, { size: u32le(0) });
 
-/** The NUL-terminated name at `at` of a request's body: a copy. */
+/** Copies the NUL-terminated name at `at` of a request's body. */
 export function nameAt(body: Buffer, at: number): Buffer {
   const end = body.indexOf(0, at);
   return Buffer.from(body.subarray(at, end < 0 ? body.length : end));

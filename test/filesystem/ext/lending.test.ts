@@ -8,7 +8,7 @@ import { memorySource } from "../../../src/extent/runs.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
 import { groupOf, inodeOffset, readGroup } from "../../../src/filesystem/ext/group.js";
 import { openMedium } from "../../../src/filesystem/ext/open.js";
-import type { Attributes, FileSystem, LentEntry } from "../../../src/filesystem/filesystem.js";
+import type { Attributes, FileSystem, EntryView } from "../../../src/filesystem/filesystem.js";
 import { listAll, run, withFolder } from "./support.js";
 
 const FILE_COUNT = 6000;
@@ -50,14 +50,14 @@ interface Seen {
   readonly attributes: Attributes | undefined;
 }
 
-function seen({ names, from, to, id, cookie, isLast, attributes }: LentEntry): Seen {
+function seen({ names, from, to, id, cookie, isLast, attributes }: EntryView): Seen {
   return { name: names.toString("latin1", from, to), id, cookie, isLast, attributes };
 }
 
 /** The next entries of directory `id` after `cookie`, at most `count`. */
 async function page(fs: FileSystem, id: number, cookie: number, count: number): Promise<Seen[]> {
   const entries: Seen[] = [];
-  await fs.lend!(id, cookie, (entry) => {
+  await fs.visit!(id, cookie, (entry) => {
     if (entries.length === count) return false;
     entries.push(seen(entry));
     return true;
@@ -65,7 +65,7 @@ async function page(fs: FileSystem, id: number, cookie: number, count: number): 
   return entries;
 }
 
-async function lendAll(fs: FileSystem, id: number, pageSize = 150): Promise<Seen[]> {
+async function visitAll(fs: FileSystem, id: number, pageSize = 150): Promise<Seen[]> {
   const all: Seen[] = [];
   for (;;) {
     const entries = await page(fs, id, all.at(-1)?.cookie ?? 0, pageSize);
@@ -87,7 +87,7 @@ for (const blockSize of [1024, 4096]) {
 
       await t.test("its inodes are read in order, not one by one", async (t) => {
         volume.bytes = volume.calls = 0;
-        const entries = await lendAll(fs, large);
+        const entries = await visitAll(fs, large);
         t.equal(entries.length, FILE_COUNT);
         t.ok(entries.every(({ attributes }) => attributes !== undefined));
         const isOrdered = entries.every(({ id }, i) => i === 0 || id > entries[i - 1]!.id);
@@ -98,7 +98,7 @@ for (const blockSize of [1024, 4096]) {
       });
 
       await t.test("names and attributes are those that debugfs and single requests give", async (t) => {
-        const entries = await lendAll(fs, large);
+        const entries = await visitAll(fs, large);
         const listed = await listAll(fs, large);
         t.strictSame(
           entries.map(({ name, id, cookie }) => [name, id, cookie]),
@@ -119,7 +119,7 @@ for (const blockSize of [1024, 4096]) {
       });
 
       await t.test("any cookie continues it, whatever was listed before", async (t) => {
-        const entries = await lendAll(fs, large, 1000);
+        const entries = await visitAll(fs, large, 1000);
         const rest = (await page(fs, large, entries[4999]!.cookie, 50)).map(({ name }) => name);
         t.strictSame(
           rest,
@@ -134,16 +134,16 @@ for (const blockSize of [1024, 4096]) {
       });
 
       await t.test("two programs that list it at once do not disturb each other", async (t) => {
-        const [one, other] = await Promise.all([lendAll(fs, large, 90), lendAll(fs, large, 700)]);
+        const [one, other] = await Promise.all([visitAll(fs, large, 90), visitAll(fs, large, 700)]);
         t.strictSame(one, other);
       });
 
       await t.test("a small directory is left to list", async (t) => {
-        t.equal(await fs.lend!(await find(fs, "small"), 0, () => true), undefined);
+        t.equal(await fs.visit!(await find(fs, "small"), 0, () => true), undefined);
       });
 
       await t.test("an inode that is damaged or cannot be read takes no other with it", async (t) => {
-        const names = await lendAll(fs, large);
+        const names = await visitAll(fs, large);
         const medium = (await openMedium(volume))!.medium;
         const offsetOf = async (id: number): Promise<number> =>
           inodeOffset(medium, id, await readGroup(medium, groupOf(medium, id)));
@@ -166,7 +166,7 @@ for (const blockSize of [1024, 4096]) {
             ];
           },
         });
-        const entries = await lendAll(hurt!, large);
+        const entries = await visitAll(hurt!, large);
         t.strictSame(
           entries.map(({ name }) => name),
           names.map(({ name }) => name),

@@ -6,7 +6,7 @@ import { findNext, PASSED_LIMIT } from "../../../src/fuse/native/holes.js";
 const PIECE = 4096;
 const AT_ONCE = 1024;
 
-/** 2^53 - 1 bytes in pieces of `kind`; `calls` counts how often they were mapped. */
+/** A source of 2^53 - 1 bytes in pieces of `kind`. `calls` counts how often it was mapped. */
 function pieces(kind: "zero" | "damaged"): BlockSource & { calls: number } {
   const extent = (
     kind === "zero" ? { kind, length: PIECE } : { kind, length: PIECE, error: undefined }

@@ -1,4 +1,4 @@
-/** Requests that take long: they are interrupted, and others are served meanwhile. */
+/** Requests that take long can be interrupted, and others are served meanwhile. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -17,14 +17,14 @@ const idOf = (name: string): number => tree.top.names!.get(name)!.id;
 const seekIn = (whence: number): Buffer[] => [words64(0, 0), words32(whence, 0)];
 const readIn = (size: number): Buffer[] => [words64(0, 0), words32(size, 0), Buffer.alloc(16)];
 
-t.test("a request that is interrupted ends with EINTR, whatever it is waiting for", async (t) => {
+t.test("an interrupted request ends with EINTR, whatever it waits for", async (t) => {
   for (const [what, opcode, name, body] of [
     ["a search in many small holes", LSEEK, "holes", seekIn(SEEK_DATA)],
     ["a search that waits", LSEEK, "stuck", seekIn(SEEK_HOLE)],
     ["a read of many pieces", READ, "holes", readIn(2 ** 19)],
     ["a read that waits", READ, "stuck", readIn(4096)],
   ] as const) {
-    const { ask, interrupt, said } = await kernel(tree);
+    const { ask, interrupt, logged } = await kernel(tree);
     const watch = watchEventLoop();
     const reply = ask(opcode, idOf(name), ...body);
     await sleep(50);
@@ -34,18 +34,18 @@ t.test("a request that is interrupted ends with EINTR, whatever it is waiting fo
     t.equal((await reply).errno, EINTR, what);
     t.ok(performance.now() - started < 1000);
     t.ok(watch.stop() < 100);
-    t.same(said, [], "that is no error");
+    t.same(logged, [], "that is no error");
   }
 });
 
-t.test("an interruption that overtakes its request counts", async (t) => {
+t.test("an INTERRUPT that arrives before its request has effect", async (t) => {
   const { ask, interrupt } = await kernel(tree);
   interrupt(true);
   t.equal((await ask(LSEEK, idOf("stuck"), ...seekIn(SEEK_DATA))).errno, EINTR);
   t.equal((await ask(LOOKUP, 1, zeroEnded("quick"))).errno, 0, "and only for that");
 });
 
-t.test("a request that ends soon is answered as if nothing had happened", async (t) => {
+t.test("an interrupted request that completes soon is answered as usual", async (t) => {
   const { ask, interrupt } = await kernel(tree);
   const reply = ask(READ, idOf("quick"), ...readIn(4096));
   interrupt();
@@ -59,7 +59,7 @@ fd = os.open(sys.argv[1], os.O_RDONLY)
 print("open", flush=True)
 os.lseek(fd, 0, os.SEEK_DATA)`;
 
-/** Milliseconds that a program needs to end by `signal` once it is in the midst of a search. */
+/** Milliseconds until a program that searches for data ends after `signal`. */
 async function timeToEnd(path: string, signal: NodeJS.Signals): Promise<number> {
   const program = spawn("python3", ["-c", SEARCH, path], { stdio: ["ignore", "pipe", "ignore"] });
   await once(program.stdout, "data");

@@ -1,6 +1,6 @@
 /**
- * Reads through the kernel of what really lies in files of the host: scattered, sparse, odd-sized, damaged. The
- * mount is served by this process, so that its event loop can be watched, and kept busy.
+ * Reads through the kernel from sources that lie in real files of the host: scattered, sparse, odd-sized, damaged. This
+ * process serves the mount, so that tests can watch its event loop, and keep it busy.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,27 +15,27 @@ import { python } from "../support/mounted.js";
 import { backingFiles, scattered, type Scattered } from "../support/scattered.js";
 import { FakeTree } from "../support/tree.js";
 
-/** The window of src/fuse/native/windows.ts: the most that is mapped at once. */
+/** Bytes of a window (src/fuse/native/windows.ts). */
 const WINDOW = 64 * 2 ** 20;
 
-/** Serves these files in one directory; what the log is told. */
+/** Serves these files in one directory. Returns the messages in the log, too. */
 async function served(t: Test, files: Readonly<Record<string, Scattered>>) {
   const tree = new FakeTree();
   for (const [name, { source }] of Object.entries(files)) tree.file(tree.top, name, source);
-  const said: string[] = [];
+  const logged: string[] = [];
   const write = (line: string): void => {
-    said.push((JSON.parse(line) as { msg: string }).msg);
+    logged.push((JSON.parse(line) as { msg: string }).msg);
   };
   const folder = place(t);
   const options = { source: "reads", allowOther: false, allowRoot: false, extra: [] };
   const mount = await nativeBackend.mount(tree, folder, { ...options, log: pino({}, { write }) });
   t.teardown(() => mount.unmount(true));
-  return { folder, said };
+  return { folder, logged };
 }
 
 /**
  * Reads argv[3] times from argv[1] as argv[2] says, and compares with argv[4], which has zeros where argv[1] is
- * damaged: the ranges argv[5]. Prints what was wrong, and how many reads were good and how many failed.
+ * damaged: the ranges argv[5]. Prints what was wrong, how many reads were right, and how many failed.
  */
 const COMPARE = `
 import mmap, random
@@ -103,7 +103,7 @@ t.test(
   },
 );
 
-t.test("what the threads were given is not asked of JavaScript again", async (t) => {
+t.test("reads from windows that the threads have do not reach JavaScript", async (t) => {
   const numbers = random(12);
   const backing = await backingFiles(t, numbers, 3);
   const file = await scattered(t, numbers, backing, 2 * WINDOW + 4567, ["stored", "zero", "inline"]);
@@ -140,7 +140,7 @@ while True: read()`;
   await Promise.race([once(reader.stdout, "data"), isOver]);
   const before = statSync(progress).size;
   const begun = Date.now();
-  // However slow the host is: reads come through while nothing else of this process runs.
+  // Independent of the speed of the host: reads succeed while nothing else of this process runs.
   while (Date.now() - begun < 500 || (statSync(progress).size < before + 50 && Date.now() - begun < 20_000));
   const during = readFileSync(progress, "latin1").slice(before);
   reader.kill("SIGKILL");
@@ -150,12 +150,12 @@ while True: read()`;
 });
 
 t.test(
-  "a file of the host that is cut while mounted is EIO from there on, and the log names file and byte",
+  "if a file of the host is truncated while mounted, reads past its end are EIO, and the log names file and byte",
   async (t) => {
     const numbers = random(14);
     const backing = await backingFiles(t, numbers, 1);
     const file = await scattered(t, numbers, backing, 3_000_000, ["whole"]);
-    const { folder, said } = await served(t, { file });
+    const { folder, logged } = await served(t, { file });
     const path = join(folder, "file");
     t.same((await compare(path, "direct", 20, file)).wrong, []);
     const { path: cut, storage } = backing[0]!;
@@ -166,20 +166,20 @@ t.test(
       t.same(found.wrong, [], how);
       t.ok(found.good > 20 && found.failed > 20, `${found.good} good, ${found.failed} failed`);
     }
-    t.ok(said.length > 0);
-    t.ok(said.every((line) => line.startsWith(`${storage.name}, byte 0x`)));
-    t.match(said.join("\n"), /the file's end is at byte \d+ or before it, but must be \d+ bytes further/);
+    t.ok(logged.length > 0);
+    t.ok(logged.every((line) => line.startsWith(`${storage.name}, byte 0x`)));
+    t.match(logged.join("\n"), /the file's end is at byte \d+ or before it, but must be \d+ bytes further/);
   },
 );
 
-t.test("what damage says is said in the log, once for each", async (t) => {
+t.test("each error of damage is logged once", async (t) => {
   const numbers = random(15);
   const backing = await backingFiles(t, numbers, 1);
   const file = await scattered(t, numbers, backing, 500_000, ["stored", "damaged"]);
-  const { folder, said } = await served(t, { file });
+  const { folder, logged } = await served(t, { file });
   for (const how of ["direct", "direct", "buffered"])
     t.same((await compare(join(folder, "file"), how, 100, file)).wrong, [], how);
-  t.ok(said.length > 0);
-  t.equal(new Set(said).size, said.length);
-  t.ok(said.every((line) => /^scattered, byte 0x[0-9a-f]+: damage$/.test(line)));
+  t.ok(logged.length > 0);
+  t.equal(new Set(logged).size, logged.length);
+  t.ok(logged.every((line) => /^scattered, byte 0x[0-9a-f]+: damage$/.test(line)));
 });

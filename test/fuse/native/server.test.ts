@@ -1,6 +1,7 @@
-/** The protocol without a kernel: requests by hand, replies read by code of the tests' own. */
+/** The server without a kernel: tests encode the requests and decode the replies by code of their own. */
 import t from "tap";
 import { CorruptError, DeniedError, HostError, UnsupportedError } from "../../../src/errors.js";
+import { noReadAhead } from "../../../src/fuse/native/read-ahead.js";
 import { serve } from "../../../src/fuse/native/server.js";
 import { pino } from "pino";
 import { attributesAt, direntsOf, kernel, words32, words64, zeroEnded } from "../support/wire.js";
@@ -17,24 +18,28 @@ const tree = sampleTree();
 const child = (node: Node, name: string): Node => node.names!.get(Buffer.from(name).toString("latin1"))!;
 const find = (...names: string[]): Node => names.reduce(child, tree.top);
 
-t.test("the greeting takes what is offered and no more, in the older of both versions", async (t) => {
-  const greet = async (major: number, minor: number, flags: number): Promise<number[]> => {
-    const { ask } = await kernel(tree);
-    const { body } = await ask(INIT, 0, words32(major, minor, 131_072, flags), Buffer.alloc(48));
-    t.equal(body.length, 64);
-    return [body.readUInt32LE(0), body.readUInt32LE(4), body.readUInt32LE(8), body.readUInt32LE(12)];
-  };
-  const wanted = (1 << 0) | (1 << 13) | (1 << 15) | (1 << 17) | (1 << 18) | (1 << 22) | (1 << 23) | (1 << 24);
-  t.same(await greet(7, 44, 0xffff_ffff), [7, 39, 131_072, wanted]);
-  t.same(await greet(7, 31, (1 << 13) | (1 << 20)), [7, 31, 131_072, 1 << 13]);
-  t.same((await greet(8, 1, 0)).slice(0, 2), [7, 39], "a newer kernel greets again");
-});
+t.test(
+  "INIT accepts the features that the kernel prefetched and no others, in the older of both versions",
+  async (t) => {
+    const greet = async (major: number, minor: number, flags: number): Promise<number[]> => {
+      const { ask } = await kernel(tree);
+      const { body } = await ask(INIT, 0, words32(major, minor, 131_072, flags), Buffer.alloc(48));
+      t.equal(body.length, 64);
+      return [body.readUInt32LE(0), body.readUInt32LE(4), body.readUInt32LE(8), body.readUInt32LE(12)];
+    };
+    const wanted =
+      (1 << 0) | (1 << 13) | (1 << 15) | (1 << 17) | (1 << 18) | (1 << 22) | (1 << 23) | (1 << 24);
+    t.same(await greet(7, 44, 0xffff_ffff), [7, 39, 131_072, wanted]);
+    t.same(await greet(7, 31, (1 << 13) | (1 << 20)), [7, 31, 131_072, 1 << 13]);
+    t.same((await greet(8, 1, 0)).slice(0, 2), [7, 39], "a newer kernel greets again");
+  },
+);
 
-t.test("a kernel that is too old is refused with the version that it would take", async (t) => {
+t.test("a kernel that is too old is refused, with the version that it would need", async (t) => {
   let problem: Error | undefined;
-  const server = serve(tree, pino({ level: "silent" }), (told) => (problem = told), {
+  const server = serve(tree, pino({ level: "silent" }), (error) => (problem = error), {
     putWindow: () => undefined,
-    offer: () => undefined,
+    putReply: () => undefined,
   });
   const request = Buffer.concat([
     words32(56, INIT),
@@ -62,7 +67,7 @@ t.test("a lookup gives node and attributes, to the nanosecond and before 1970", 
   });
 });
 
-t.test("a name that is missing is node 0, to be remembered", async (t) => {
+t.test("a name that does not exist is node 0, which the kernel caches", async (t) => {
   const { ask } = await kernel(tree);
   const { errno, body } = await ask(LOOKUP, 1, zeroEnded("nothing"));
   t.same([errno, body.length, body.readBigUInt64LE(0)], [0, 128, 0n]);
@@ -103,7 +108,7 @@ t.test("statx has the time of creation, where there is one", async (t) => {
   t.equal((await ask(STATX, 1, Buffer.alloc(24))).body.readUInt32LE(32), 0x7ff);
 });
 
-t.test("a file is opened and read; a read ends where the file does", async (t) => {
+t.test("a file is opened and read; a read ends at the end of the file", async (t) => {
   const { ask } = await kernel(tree, 0);
   const node = find("files", "size-4097").id;
   const opened = (await ask(OPEN, node, words32(0x8000, 0))).body;
@@ -121,7 +126,7 @@ t.test("a file is opened and read; a read ends where the file does", async (t) =
     t.equal((await ask(OPEN, find("files", "size-1").id, words32(access, 0))).errno, EROFS);
 });
 
-t.test("buffers that come back are used again, and hold the next file's bytes", async (t) => {
+t.test("recycled buffers are used again, and contain the next file's bytes", async (t) => {
   const { ask, server } = await kernel(tree);
   const node = find("files", "size-5000333").id;
   const memory = new Set<ArrayBufferLike>();
@@ -187,15 +192,15 @@ t.test(
     const wide = new CountingTree();
     for (let index = 0; index < 5000; index++)
       wide.file(wide.top, `name ${index}`, patterned(index), { inode: 10_000 + index });
-    const { ask, offers } = await kernel(wide);
+    const { ask, prefetched } = await kernel(wide);
     const page = async (off: number | bigint) =>
       direntsOf(
         (await ask(READDIRPLUS, 1, words64(0, off), words32(32_768, 0), Buffer.alloc(16))).body,
         true,
       );
     for (const at of [4000, 17, 2500, 17]) {
-      for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate); // what was prefetched is there
-      [attributesRead, limits.length, offers.length] = [0, 0, 0];
+      for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate); // prefetching has ended
+      [attributesRead, limits.length, prefetched.length] = [0, 0, 0];
       const sought = await page(at);
       t.equal(sought[0]!.name, `name ${at}`);
       t.ok(sought.length > 0 && sought.length <= 40, `${sought.length} entries`);
@@ -203,7 +208,11 @@ t.test(
         t.same([ino, type, node], [BigInt(10_000 + Number(name.slice(5))), 8, 0n]);
       t.ok(limits.length === 1 && limits[0]! <= 40, `a limit: ${limits.join()}`);
       await new Promise(setImmediate);
-      t.same([attributesRead, offers.length], [0, 0], "nothing is read besides, nothing prefetched");
+      t.same(
+        [attributesRead, prefetched.length],
+        [0, 0],
+        "no other attributes are read, and nothing is prefetched",
+      );
       const next = await page(sought.at(-1)!.off);
       t.ok(
         next.length > 100 && next.every(({ node }) => node! > 0n),
@@ -213,13 +222,13 @@ t.test(
   },
 );
 
-t.test("two who ask for the same prepared page at once are both answered", async (t) => {
+t.test("two requests for the same prefetched page at once are both answered", async (t) => {
   const wide = new FakeTree();
   for (let index = 0; index < 1000; index++) wide.file(wide.top, `name ${index}`, patterned(index));
-  const { server, ask, offers } = await kernel(wide);
+  const { server, ask, prefetched } = await kernel(wide);
   const { body } = await ask(READDIRPLUS, 1, words64(0, 0), words32(32_768, 0), Buffer.alloc(16));
   const { off } = direntsOf(body, true).at(-1)!;
-  while (!offers.some(({ offset }) => offset === Number(off))) await new Promise(setImmediate);
+  while (!prefetched.some(({ offset }) => offset === Number(off))) await new Promise(setImmediate);
   const request = (unique: number): Buffer => {
     const parts = [words64(0, off), words32(32_768, 0), Buffer.alloc(16)];
     return Buffer.concat([words32(80, READDIRPLUS), words64(unique, 1), words32(0, 0, 0, 0), ...parts]);
@@ -236,7 +245,7 @@ t.test("an entry whose attributes are damaged is listed without them; the rest h
   const damaged = new FakeTree();
   damaged.file(damaged.top, "good", patterned(7));
   damaged.add(damaged.top, "lost", damaged.node({ type: "file" }, { lost: true }));
-  const { ask, said } = await kernel(damaged);
+  const { ask, logged } = await kernel(damaged);
   const { body } = await ask(READDIRPLUS, 1, words64(0, 0), words32(4096, 0), Buffer.alloc(16));
   t.match(direntsOf(body, true), [
     { name: ".", type: 4, node: 1n, ino: 1n },
@@ -245,11 +254,11 @@ t.test("an entry whose attributes are damaged is listed without them; the rest h
     { name: "lost", type: 0, node: 0n, ino: 0xffff_ffffn },
   ]);
   t.equal((await ask(GETATTR, 3, Buffer.alloc(16))).errno, EIO);
-  t.same(said, ["fake, byte 0x3: the inode"], "said once");
+  t.same(logged, ["fake, byte 0x3: the inode"], "logged once");
 });
 
 t.test(
-  "extended attributes: sizes on request, ERANGE where there is no room, ENODATA where there is none",
+  "extended attributes: the size on request, ERANGE if the buffer is too small, ENODATA if there is none",
   async (t) => {
     const { ask, askAs } = await kernel(tree);
     const { id, extended } = find("extended", "values");
@@ -295,19 +304,22 @@ t.test("links and free space", async (t) => {
   );
 });
 
-t.test("OPEN and OPENDIR are refused where the kernel does without, and answered where not", async (t) => {
-  const refused = await kernel(tree);
-  t.equal((await refused.ask(OPENDIR, 1, words32(0, 0))).errno, ENOSYS);
-  const file = find("files", "size-1").id;
-  t.equal((await refused.ask(OPEN, file, words32(0, 0))).errno, ENOSYS);
-  t.equal((await refused.ask(OPEN, file, words32(1, 0))).errno, EROFS, "not to be written to");
-  const read = await refused.ask(READ, file, words64(0, 0), words32(100, 0), Buffer.alloc(16));
-  t.same(read.body, pattern(0, 1), "what nobody has opened is read");
-  const { ask } = await kernel(tree, 1 << 13);
-  t.equal((await ask(OPENDIR, 1, words32(0, 0))).body.readUInt32LE(8), 2 | 8);
-});
+t.test(
+  "OPEN and OPENDIR are refused if the kernel can do without them, and answered if it cannot",
+  async (t) => {
+    const refused = await kernel(tree);
+    t.equal((await refused.ask(OPENDIR, 1, words32(0, 0))).errno, ENOSYS);
+    const file = find("files", "size-1").id;
+    t.equal((await refused.ask(OPEN, file, words32(0, 0))).errno, ENOSYS);
+    t.equal((await refused.ask(OPEN, file, words32(1, 0))).errno, EROFS, "not to be written to");
+    const read = await refused.ask(READ, file, words64(0, 0), words32(100, 0), Buffer.alloc(16));
+    t.same(read.body, pattern(0, 1), "a file is read without OPEN");
+    const { ask } = await kernel(tree, 1 << 13);
+    t.equal((await ask(OPENDIR, 1, words32(0, 0))).body.readUInt32LE(8), 2 | 8);
+  },
+);
 
-t.test("whatever writes is EROFS, whatever is unknown ENOSYS, and some are not answered", async (t) => {
+t.test("requests that would write get EROFS, unknown ones ENOSYS", async (t) => {
   const { ask } = await kernel(tree);
   const writing = [4, 6, 8, 9, 10, 11, 12, 13, 16, 21, 24, 35, 43, 45, 47, 51];
   for (const opcode of writing)
@@ -319,11 +331,11 @@ t.test("whatever writes is EROFS, whatever is unknown ENOSYS, and some are not a
   t.equal((await ask(DESTROY, 0)).errno, 0);
 });
 
-t.test("every kind of error has its errno; each is said once, a bug with its stack", async (t) => {
+t.test("every kind of error has its errno; each message is logged once, a bug with its stack", async (t) => {
   const failing = new FakeTree();
   let error = new Error();
   failing.attributes = () => Promise.reject(error);
-  const { ask, said } = await kernel(failing);
+  const { ask, logged } = await kernel(failing);
   const cases: [Error, number][] = [
     [new CorruptError("corrupt"), EIO],
     [new UnsupportedError("unsupported"), EOPNOTSUPP],
@@ -336,11 +348,11 @@ t.test("every kind of error has its errno; each is said once, a bug with its sta
     error = thrown;
     t.equal((await ask(GETATTR, 1, Buffer.alloc(16))).errno, errno, String(thrown));
   }
-  t.same(said, ["corrupt", "unsupported", "denied", "full", "odd", "a bug in vdisk: please report it"]);
+  t.same(logged, ["corrupt", "unsupported", "denied", "full", "odd", "a bug in vdisk: please report it"]);
 });
 
 t.test(
-  "with allow_root, strangers are turned away at the door, and what they hold open stays theirs",
+  "with allow_root, other users are refused when they open, but may use what they have open",
   async (t) => {
     const { ask } = await kernel(tree, 0x7fff_ffff, 1234);
     for (const opcode of [LOOKUP, GETATTR, OPEN, OPENDIR, STATFS])
@@ -348,13 +360,45 @@ t.test(
     t.equal((await ask(READDIR, 1, words64(0, 0), words32(4096, 0), Buffer.alloc(16))).errno, 0);
     const { ask: own } = await kernel(tree, 0x7fff_ffff, 1000);
     t.equal((await own(GETATTR, 1, Buffer.alloc(16))).errno, 0);
-    t.equal((await own(OPENDIR, 1, words32(0, 0))).errno, 0, "OPENDIR is needed to turn away");
+    t.equal((await own(OPENDIR, 1, words32(0, 0))).errno, 0, "OPENDIR is needed to refuse other users");
     t.equal((await own(OPEN, find("files", "size-1").id, words32(0, 0))).errno, 0, "and so is OPEN");
   },
 );
 
-t.test("a request that is cut short is an error, not a crash", async (t) => {
+t.test("a truncated request is an error, not a crash", async (t) => {
   const { ask } = await kernel(tree);
   for (const opcode of [OPEN, READ, READDIR, GETXATTR, LISTXATTR])
     t.equal((await ask(opcode, 1, Buffer.alloc(3))).errno, EIO);
 });
+
+t.test(
+  "without read-ahead, the server gives the same replies, and prefetches no listing or file",
+  async (t) => {
+    const walk = async ({ ask }: Awaited<ReturnType<typeof kernel>>): Promise<Buffer[]> => {
+      const bodies: Buffer[] = [];
+      const visit = async (directory: Node): Promise<void> => {
+        for (let offset = 0n, isEnd = false; !isEnd;) {
+          const request = [words64(0, offset), words32(32_768, 0), Buffer.alloc(16)];
+          const { body } = await ask(READDIRPLUS, directory.id, ...request);
+          bodies.push(body);
+          for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate); // time for read-ahead
+          offset = direntsOf(body, true).at(-1)?.off ?? offset;
+          isEnd = body.length === 0;
+        }
+        for (const node of directory.names!.values()) {
+          if (node.attributes.type === "directory") await visit(node);
+          if (node.attributes.type !== "file") continue;
+          bodies.push((await ask(READ, node.id, words64(0, 0), words32(4096, 0), Buffer.alloc(16))).body);
+        }
+      };
+      await visit(tree.top);
+      return bodies;
+    };
+    const without = await kernel(tree, 0x7fff_ffff, undefined, () => noReadAhead);
+    const usual = await kernel(tree);
+    t.same(await walk(without), await walk(usual));
+    t.ok(without.prefetched.every(({ body }) => body.length === 0));
+    t.ok(usual.prefetched.some(({ body }) => body.length > 0));
+    t.ok(without.windows.length > 0, "windows of files that are read are passed all the same");
+  },
+);

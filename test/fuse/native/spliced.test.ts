@@ -1,4 +1,4 @@
-/** Large reads of what lies in one piece in a file of the host, which goes to the kernel through a pipe. */
+/** Large reads of bytes that are adjacent in a file of the host: they go to the kernel through a pipe. */
 import { readdirSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -13,7 +13,7 @@ import { FakeTree } from "../support/tree.js";
 
 const SIZE = 20_000_003;
 
-/** Where the file's pieces lie in the host's, and how long they are: odd, the third where the second ends. */
+/** Where the pieces of the file lie in the host's file, and their lengths: odd numbers; the third follows the second. */
 const PIECES = [
   [7_000_001, 5_999_999],
   [0, 3_000_017],
@@ -21,7 +21,7 @@ const PIECES = [
   [13_000_000, 7_000_003],
 ] as const;
 
-/** Mounts a file of PIECES, which lie in `backing`; `model` has its bytes. */
+/** Mounts a file that consists of PIECES of `backing`. `model` has its bytes. */
 async function served(t: Test) {
   const bytes = random(21).bytes(SIZE);
   const backing = join(t.testdir(), "backing");
@@ -41,21 +41,21 @@ async function served(t: Test) {
   return { path: join(folder, "file"), backing, model, mount };
 }
 
-/** The pipes that this process has. */
+/** The pipes of this process. */
 const pipes = (): number => {
   const links = readdirSync("/proc/self/fd").map((fd) => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`);
     } catch {
-      return ""; // the one that the folder was read with
+      return ""; // the descriptor of the folder itself
     }
   });
   return links.filter((link) => link.startsWith("pipe:")).length;
 };
 
 /**
- * Reads argv[1] past the page cache, and says what is not as in argv[2]: a read that fails is where the host's bytes
- * from argv[3] on, which are lost, are wanted. Prints how many were good, and how many failed.
+ * Reads argv[1] with O_DIRECT, and reports differences from argv[2]. Exactly the reads of the host's bytes from argv[3] on,
+ * which are lost, must fail. Prints how many were right, and how many failed.
  */
 const COMPARE = `
 import mmap, random
@@ -97,7 +97,7 @@ t.test(
   },
 );
 
-t.test("of a file of the host that is cut between two large reads, the second is EIO", async (t) => {
+t.test("if a file of the host is truncated between two large reads, the second is EIO", async (t) => {
   const { path, backing, model } = await served(t);
   const cut = 14_234_567;
   const first = `

@@ -1,6 +1,6 @@
 /**
- * Mounts and unmounts argv[4] times on argv[3] with backend argv[2], and prints descriptors, threads and megabytes of
- * memory at both ends.
+ * Mounts and unmounts argv[4] times on argv[3] with backend argv[2], and prints the numbers of descriptors, threads and
+ * megabytes of memory at the start and at the end.
  */
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";

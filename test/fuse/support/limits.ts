@@ -1,9 +1,9 @@
-/** What each backend shows of a tree: the one place where tests of both may differ. */
+/** What each backend can show of a tree: tests of both backends differ only in this. */
 import type { Timestamp } from "../../../src/bytes/time.js";
 import { showName, showTarget } from "../../../src/fuse/fuse-native/names.js";
 
 export interface Limits {
-  /** Nanoseconds since 1970, in decimal: more than a number holds. */
+  /** Nanoseconds since 1970, in decimal: too many digits for a number. */
   time(time: Timestamp): string;
   name(name: Buffer): Buffer;
   target(target: Buffer): Buffer;

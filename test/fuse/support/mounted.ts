@@ -1,4 +1,4 @@
-/** Mounts served by another process, and commands run over them. */
+/** Mounts that another process serves, and commands that read from them. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmdirSync, chmodSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,17 +20,17 @@ export interface MountSettings {
   readonly backend: "native" | "fuse-native";
   readonly tree: "sample" | "full" | "wide" | "slow";
   readonly options?: object;
-  /** Arguments in front: "setpriv …". */
+  /** Arguments before the daemon's own: "setpriv …". */
   readonly as?: readonly string[];
-  /** Where to mount; a new directory unless told. */
+  /** Where to mount. Default: a new directory. */
   readonly path?: string;
 }
 
-/** What tap had Node load before this test: the one that strips types. */
+/** The loader that tap uses to run TypeScript. */
 export const LOADER = process.execArgv.filter((argument) => argument.includes("/typescript/"));
 const DAEMON = fileURLToPath(new URL("daemon.ts", import.meta.url));
 
-/** Runs a program to its end; it never rejects. */
+/** Runs a program until it ends. Never rejects. */
 export function run(
   file: string,
   args: readonly string[],
@@ -58,12 +58,12 @@ export async function output(file: string, ...args: string[]): Promise<string> {
   return stdout.toString();
 }
 
-/** What the program `script`, in Python, prints as JSON. */
+/** The JSON that the Python program `script` prints. */
 export async function python<T>(script: string, ...args: string[]): Promise<T> {
   return JSON.parse(await output("python3", "-c", `import os, sys, json\n${script}`, ...args)) as T;
 }
 
-/** Starts a daemon; its first line says "mounted", or why not. */
+/** Starts a daemon. Its first line is "mounted", or the error. */
 export async function start(settings: MountSettings): Promise<Mounted & { first: unknown }> {
   const own = settings.path === undefined ? mkdtempSync(join(tmpdir(), "vdisk-fuse-")) : undefined;
   if (own !== undefined) chmodSync(own, 0o777);

@@ -6,14 +6,14 @@ import { writeVdi } from "../../image/vdi/builder.js";
 import { output } from "../../support/command.js";
 
 export interface PatternedDisk {
-  /** The newest state, whose disk is `raw`. */
+  /** The newest state, whose contents are `raw`. */
   readonly image: string;
-  /** The state before, whose disk is not. */
+  /** The state before, whose contents differ. */
   readonly before: string;
   readonly raw: string;
 }
 
-/** Bytes, each with a checksum, its place and a seed in front. */
+/** Bytes of a block of the pattern, which begins with a checksum, its position and a seed. */
 const VERIFY = ["--verify=crc32c", "--verify_interval=4096", "--verify_state_save=0"];
 
 const BLOCK = 2 ** 20;
@@ -26,7 +26,7 @@ export async function patternedDisk(folder: string, blocks: number): Promise<Pat
   await output("fio", ...fill, ...VERIFY, "--do_verify=0", "--allow_file_create=1");
   const numbers = random(blocks);
   const levelOf = Array.from({ length: blocks }, () => numbers.below(LEVELS));
-  const noise = numbers.bytes(BLOCK); // what a later level hides
+  const noise = numbers.bytes(BLOCK); // hidden by a later level
   const file = openSync(raw, "r");
   const held = (level: number, block: number) => (): Buffer => {
     if (level !== levelOf[block]) return noise;
@@ -53,9 +53,9 @@ export async function patternedDisk(folder: string, blocks: number): Promise<Pat
 }
 
 /**
- * Reads `path` for so many seconds with eight jobs, blocks of 4 KiB to 1 MiB, some past the page cache and some
- * through it, verifying each; how many bytes were read.
- * @throws {Error} with what fio says where one of them is wrong, or cannot be read.
+ * Reads and verifies blocks of 4 KiB to 1 MiB of `path` for some seconds, by eight jobs, some with O_DIRECT. Resolves to the
+ * number of bytes read.
+ * @throws {Error} with fio's message if a block is wrong, or cannot be read.
  */
 export async function verifyDisk(path: string, seconds: number): Promise<number> {
   const work = [`--filename=${path}`, "--rw=randread", "--bsrange=4k-1m", "--blockalign=4k", "--norandommap"];

@@ -1,4 +1,4 @@
-/** Sources whose runs lie in real files of the host, in any order and of every kind; with their bytes as a model. */
+/** Sources of runs of every kind, in files of the host and in any order, with their bytes as a model. */
 import { closeSync, ftruncateSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Test } from "tap";
@@ -16,17 +16,17 @@ export interface BackingFile {
 
 export interface Scattered {
   readonly source: BlockSource;
-  /** A file that holds the bytes; zeros where they are damaged. */
+  /** A file with the bytes, and zeros in the place of damaged ones. */
   readonly model: string;
-  /** From where to where it is damaged. */
+  /** The damaged ranges. */
   readonly damaged: readonly (readonly [number, number])[];
   /** How often the source was mapped. */
   maps(): number;
 }
 
 /**
- * `inline` is packed in units that are small, `packed` in such that are not. `interleaved` is nothing but small
- * runs that go on, each in its file, where the one before ended; `whole` the first file as it is.
+ * `inline`: packed in small units; `packed`: in larger ones. `interleaved`: small runs of alternating files, each adjacent to
+ * the previous one of its file. `whole`: the first file as it is.
  */
 export type RunKind = "stored" | "zero" | "inline" | "packed" | "damaged" | "interleaved" | "whole";
 
@@ -47,7 +47,7 @@ export async function backingFiles(t: Test, numbers: Random, count: number): Pro
 
 let made = 0;
 
-/** Long runs of zeros with crowds of small runs of the other `kinds` between them. */
+/** Long runs of zeros, with many small runs of the other `kinds` between them. */
 export async function scattered(
   t: Test,
   numbers: Random,
@@ -106,7 +106,7 @@ export async function scattered(
 function lengthOf(numbers: Random, kind: RunKind, index: number): number {
   if (kind === "whole") return 3_000_000;
   if (kind === "interleaved") return 1 + numbers.below(4096);
-  // A crowd of a hundred, then one that is long.
+  // A hundred small runs, then a long one.
   const isLong = index % 100 === 99;
   if (kind === "zero")
     return 1 + numbers.below(isLong || index === 0 ? 2 ** 25 : numbers.pick([5, 700, 70_000]));

@@ -1,4 +1,4 @@
-/** A tree in memory with everything that is awkward to show, and one that is large. */
+/** Trees in memory: one with everything that is difficult to show, and a large one. */
 import { CorruptError } from "../../../src/errors.js";
 import { damagedEntry, damagedEntryName } from "../../../src/filesystem/damaged-entry.js";
 import type { BlockSource, Extent } from "../../../src/extent/extent.js";
@@ -18,7 +18,7 @@ export interface Node {
   readonly damagedPosition?: number;
 }
 
-/** Entries that `list` gives at once: few, so that listings are put together from many. */
+/** Entries that `list` returns at once: few, so that a listing takes many calls. */
 const BATCH = 1000;
 
 export class FakeTree implements NodeTree {
@@ -31,7 +31,7 @@ export class FakeTree implements NodeTree {
     this.top = this.node({ type: "directory", permissions: 0o755 });
   }
 
-  /** A node that is in no directory yet. */
+  /** Creates a node that is in no directory yet. */
   node(attributes: Partial<Attributes> & { type: NodeType }, rest: Partial<Node> = {}): Node {
     const id = this.nodes.size + 1;
     const isDirectory = attributes.type === "directory";
@@ -119,7 +119,7 @@ export class FakeTree implements NodeTree {
   async usage() {
     return {
       blockSize: 4096,
-      blocks: 5_000_000_000, // 20 TB: past 32 bits
+      blocks: 5_000_000_000, // 20 TB: more than 32 bits
       freeBlocks: 3_000_000_000,
       availableBlocks: 2_000_000_000,
       files: 1_000_000,
@@ -132,7 +132,7 @@ export class FakeTree implements NodeTree {
 const entryDamage = (offset: number): CorruptError =>
   new CorruptError({ file: "fake", offset, thing: "a directory entry" });
 
-/** Byte `offset` of every patterned file: repeats after a prime number of bytes, so that no block is like another. */
+/** Byte `offset` of every patterned file. Repeats after a prime number of bytes, so that all blocks differ. */
 const PERIOD = 65_521;
 const PATTERN = Buffer.alloc(PERIOD + 2 ** 20);
 for (let at = 0; at < PATTERN.length; at++) {
@@ -200,7 +200,7 @@ export const ACL = Buffer.from(
 
 export const FILE_SIZES = [0, 1, 511, 4095, 4096, 4097, 131_071, 131_073, 2 ** 20, 2 ** 20 + 1, 5_000_333];
 
-/** Everything awkward, in few nodes: what copying tools are run over. */
+/** Everything that is difficult to show, in few nodes: the tests copy this tree by several programs. */
 export function sampleTree(): FakeTree {
   const tree = new FakeTree();
   const { top } = tree;
@@ -269,7 +269,7 @@ export function sampleTree(): FakeTree {
   return tree;
 }
 
-/** The sample, with what is damaged and what is too much for copying tools beside it. */
+/** The sample, and directories that are damaged, or too large to be copied. */
 export function fullTree(): FakeTree {
   const tree = sampleTree();
   const damaged = tree.directory(tree.top, "damaged");
@@ -293,7 +293,7 @@ export function fullTree(): FakeTree {
   return tree;
 }
 
-/** Files that take for ever: a hole in pieces of one byte, and one that is never mapped at all; and one that does not. */
+/** Two slow files: a hole in pieces of one byte, and one whose mapping never completes. And a fast one. */
 export function slowTree(): FakeTree {
   const tree = new FakeTree();
   const size = 2 ** 50;

@@ -1,9 +1,10 @@
 /**
- * The kernel's side of the wire, written from include/uapi/linux/fuse.h by itself: it shares nothing with
- * src/fuse/protocol, and reads 64-bit words as bigint.
+ * The kernel's side of the protocol, written from include/uapi/linux/fuse.h: it shares no code with src/fuse/protocol, and
+ * reads 64-bit words as bigint.
  */
 import { pino } from "pino";
 import type { NodeTree } from "../../../src/filesystem/filesystem.js";
+import type { readAheadFor } from "../../../src/fuse/native/read-ahead.js";
 import { serve, type Server } from "../../../src/fuse/native/server.js";
 import type { Threads } from "../../../src/fuse/native/threads.js";
 
@@ -13,23 +14,23 @@ export const words64 = (...values: (number | bigint)[]): Buffer =>
 export const zeroEnded = (name: string | Buffer): Buffer => Buffer.concat([Buffer.from(name), Buffer.of(0)]);
 
 export interface Reply {
-  /** Positive; 0 where all is well. */
+  /** Positive, or 0 for success. */
   readonly errno: number;
   readonly body: Buffer;
 }
 
-export interface HandedWindow {
+export interface PassedWindow {
   readonly node: number;
   readonly index: number;
-  /** Descriptor or kind, offset, length: three numbers a run. */
+  /** An array of runs (native-bindings/README.md). */
   readonly runs: number[];
   readonly bytes: Buffer;
-  /** Behind the runs, of each that is packed: how many parts and chunks, three numbers a part, five a chunk. */
+  /** The numbers behind the runs: units. */
   readonly numbers: number[];
-  readonly isTold: boolean;
+  readonly notifyFirstRead: boolean;
 }
 
-export interface Offer {
+export interface PrefetchedReply {
   readonly opcode: number;
   readonly node: number;
   readonly offset: number;
@@ -38,62 +39,74 @@ export interface Offer {
 
 export interface Kernel {
   readonly server: Server;
-  /** What the log was told. */
-  readonly said: string[];
-  /** What the threads were handed. */
-  readonly windows: HandedWindow[];
-  readonly offers: Offer[];
-  /** The reply to one request. */
+  /** The messages in the log. */
+  readonly logged: string[];
+  /** What was passed to the threads. */
+  readonly windows: PassedWindow[];
+  readonly prefetched: PrefetchedReply[];
+  /** Makes a request and resolves to its reply. */
   readonly ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<Reply>;
-  /** Interrupts the last request that was asked, or with `isNext` the one that will be asked next. */
+  /** Interrupts the last request, or with `isNext` the next one that will be made. */
   readonly interrupt: (isNext?: boolean) => void;
-  /** The same, as user `uid` asks. */
+  /** Makes a request of user `uid`. */
   readonly askAs: (uid: number, opcode: number, node: number, ...body: Buffer[]) => Promise<Reply>;
 }
 
 /** The number of the first request. */
 const UNIQUE = 0xfedc_ba98_7654_3210n;
 
-/** A server that has been greeted with `flags`, as by Linux 6.6, and is asked by user 1000. */
-export async function kernel(tree: NodeTree, flags = 0x7fff_ffff, onlyFor?: number): Promise<Kernel> {
-  const said: string[] = [];
+/** A server that has answered INIT with `flags`, as sent by Linux 6.6. Requests are those of user 1000. */
+export async function kernel(
+  tree: NodeTree,
+  flags = 0x7fff_ffff,
+  onlyFor?: number,
+  makeReadAhead?: typeof readAheadFor,
+): Promise<Kernel> {
+  const logged: string[] = [];
   const log = pino(
     { base: null },
-    { write: (line: string) => said.push((JSON.parse(line) as { msg: string }).msg) },
+    { write: (line: string) => logged.push((JSON.parse(line) as { msg: string }).msg) },
   );
-  const windows: HandedWindow[] = [];
-  const offers: Offer[] = [];
+  const windows: PassedWindow[] = [];
+  const prefetched: PrefetchedReply[] = [];
   const threads: Threads = {
-    putWindow: (node, index, runCount, numbers, bytes, isTold) => {
+    putWindow: (node, index, runCount, numbers, bytes, notifyFirstRead) => {
       const runs = [...numbers.subarray(0, 3 * runCount)];
-      windows.push({ node, index, runs, bytes, numbers: [...numbers.subarray(3 * runCount)], isTold });
+      windows.push({
+        node,
+        index,
+        runs,
+        bytes,
+        numbers: [...numbers.subarray(3 * runCount)],
+        notifyFirstRead,
+      });
     },
-    offer: (opcode, node, offset, reply) => {
-      offers.push({ opcode, node, offset, body: Buffer.from(reply.subarray(16)) });
+    putReply: (opcode, node, offset, reply) => {
+      prefetched.push({ opcode, node, offset, body: Buffer.from(reply.subarray(16)) });
     },
   };
-  const server = serve(tree, log, () => undefined, threads, onlyFor);
+  const server = serve(tree, log, () => undefined, threads, onlyFor, makeReadAhead);
   let unique = UNIQUE;
   const headerOf = (opcode: number, node: number, length: number, uid = 1000): Buffer =>
     Buffer.concat([words32(40 + length, opcode), words64(unique, node), words32(uid, uid, 4242, 0)]);
   const interrupt: Kernel["interrupt"] = (isNext = false) => {
-    server.answered(Buffer.concat([headerOf(36, 0, 8), words64(isNext ? unique + 2n : unique)]));
+    server.notify(Buffer.concat([headerOf(36, 0, 8), words64(isNext ? unique + 2n : unique)]));
   };
   const askAs: Kernel["askAs"] = async (uid, opcode, node, ...parts) => {
     const body = Buffer.concat(parts);
     const own = (unique += 2n);
-    // The request lies in a larger buffer, as a device's reader has it, and is gone when `answer` returns.
+    // The request lies in a larger buffer, as in a mount, and is overwritten when `answer` returns.
     const request = Buffer.concat([headerOf(opcode, node, body.length, uid), body, Buffer.alloc(100, 0x55)]);
-    const answered = server.answer(request);
+    const pending = server.answer(request);
     request.fill(0xaa);
-    const reply = await answered;
+    const reply = await pending;
     if (reply.readUInt32LE(0) !== reply.length) throw new Error("the reply's length is wrong");
     if (reply.readBigUInt64LE(8) !== own) throw new Error("the reply is to another request");
     return { errno: -reply.readInt32LE(4), body: reply.subarray(16) };
   };
   const ask: Kernel["ask"] = (opcode, node, ...parts) => askAs(1000, opcode, node, ...parts);
   await ask(26, 0, words32(7, 39, 131_072, flags), Buffer.alloc(48));
-  return { server, said, windows, offers, ask, askAs, interrupt };
+  return { server, logged, windows, prefetched, ask, askAs, interrupt };
 }
 
 /** `fuse_attr` at `at`. */

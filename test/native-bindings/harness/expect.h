@@ -1,4 +1,4 @@
-// What must hold; else the test's last words say what did not.
+// Ends the process with a message if a condition is false.
 #pragma once
 
 #include <cstdio>

@@ -1,7 +1,6 @@
-// Everything at once: clients on several lanes, windows and offers put by other threads and driven out again, and
-// one thread that answers what is left. Every reply is compared with the model.
+// Everything at once: clients on several connections, threads that put windows and prefetched replies until others are
+// evicted, and one thread that answers the requests in the queue. Every reply is compared with the model.
 #include <dirent.h>
-#include <fcntl.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -19,7 +18,7 @@ using vdisk::Request;
 
 namespace {
 
-constexpr size_t kLanes = 4;
+constexpr size_t kConnections = 4;
 constexpr size_t kPutters = 2;
 constexpr int kRounds = 1500;  // of requests, a client
 constexpr size_t kWindow = 1 << 14;
@@ -32,14 +31,14 @@ struct Source {
   std::vector<char> bytes;
 };
 
-// What everybody shares; the sources never change.
+// What all threads share. The sources never change.
 struct World {
   std::vector<Source> sources;
-  Kernel kernel{kLanes};
+  Kernel kernel{kConnections};
   std::atomic<bool> isOver{false};
-  std::atomic<uint64_t> offered{0};
-  std::vector<std::atomic<bool>> used = std::vector<std::atomic<bool>>(kSerials);  // offers, by serial number
-  std::atomic<uint64_t> fromOffers{0};
+  std::atomic<uint64_t> lastSerial{0};
+  std::vector<std::atomic<bool>> used = std::vector<std::atomic<bool>>(kSerials);  // prefetched replies, by serial number
+  std::atomic<uint64_t> prefetchedCount{0};
 
   std::mutex mutex;
   std::condition_variable woken;
@@ -48,10 +47,10 @@ struct World {
 
 World* world;
 
-// As an offer, with its serial number from 1 up, or as the answer of whoever takes requests: 0.
+// The body of a reply. `serial`: 1 or more for a prefetched reply, 0 for one to a request in the queue.
 std::vector<char> bodyOf(uint32_t opcode, uint64_t node, uint64_t offset, uint64_t serial) {
   const uint64_t words[] = {serial, opcode, node, offset};
-  const size_t length = sizeof words + (opcode == FUSE_OPEN ? 0 : (node * 1000 + offset * 77) % 3000);
+  const size_t length = sizeof words + (node * 1000 + offset * 77 + opcode) % 3000;
   std::vector<char> body(length, static_cast<char>(node + offset));
   std::memcpy(body.data(), words, sizeof words);
   return body;
@@ -59,23 +58,23 @@ std::vector<char> bodyOf(uint32_t opcode, uint64_t node, uint64_t offset, uint64
 
 void putWindow(Device& device, Random& random) {
   const uint64_t node = below(random, kNodes), index = below(random, kWindows);
-  // A copy, as it would be made anew, so that its memory goes when it is driven out.
+  // A copy, whose memory is freed when it is evicted.
   device.putWindow(node, index, std::make_shared<vdisk::Window>(world->sources[node].windows[index].window));
 }
 
-void offer(Device& device, Random& random) {
-  const uint32_t opcode = random() % 2 ? FUSE_OPEN : FUSE_READDIRPLUS;
-  const uint64_t node = below(random, kNodes), offset = opcode == FUSE_OPEN ? 0 : below(random, 20);
-  const uint64_t serial = ++world->offered;
+void putReply(Device& device, Random& random) {
+  const uint32_t opcode = random() % 2 ? FUSE_READDIR : FUSE_READDIRPLUS;
+  const uint64_t node = below(random, kNodes), offset = below(random, 20);
+  const uint64_t serial = ++world->lastSerial;
   if (serial >= kSerials) return;
   const auto body = bodyOf(opcode, node, offset, serial);
-  device.offer(opcode, node, offset, sealed(0, body.data(), body.size()));
+  device.putReply(opcode, node, offset, sealed(0, body.data(), body.size()));
 }
 
 void put(Device& device, uint64_t seed) {
   Random random(seed);
   while (!world->isOver) {
-    for (int turn = 0; turn < 50; turn++) random() % 4 ? putWindow(device, random) : offer(device, random);
+    for (int turn = 0; turn < 50; turn++) random() % 4 ? putWindow(device, random) : putReply(device, random);
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
 }
@@ -108,14 +107,14 @@ void checkReply(const Asked& asked, const Reply& reply) {
   EXPECT(body == whole);
   if (serial == 0) return;
   EXPECT(serial < kSerials && !world->used[serial].exchange(true));
-  world->fromOffers++;
+  world->prefetchedCount++;
 }
 
 Asked ask(Random& random) {
   const uint64_t node = below(random, kNodes), end = world->sources[node].bytes.size();
   switch (below(random, 8)) {
     case 0:
-      return {FUSE_OPEN, node, 0, UINT32_MAX};
+      return {FUSE_READDIR, node, below(random, 20), 100u + static_cast<uint32_t>(below(random, 9000))};
     case 1:
       return {FUSE_READDIRPLUS, node, below(random, 20), 100u + static_cast<uint32_t>(below(random, 9000))};
     case 2:
@@ -127,56 +126,54 @@ Asked ask(Random& random) {
   }
 }
 
-uint64_t send(size_t lane, const Asked& asked) {
+uint64_t send(size_t connection, const Asked& asked) {
   const char zeros[24] = {};
   switch (asked.opcode) {
-    case FUSE_OPEN:
-      return world->kernel.open(lane, asked.node, O_RDONLY);
     case FUSE_RELEASE:
-      return world->kernel.send(lane, FUSE_RELEASE, asked.node, zeros, sizeof zeros);
+      return world->kernel.send(connection, FUSE_RELEASE, asked.node, zeros, sizeof zeros);
     default:
-      return world->kernel.list(lane, asked.opcode, asked.node, asked.offset, asked.size);
+      return world->kernel.list(connection, asked.opcode, asked.node, asked.offset, asked.size);
   }
 }
 
-void client(size_t lane, uint64_t seed) {
+void client(size_t connection, uint64_t seed) {
   Random random(seed);
   const char zeros[16] = {};
   for (int round = 0; round < kRounds; round++) {
     std::map<uint64_t, Asked> waiting;
     for (uint64_t left = 1 + below(random, 6); left > 0; left--) {
       const Asked asked = ask(random);
-      waiting.emplace(send(lane, asked), asked);
+      waiting.emplace(send(connection, asked), asked);
     }
-    if (random() % 2) world->kernel.send(lane, random() % 2 ? FUSE_FORGET : FUSE_INTERRUPT, 1, zeros, sizeof zeros);
+    if (random() % 2) world->kernel.send(connection, random() % 2 ? FUSE_FORGET : FUSE_INTERRUPT, 1, zeros, sizeof zeros);
     while (!waiting.empty()) {
-      const Reply reply = world->kernel.receive(lane);
+      const Reply reply = world->kernel.receive(connection);
       const auto found = waiting.find(reply.unique);
       EXPECT(found != waiting.end());
       checkReply(found->second, reply);
       waiting.erase(found);
     }
   }
-  EXPECT(world->kernel.isSilent(lane));
+  EXPECT(world->kernel.isSilent(connection));
 }
 
-// In TypeScript's place. Whether an offer had answered it.
+// Does what TypeScript does with a request from the queue. Returns true if a prefetched reply had answered it.
 bool takeOne(Device& device, Random& random, const Request& request) {
   const auto& header = *reinterpret_cast<const fuse_in_header*>(request.bytes.data());
   const auto& wanted = *reinterpret_cast<const fuse_read_in*>(request.bytes.data() + sizeof header);
-  if (request.isAnswered) return header.opcode != FUSE_READ && header.opcode != FUSE_INTERRUPT;
+  if (request.isNotification) return header.opcode != FUSE_READ && header.opcode != FUSE_INTERRUPT;
   if (random() % 2) putWindow(device, random);
   const auto send = [&](const char* bytes, size_t length) {
     const auto reply = sealed(header.unique, bytes, length);
-    EXPECT(device.reply(request.lane, reply.data(), reply.size()) == 0);
+    EXPECT(device.reply(request.connection, reply.data(), reply.size()) == 0);
   };
   if (header.opcode == FUSE_READ) {
     const auto& bytes = world->sources[header.nodeid].bytes;
     const size_t from = std::min<size_t>(wanted.offset, bytes.size());
     send(bytes.data() + from, std::min<size_t>(wanted.size, bytes.size() - from));
   } else {
-    const auto body = bodyOf(header.opcode, header.nodeid, header.opcode == FUSE_OPEN ? 0 : wanted.offset, 0);
-    send(body.data(), header.opcode == FUSE_OPEN ? body.size() : std::min<size_t>(body.size(), wanted.size));
+    const auto body = bodyOf(header.opcode, header.nodeid, wanted.offset, 0);
+    send(body.data(), std::min<size_t>(body.size(), wanted.size));
   }
   return false;
 }
@@ -187,8 +184,8 @@ void makeSources(Random& random, const std::vector<HostFile>& files) {
     for (size_t index = 0; index < kWindows; index++) {
       const size_t runs[] = {20, 20, 20, 700, 20'000};
       const size_t length = index + 1 < kWindows ? kWindow : 1 + below(random, kWindow - 1);
-      const bool hasElsewhere = random() % 8 == 0;
-      const Shape shape{length, runs[random() % 5], random() % 2 == 0, hasElsewhere};
+      const bool hasFallback = random() % 8 == 0;
+      const Shape shape{length, runs[random() % 5], random() % 2 == 0, hasFallback};
       source.windows.push_back(makeWindow(random, files, shape));
       const auto& bytes = source.windows.back().bytes;
       source.bytes.insert(source.bytes.end(), bytes.begin(), bytes.end());
@@ -205,9 +202,9 @@ size_t descriptorCount() {
   return count;
 }
 
-// Takes what is left for it until all threads have ended; how much of it had been answered from offers.
+// Takes requests from the queue until all threads have ended. Returns how many had been answered by prefetched replies.
 uint64_t takeAll(Device& device, Random& random) {
-  uint64_t answered = 0, left = 0;
+  uint64_t prefetched = 0, others = 0;
   for (bool isEnded = false; !isEnded;) {
     {
       std::unique_lock lock(world->mutex);
@@ -217,10 +214,10 @@ uint64_t takeAll(Device& device, Random& random) {
     int error;
     isEnded = device.ended(error);
     EXPECT(error == 0);
-    for (Request request; device.take(request);) (takeOne(device, random, request) ? answered : left)++;
+    for (Request request; device.take(request);) (takeOne(device, random, request) ? prefetched : others)++;
   }
-  std::printf("%lu answered from offers, %lu of other kinds were left\n", answered, left);
-  return answered;
+  std::printf("%lu answered by prefetched replies, %lu others in the queue\n", prefetched, others);
+  return prefetched;
 }
 
 }  // namespace
@@ -240,16 +237,16 @@ void flood(Random& random) {
     Device device(shared.kernel.descriptors(), kWindow, wake, nullptr);
     std::vector<std::thread> putters, clients;
     for (size_t index = 0; index < kPutters; index++) putters.emplace_back(put, std::ref(device), random());
-    for (size_t lane = 0; lane < kLanes; lane++) clients.emplace_back(client, lane, random());
+    for (size_t connection = 0; connection < kConnections; connection++) clients.emplace_back(client, connection, random());
     std::thread end([&] {
       for (auto& each : clients) each.join();
       shared.isOver = true;
       for (auto& each : putters) each.join();
       shared.kernel.close();
     });
-    EXPECT(takeAll(device, random) == shared.fromOffers);
+    EXPECT(takeAll(device, random) == shared.prefetchedCount);
     end.join();
-    EXPECT(shared.fromOffers > 100);
+    EXPECT(shared.prefetchedCount > 100);
   }
   EXPECT(descriptorCount() == descriptors);
 }

@@ -1,8 +1,8 @@
-// The kernel's side of /dev/fuse: sockets that keep messages apart, so that a read gives one request and a write is
-// one reply. One socket a lane; a lane is used by one thread at a time.
+// Stands for the kernel's side of /dev/fuse. Each connection is a socket that preserves the boundaries of messages, so that
+// one read returns one request and one write sends one reply. Only one thread at a time may use a connection.
 //
-// A message takes one piece of the host's memory. Above 80 KB that is often not to be had: replies of that size
-// need sockets that are streams, and one request at a time.
+// A message of such a socket needs contiguous memory, which is often not available for more than 80 KB. Tests with larger
+// replies use stream sockets, and make one request at a time.
 #pragma once
 
 #include <linux/fuse.h>
@@ -20,20 +20,19 @@ struct Reply {
 
 class Kernel {
  public:
-  explicit Kernel(size_t lanes, int type = SOCK_SEQPACKET);
+  explicit Kernel(size_t connections, int type = SOCK_SEQPACKET);
   ~Kernel();
   // The other ends, for a Device to own.
   const std::vector<int>& descriptors() const { return theirs_; }
 
-  // Sends a request; its number.
-  uint64_t send(size_t lane, uint32_t opcode, uint64_t node, const void* body, size_t length);
-  uint64_t read(size_t lane, uint64_t node, uint64_t offset, uint32_t size);
-  uint64_t list(size_t lane, uint32_t opcode, uint64_t node, uint64_t offset, uint32_t size);
-  uint64_t open(size_t lane, uint64_t node, uint32_t flags);
-  // The next reply on a lane, waited for.
-  Reply receive(size_t lane);
-  // Whether no reply is there now.
-  bool isSilent(size_t lane) const;
+  // Sends a request. Returns its number.
+  uint64_t send(size_t connection, uint32_t opcode, uint64_t node, const void* body, size_t length);
+  uint64_t read(size_t connection, uint64_t node, uint64_t offset, uint32_t size);
+  uint64_t list(size_t connection, uint32_t opcode, uint64_t node, uint64_t offset, uint32_t size);
+  // Waits for the next reply on a connection.
+  Reply receive(size_t connection);
+  // Whether no reply has arrived.
+  bool isSilent(size_t connection) const;
   // The mount has ended.
   void close();
 
@@ -42,5 +41,5 @@ class Kernel {
   std::vector<uint64_t> sent_;
 };
 
-// A reply with the room for its header.
+// A reply with its header.
 std::vector<char> sealed(uint64_t unique, const char* body, size_t length);

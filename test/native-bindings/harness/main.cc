@@ -1,4 +1,4 @@
-// Drives the parts of native-bindings/ that know nothing of Node: harness SCENARIO SEED
+// Runs the parts of native-bindings/ that do not use Node-API: harness SCENARIO SEED
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,8 +8,8 @@
 #include "expect.h"
 #include "scenarios.h"
 
-// The linker puts this in read's place. No socket fails as /dev/fuse does: here, a negative descriptor fails with
-// that errno.
+// Replaces read(2), by the linker's --wrap. No socket fails in the ways that /dev/fuse does: here, a negative descriptor
+// fails with that errno.
 extern "C" ssize_t __real_read(int fd, void* into, size_t length);
 extern "C" ssize_t __wrap_read(int fd, void* into, size_t length) {
   if (fd >= 0) return __real_read(fd, into, length);

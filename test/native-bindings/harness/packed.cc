@@ -1,5 +1,5 @@
-// Packed bytes that no program ever made: codes that are complete, and symbols at random behind them. What is judged
-// is memory, by the sanitizers: the buffers are exactly as large as what is in them.
+// Random packed bytes behind complete Huffman codes, which no program would make. The sanitizers check accesses to memory:
+// the buffers are exactly as large as their contents.
 #include <vector>
 
 #include "../../../native-bindings/unpack.h"
@@ -29,7 +29,7 @@ Bytes lznt1(Random& random, size_t) {
 }
 
 Bytes xpress(Random& random, size_t) {
-  // Words of 8, 12 and 13 bits: most are those of literal bytes, lest the first match be one too far.
+  // Words of 8, 12 and 13 bits: most are literal bytes, so that a match has bytes to copy.
   Bytes bytes(120, 0x88);
   bytes.resize(240, 0xcc);
   bytes.resize(256, 0xdd);
@@ -37,7 +37,7 @@ Bytes xpress(Random& random, size_t) {
   return bytes;
 }
 
-// The head of a block, whose codes are as even as they can be: 496 words of 8 and 9 bits, 249 of 7 and 8.
+// The start of a block, with codes of nearly equal lengths: 496 words of 8 and 9 bits, 249 of 7 and 8.
 struct Block {
   Bytes bytes;
   uint32_t word = 0;

@@ -1,4 +1,4 @@
-// Reading and readPieces against a model: what a read consists of, and the reading of it.
+// Compares Reading and readPieces with a model.
 #include <algorithm>
 #include <cstring>
 
@@ -11,7 +11,7 @@ using vdisk::Window;
 
 namespace {
 
-// Reads a part of a window; false where a part of it is elsewhere.
+// Reads a part of a window. Returns false if a part of it is a fallback run.
 bool readPart(const std::shared_ptr<const Window>& window, size_t skip, std::vector<char>& into) {
   static vdisk::Reading reading;
   reading.clear();
@@ -20,23 +20,23 @@ bool readPart(const std::shared_ptr<const Window>& window, size_t skip, std::vec
   return true;
 }
 
-bool touchesElsewhere(const Window& window, size_t skip, size_t length) {
+bool touchesFallback(const Window& window, size_t skip, size_t length) {
   for (size_t index = 0; index < window.runs.size(); index++) {
     const auto start = static_cast<size_t>(window.starts[index]);
     const auto end = start + static_cast<size_t>(window.runs[index].length);
-    if (window.runs[index].fd == vdisk::kElsewhere && start < skip + length && skip < end) return true;
+    if (window.runs[index].fd == vdisk::kFallback && start < skip + length && skip < end) return true;
   }
   return false;
 }
 
-// Every part of windows of every shape is the model's, or refused exactly where a part of it is elsewhere.
+// Every part of windows of every shape is the same as in the model, or refused exactly if it touches a fallback run.
 void windowsReadAsTheModel(Random& random) {
   const auto files = makeFiles(random, 3, 50'021);
   size_t refused = 0, read = 0;
   for (const size_t averageRun : {1u, 7u, 300u, 9000u}) {
     for (const bool isInterleaved : {false, true}) {
-      for (const bool hasElsewhere : {false, true}) {
-        const auto made = makeWindow(random, files, {20'011, averageRun, isInterleaved, hasElsewhere});
+      for (const bool hasFallback : {false, true}) {
+        const auto made = makeWindow(random, files, {20'011, averageRun, isInterleaved, hasFallback});
         const auto window = std::make_shared<const Window>(made.window);
         EXPECT(made.window.length == static_cast<int64_t>(made.bytes.size()));
         for (int turn = 0; turn < 300; turn++) {
@@ -45,7 +45,7 @@ void windowsReadAsTheModel(Random& random) {
           const size_t length = 1 + below(random, std::min(made.bytes.size() - skip, most));
           std::vector<char> into(length, 'x');
           const bool isRead = readPart(window, skip, into);
-          EXPECT(isRead != touchesElsewhere(made.window, skip, length));
+          EXPECT(isRead != touchesFallback(made.window, skip, length));
           EXPECT(!isRead || std::memcmp(into.data(), made.bytes.data() + skip, length) == 0);
           (isRead ? read : refused)++;
         }
@@ -55,8 +55,8 @@ void windowsReadAsTheModel(Random& random) {
   EXPECT(read > 1000 && refused > 200);
 }
 
-// Pieces that follow one another in a file, but lie scattered in memory; more of them than one call takes.
-void rowsOfPiecesAreReadWhole(Random& random) {
+// Pieces that are adjacent in a file, but scattered in memory; more of them than one system call takes.
+void adjacentPiecesAreReadWhole(Random& random) {
   const auto files = makeFiles(random, 2, 100'003);
   for (const size_t count : {1u, 2u, 3u, 255u, 256u, 257u, 513u, 2000u}) {
     std::vector<char> into(count * 40, 'x'), model = into;
@@ -79,7 +79,7 @@ void rowsOfPiecesAreReadWhole(Random& random) {
 }
 
 // The same bytes twice, overlapping ones, and no pieces at all.
-void piecesNeedNotBeApart(Random& random) {
+void piecesMayOverlap(Random& random) {
   const auto files = makeFiles(random, 1, 1000);
   std::vector<char> into(400);
   const int fd = files[0].fd;
@@ -93,8 +93,8 @@ void piecesNeedNotBeApart(Random& random) {
   EXPECT(vdisk::readPieces(none));
 }
 
-// A file that ends before, wherever it does, and a descriptor that is none.
-void whatCannotBeReadIsSaid(Random& random) {
+// A file that ends too early, at any place, and an invalid descriptor.
+void errorsAreReported(Random& random) {
   const auto files = makeFiles(random, 2, 1000);
   std::vector<char> into(600);
   for (const int64_t past : {1, 100, 250, 1000, 1 << 30}) {
@@ -111,7 +111,7 @@ void whatCannotBeReadIsSaid(Random& random) {
 
 void pieces(Random& random) {
   windowsReadAsTheModel(random);
-  rowsOfPiecesAreReadWhole(random);
-  piecesNeedNotBeApart(random);
-  whatCannotBeReadIsSaid(random);
+  adjacentPiecesAreReadWhole(random);
+  piecesMayOverlap(random);
+  errorsAreReported(random);
 }

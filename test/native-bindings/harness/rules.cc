@@ -1,5 +1,4 @@
-// What the threads answer by themselves, and what they leave to whoever takes it: one request at a time.
-#include <fcntl.h>
+// Which requests the threads answer, and which they leave in the queue: one request at a time.
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,7 +21,7 @@ namespace {
 constexpr size_t kWindow = 4096;
 constexpr uint64_t kNode = 7;
 
-// A device on one lane, and its kernel.
+// A device with one connection, and its kernel.
 struct Served {
   explicit Served(int type = SOCK_SEQPACKET) : kernel(1, type) {}
 
@@ -43,31 +42,31 @@ struct Served {
     device.putWindow(kNode, index, std::make_shared<Window>(std::move(window)));
   }
 
-  // The threads' answer to what has just been sent.
+  // The threads' reply to the request that has just been sent.
   std::string answered(uint64_t unique) {
     const Reply reply = kernel.receive(0);
     EXPECT(reply.unique == unique && reply.error == 0);
     return {reply.body.begin(), reply.body.end()};
   }
 
-  // The same, of what is the first read of a window of which that is to be told.
-  std::string answeredFirst(uint64_t unique) {
+  // The same for a read that is also notified.
+  std::string answeredAndNotified(uint64_t unique) {
     const std::string body = answered(unique);
     const Request request = taken();
-    EXPECT(request.isAnswered);
+    EXPECT(request.isNotification);
     EXPECT(reinterpret_cast<const fuse_in_header*>(request.bytes.data())->unique == unique);
     return body;
   }
 
-  // What has just been sent is not answered, but left.
-  void left(uint64_t unique) {
+  // Expects that the request that has just been sent is not answered, but queued.
+  void queued(uint64_t unique) {
     const Request request = taken();
-    EXPECT(!request.isAnswered && request.lane == 0);
+    EXPECT(!request.isNotification && request.connection == 0);
     EXPECT(reinterpret_cast<const fuse_in_header*>(request.bytes.data())->unique == unique);
     EXPECT(wakes > 0 && kernel.isSilent(0));
   }
 
-  // What waits to be taken, and nothing behind it.
+  // The only request in the queue.
   Request taken() {
     Request request, another;
     for (int waited = 0; !device.take(request); waited++) {
@@ -83,8 +82,8 @@ std::string text(const std::vector<char>& bytes, size_t from, size_t length) {
   return {bytes.data() + from, length};
 }
 
-Window zeros(int64_t length, bool isTold) {
-  Window window(isTold);
+Window zeros(int64_t length, bool notifyFirstRead) {
+  Window window(notifyFirstRead);
   window.append({length, 0, vdisk::kZero});
   return window;
 }
@@ -96,30 +95,30 @@ void readsAreAnsweredFromWindowsAlone(Random& random) {
   std::vector<char> all = first.bytes;
   all.insert(all.end(), second.bytes.begin(), second.bytes.end());
   Served served;
-  served.left(served.kernel.read(0, kNode, 0, 10));
+  served.queued(served.kernel.read(0, kNode, 0, 10));
   served.put(0, first.window);
   EXPECT(served.answered(served.kernel.read(0, kNode, 5, 4000)) == text(all, 5, 4000));
   EXPECT(served.answered(served.kernel.read(0, kNode, 6, 4000)) == text(all, 6, 4000));
-  served.left(served.kernel.read(0, kNode, 4000, 97));  // its last byte is in the next window
-  served.left(served.kernel.read(0, kNode + 1, 0, 1));
+  served.queued(served.kernel.read(0, kNode, 4000, 97));  // its last byte is in the next window
+  served.queued(served.kernel.read(0, kNode + 1, 0, 1));
   served.put(1, second.window);
   EXPECT(served.answered(served.kernel.read(0, kNode, 4000, 97)) == text(all, 4000, 97));
   EXPECT(served.answered(served.kernel.read(0, kNode, 1, 1 << 20)) == text(all, 1, 5095));
   for (const uint64_t past : {5096, 5097, 8191})
     EXPECT(served.answered(served.kernel.read(0, kNode, past, 10)).empty());
   for (const uint64_t far : {8192ull, 1ull << 62, (1ull << 63) - 10, 1ull << 63, ~0ull})
-    served.left(served.kernel.read(0, kNode, far, 10));
-  served.left(served.kernel.read(0, kNode, 0, (1 << 20) + 1));
+    served.queued(served.kernel.read(0, kNode, far, 10));
+  served.queued(served.kernel.read(0, kNode, 0, (1 << 20) + 1));
 }
 
-void theFirstReadIsToldWhereThatIsWanted() {
+void theFirstReadIsNotifiedIfTheWindowSaysSo() {
   Served served;
   Request none;
   for (const int64_t length : {static_cast<int64_t>(kWindow), static_cast<int64_t>(100)}) {
-    for (const bool isTold : {true, false, true}) {
-      served.put(0, zeros(length, isTold));
+    for (const bool notifyFirstRead : {true, false, true}) {
+      served.put(0, zeros(length, notifyFirstRead));
       const uint64_t unique = served.kernel.read(0, kNode, 0, 9);
-      EXPECT((isTold ? served.answeredFirst(unique) : served.answered(unique)) == std::string(9, '\0'));
+      EXPECT((notifyFirstRead ? served.answeredAndNotified(unique) : served.answered(unique)) == std::string(9, '\0'));
       served.answered(served.kernel.read(0, kNode, 9, 9));
       EXPECT(!served.device.take(none));
     }
@@ -138,11 +137,11 @@ void readsOfTheLargestSizeFit(Random& random) {
   EXPECT(served.answered(served.kernel.read(0, kNode, 1, 1 << 20)) == all.substr(1, 1 << 20));
 }
 
-// What lies in one piece in a file goes through a pipe, unless it is more than that holds.
-void longRowsAreAnsweredWhole(Random& random) {
+// Adjacent bytes of one file go through a pipe, unless they are more than the pipe holds.
+void longPiecesAreAnsweredWhole(Random& random) {
   const auto files = makeFiles(random, 1, 2'000'003);
   const HostFile& file = files[0];
-  const auto row = [&](int64_t offset) {
+  const auto pieceAt = [&](int64_t offset) {
     Window window;
     window.append({1000, offset, file.fd});
     window.append({kWindow - 1000, offset + 1000, file.fd});
@@ -150,7 +149,7 @@ void longRowsAreAnsweredWhole(Random& random) {
   };
   constexpr int64_t kSkipped = 12'345;
   Served served(SOCK_STREAM);
-  for (uint64_t index = 0; index < 400; index++) served.put(index, row(kSkipped + index * kWindow));
+  for (uint64_t index = 0; index < 400; index++) served.put(index, pieceAt(kSkipped + index * kWindow));
   const auto isRight = [&](uint64_t offset, uint32_t size) {
     return served.answered(served.kernel.read(0, kNode, offset, size)) == text(file.bytes, kSkipped + offset, size);
   };
@@ -158,14 +157,14 @@ void longRowsAreAnsweredWhole(Random& random) {
     for (const uint64_t offset : {0, 1, 1000, 4095, 777'777}) EXPECT(isRight(offset, size));
   // The file is cut, then as long as before: a part of a reply that is not sent is not in the next one.
   EXPECT(ftruncate(file.fd, kSkipped + 900'000) == 0);
-  served.left(served.kernel.read(0, kNode, 600'000, 300'001));
+  served.queued(served.kernel.read(0, kNode, 600'000, 300'001));
   EXPECT(isRight(600'000, 300'000));
   EXPECT(pwrite(file.fd, file.bytes.data(), file.bytes.size(), 0) == static_cast<ssize_t>(file.bytes.size()));
   EXPECT(isRight(600'000, 300'001));
   EXPECT(isRight(3, 1 << 20));
 }
 
-void aRowIsOneOnlyWhereNothingElseIsRead(Random& random) {
+void aReadOfSeveralPiecesIsNotSpliced(Random& random) {
   const auto files = makeFiles(random, 2, 500'000);
   for (const int other : {files[0].fd, files[1].fd, vdisk::kZero}) {
     Served served(SOCK_STREAM);
@@ -187,20 +186,20 @@ void aRowIsOneOnlyWhereNothingElseIsRead(Random& random) {
   }
 }
 
-void whatIsElsewhereIsLeftAndItsNeighboursAreNot(Random& random) {
+void fallbackRunsAreQueuedAndTheirNeighboursAnswered(Random& random) {
   const auto files = makeFiles(random, 1, 9999);
   Window window;
   window.append({100, 50, files[0].fd});
-  window.append({10, 0, vdisk::kElsewhere});
+  window.append({10, 0, vdisk::kFallback});
   window.append({200, 9900, files[0].fd});  // the file ends after 99 bytes of it
   Served served;
   served.put(0, std::move(window));
   EXPECT(served.answered(served.kernel.read(0, kNode, 0, 100)) == text(files[0].bytes, 50, 100));
-  served.left(served.kernel.read(0, kNode, 99, 2));
-  served.left(served.kernel.read(0, kNode, 109, 1));
+  served.queued(served.kernel.read(0, kNode, 99, 2));
+  served.queued(served.kernel.read(0, kNode, 109, 1));
   EXPECT(served.answered(served.kernel.read(0, kNode, 110, 99)) == text(files[0].bytes, 9900, 99));
-  served.left(served.kernel.read(0, kNode, 110, 100));
-  served.left(served.kernel.read(0, kNode, 300, 10));
+  served.queued(served.kernel.read(0, kNode, 110, 100));
+  served.queued(served.kernel.read(0, kNode, 300, 10));
 }
 
 // 300 bytes: 100 of LZNT1, which has them as they are, from two files, and 200 that are stored.
@@ -225,7 +224,7 @@ void unitsAreUnpackedWhole(Random& random) {
   window.append({20, 0, vdisk::kZero});
   window.units = {makeUnit(files[0], files[1]), makeUnit(files[0], files[1])};
   window.units[1].chunks[0].size = 3;  // more than one chunk's worth of bytes is cut, as at a file's end
-  window.units[1].chunks[1].at = 3;
+  window.units[1].chunks[1].offset = 3;
   const std::string second = unpacked.substr(0, 3) + unpacked.substr(100);
   Served served;
   served.put(0, window);
@@ -234,26 +233,26 @@ void unitsAreUnpackedWhole(Random& random) {
   EXPECT(served.answered(served.kernel.read(0, kNode, 50, 300)) == unpacked);
   EXPECT(served.answered(served.kernel.read(0, kNode, 0, 50)) == before);
   EXPECT(served.answered(served.kernel.read(0, kNode, 50, 600)).substr(0, 503) == unpacked + second);
-  // A part of a unit is for who keeps the rest of it.
-  for (const size_t from : {49, 51}) served.left(served.kernel.read(0, kNode, from, 299));
-  served.left(served.kernel.read(0, kNode, 60, 1));
-  // A chunk that is damaged, a stored one of another size, and a file that ends before.
+  // A part of a unit is for TypeScript, which caches the rest of it.
+  for (const size_t from : {49, 51}) served.queued(served.kernel.read(0, kNode, from, 299));
+  served.queued(served.kernel.read(0, kNode, 60, 1));
+  // A damaged chunk, a stored chunk of another size, and a file that ends too early.
   for (int fault = 0; fault < 3; fault++) {
     Window damaged = window;
     auto& unit = damaged.units[0];
-    if (fault == 0) unit.chunks[0].from = 1;
+    if (fault == 0) unit.chunks[0].start = 1;
     if (fault == 1) unit.chunks[1].size = 199;
     if (fault == 2) unit.parts[1].offset = 950;
     served.put(0, std::move(damaged));
-    served.left(served.kernel.read(0, kNode, 0, 350));
+    served.queued(served.kernel.read(0, kNode, 0, 350));
     EXPECT(served.answered(served.kernel.read(0, kNode, 650, 20)) == std::string(20, '\0'));
   }
 }
 
-void numbersOfChunksAreChecked() {
+void fieldsOfChunksAreChecked() {
   vdisk::Chunk chunk;
   const double good[] = {2, 10, 20, 5, 30};
-  EXPECT(vdisk::toChunk(good, 20, 35, chunk) && chunk.codec == 2 && chunk.to == 20 && chunk.size == 30);
+  EXPECT(vdisk::toChunk(good, 20, 35, chunk) && chunk.codec == 2 && chunk.end == 20 && chunk.size == 30);
   EXPECT(!vdisk::toChunk(good, 19, 35, chunk) && !vdisk::toChunk(good, 20, 34, chunk));
   for (int index = 0; index < 5; index++) {
     for (const double wrong : {-1.0, 5e9, 0.0 / 0.0, 1e300}) {
@@ -267,48 +266,44 @@ void numbersOfChunksAreChecked() {
   EXPECT(!vdisk::toChunk(backwards, 20, 35, chunk) && !vdisk::toChunk(unknown, 20, 35, chunk));
 }
 
-void offersAreAnsweredOnceWhereTheyFit() {
+void prefetchedRepliesAreSentOnceIfTheyFit() {
   Served served;
   Device& device = served.device;
   const auto taken = [&](uint32_t opcode) {
     const Request request = served.taken();
-    EXPECT(request.isAnswered);
+    EXPECT(request.isNotification);
     EXPECT(reinterpret_cast<const fuse_in_header*>(request.bytes.data())->opcode == opcode);
   };
   const std::string body(100, 'o');
-  const auto offer = [&](uint32_t opcode, uint64_t offset) {
-    device.offer(opcode, kNode, offset, sealed(0, body.data(), body.size()));
+  const auto put = [&](uint32_t opcode, uint64_t offset) {
+    device.putReply(opcode, kNode, offset, sealed(0, body.data(), body.size()));
   };
-  offer(FUSE_OPEN, 0);
-  served.left(served.kernel.open(0, kNode, O_RDWR));
-  served.left(served.kernel.open(0, kNode + 1, O_RDONLY));
-  EXPECT(served.answered(served.kernel.open(0, kNode, O_RDONLY | O_DIRECT)) == body);
-  taken(FUSE_OPEN);
-  served.left(served.kernel.open(0, kNode, O_RDONLY));
-  offer(FUSE_READLINK, 0);
+  put(FUSE_READLINK, 0);
+  served.queued(served.kernel.send(0, FUSE_READLINK, kNode + 1, nullptr, 0));
   EXPECT(served.answered(served.kernel.send(0, FUSE_READLINK, kNode, nullptr, 0)) == body);
+  served.queued(served.kernel.send(0, FUSE_READLINK, kNode, nullptr, 0));
   Request none;
   EXPECT(!device.take(none));
   for (const uint32_t opcode : {FUSE_READDIR, FUSE_READDIRPLUS}) {
-    offer(opcode, 5);
-    served.left(served.kernel.list(0, opcode, kNode, 0, 4096));
+    put(opcode, 5);
+    served.queued(served.kernel.list(0, opcode, kNode, 0, 4096));
     const uint32_t other = opcode == FUSE_READDIR ? FUSE_READDIRPLUS : FUSE_READDIR;
-    served.left(served.kernel.list(0, other, kNode, 5, 4096));
+    served.queued(served.kernel.list(0, other, kNode, 5, 4096));
     EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 5, 100)) == body);
     taken(opcode);
-    offer(opcode, 0);
+    put(opcode, 0);
     EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 0, 100)) == body);
     taken(opcode);
-    // The end of a listing leads nowhere.
-    device.offer(opcode, kNode, 7, sealed(0, nullptr, 0));
+    // Nothing follows the end of a listing: there is no notification.
+    device.putReply(opcode, kNode, 7, sealed(0, nullptr, 0));
     EXPECT(served.answered(served.kernel.list(0, opcode, kNode, 7, 100)).empty());
     EXPECT(!device.take(none));
-    offer(opcode, 6);
-    served.left(served.kernel.list(0, opcode, kNode, 6, 99));
+    put(opcode, 6);
+    served.queued(served.kernel.list(0, opcode, kNode, 6, 99));
   }
 }
 
-void whatNeedsNoAnswerGetsNone() {
+void requestsWithoutStateAreAnsweredAtOnce() {
   Served served;
   const char nothing[64] = {};
   for (const uint32_t opcode : {FUSE_FORGET, FUSE_BATCH_FORGET})
@@ -316,38 +311,38 @@ void whatNeedsNoAnswerGetsNone() {
   for (const uint32_t opcode : {FUSE_RELEASE, FUSE_RELEASEDIR})
     EXPECT(served.answered(served.kernel.send(0, opcode, kNode, nothing, 24)).empty());
   const uint64_t unique = served.kernel.send(0, FUSE_GETATTR, kNode, nothing, 16);
-  served.left(unique);
+  served.queued(unique);
   EXPECT(served.device.reply(0, sealed(unique, "abc", 3).data(), 19) == 0);
   EXPECT(served.answered(unique) == "abc");
 }
 
-void interruptionsAreForTypeScript() {
+void interruptsAreNotified() {
   Served served;
   const char nothing[64] = {};
   const uint64_t unique = served.kernel.send(0, FUSE_GETATTR, kNode, nothing, 16);
-  served.left(unique);
+  served.queued(unique);
   served.kernel.send(0, FUSE_INTERRUPT, 0, &unique, sizeof unique);
   const Request request = served.taken();
-  EXPECT(request.isAnswered && request.bytes.size() == sizeof(fuse_in_header) + sizeof unique);
+  EXPECT(request.isNotification && request.bytes.size() == sizeof(fuse_in_header) + sizeof unique);
   EXPECT(reinterpret_cast<const fuse_in_header*>(request.bytes.data())->opcode == FUSE_INTERRUPT);
   EXPECT(std::memcmp(request.bytes.data() + sizeof(fuse_in_header), &unique, sizeof unique) == 0);
   EXPECT(served.kernel.isSilent(0));
 }
 
-void theLastUsedWindowsAreKept() {
+void windowsAreEvictedLeastRecentlyUsedFirst() {
   Served served;
   for (uint64_t index = 0; index < 200'000; index++) {
     served.put(index, zeros(kWindow, index == 0));
     if (index % 1000 > 0) continue;
     const uint64_t unique = served.kernel.read(0, kNode, 0, 9);
-    EXPECT((index == 0 ? served.answeredFirst(unique) : served.answered(unique)) == std::string(9, '\0'));
+    EXPECT((index == 0 ? served.answeredAndNotified(unique) : served.answered(unique)) == std::string(9, '\0'));
   }
   EXPECT(served.answered(served.kernel.read(0, kNode, 199'999 * kWindow, 9)).size() == 9);
-  served.left(served.kernel.read(0, kNode, kWindow, 9));
+  served.queued(served.kernel.read(0, kNode, kWindow, 9));
   Window huge;
   for (int run = 0; run < 600'000; run++) huge.append({1, 0, vdisk::kZero});
   served.put(1, std::move(huge));
-  served.left(served.kernel.read(0, kNode, kWindow, 9));
+  served.queued(served.kernel.read(0, kNode, kWindow, 9));
 }
 
 void nothingIsAnsweredOnceItHasStopped() {
@@ -359,7 +354,7 @@ void nothingIsAnsweredOnceItHasStopped() {
   EXPECT(served.kernel.isSilent(0) && served.wakes == 0);
 }
 
-// The errno with which a device ends whose lanes fail with these.
+// The errno with which a device ends if its connections fail with these.
 int endOf(std::vector<int> errors) {
   for (int& error : errors) error = -error;  // main.cc's reads fail so
   Device device(errors, kWindow, [](void*) {}, nullptr);
@@ -368,7 +363,7 @@ int endOf(std::vector<int> errors) {
   return error;
 }
 
-void onlyAnEndThatIsNoUnmountHasAnErrno() {
+void onlyAnEndWithoutAnUnmountHasAnErrno() {
   EXPECT(endOf({EIO}) == EIO);
   EXPECT(endOf({ENODEV, EPERM, ENODEV}) == EPERM);
   EXPECT(endOf({ENODEV, ECONNABORTED, ENODEV}) == 0);
@@ -378,17 +373,17 @@ void onlyAnEndThatIsNoUnmountHasAnErrno() {
 
 void rules(Random& random) {
   readsAreAnsweredFromWindowsAlone(random);
-  theFirstReadIsToldWhereThatIsWanted();
+  theFirstReadIsNotifiedIfTheWindowSaysSo();
   readsOfTheLargestSizeFit(random);
-  longRowsAreAnsweredWhole(random);
-  aRowIsOneOnlyWhereNothingElseIsRead(random);
-  whatIsElsewhereIsLeftAndItsNeighboursAreNot(random);
+  longPiecesAreAnsweredWhole(random);
+  aReadOfSeveralPiecesIsNotSpliced(random);
+  fallbackRunsAreQueuedAndTheirNeighboursAnswered(random);
   unitsAreUnpackedWhole(random);
-  numbersOfChunksAreChecked();
-  offersAreAnsweredOnceWhereTheyFit();
-  whatNeedsNoAnswerGetsNone();
-  interruptionsAreForTypeScript();
-  theLastUsedWindowsAreKept();
+  fieldsOfChunksAreChecked();
+  prefetchedRepliesAreSentOnceIfTheyFit();
+  requestsWithoutStateAreAnsweredAtOnce();
+  interruptsAreNotified();
+  windowsAreEvictedLeastRecentlyUsedFirst();
   nothingIsAnsweredOnceItHasStopped();
-  onlyAnEndThatIsNoUnmountHasAnErrno();
+  onlyAnEndWithoutAnUnmountHasAnErrno();
 }

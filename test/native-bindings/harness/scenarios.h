@@ -1,4 +1,4 @@
-// What the harness can be told to do. Each ends the process with a message where something is wrong.
+// The scenarios of the harness. Each ends the process with a message if something is wrong.
 #pragma once
 
 #include "scene.h"

@@ -44,7 +44,7 @@ ModelWindow makeWindow(Random& random, const std::vector<HostFile>& files, const
     const size_t wanted = 1 + below(random, 2 * shape.averageRun);
     const size_t length = std::min({wanted, shape.length - made.bytes.size(), files[0].bytes.size() / 4});
     const auto size = static_cast<int64_t>(length);
-    switch (shape.isInterleaved ? 3 : below(random, shape.hasElsewhere ? 10 : 9)) {
+    switch (shape.isInterleaved ? 3 : below(random, shape.hasFallback ? 10 : 9)) {
       case 0:
       case 1:
         made.window.append({size, 0, vdisk::kZero});
@@ -59,7 +59,7 @@ ModelWindow makeWindow(Random& random, const std::vector<HostFile>& files, const
       }
       case 9: {
         const auto bytes = randomBytes(random, length);
-        made.window.append({size, 0, vdisk::kElsewhere});
+        made.window.append({size, 0, vdisk::kFallback});
         made.bytes.insert(made.bytes.end(), bytes.begin(), bytes.end());
         break;
       }

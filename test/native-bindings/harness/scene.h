@@ -1,4 +1,4 @@
-// Files of the host and sources that lie in them, scattered; with the plain bytes of each source beside it.
+// Files of the host, and windows whose runs are scattered over them, with their plain bytes as the model.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ class Random {
   uint64_t state_;
 };
 
-// From 0 up to, but not with, `limit`.
+// A number from 0 up to, but not including, `limit`.
 inline uint64_t below(Random& random, uint64_t limit) { return random() % limit; }
 
 // A file of the host with random bytes; it has no name.
@@ -42,7 +42,7 @@ struct HostFile {
 
 std::vector<HostFile> makeFiles(Random& random, size_t count, size_t size);
 
-// A window as it is handed over, and its bytes. Those of `elsewhere` runs are known to nobody but the test.
+// A window, and its bytes. Only the test knows the bytes of fallback runs.
 struct ModelWindow {
   vdisk::Window window;
   std::vector<char> bytes;
@@ -52,7 +52,7 @@ struct Shape {
   size_t length;
   size_t averageRun;
   bool isInterleaved;  // runs alternate between the files, and follow one another in each
-  bool hasElsewhere;
+  bool hasFallback;
 };
 
 ModelWindow makeWindow(Random& random, const std::vector<HostFile>& files, const Shape& shape);

@@ -1,5 +1,4 @@
-// Devices that are stopped while their mounts are still there, at any moment: while all threads wait for requests, and
-// while they are answering.
+// Stops devices while their mounts still exist, at any moment: while all threads wait for requests, and while they answer.
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -15,9 +14,9 @@ using vdisk::Request;
 
 namespace {
 
-constexpr size_t kLanes = 4;
+constexpr size_t kConnections = 4;
 constexpr int kRounds = 300;
-constexpr uint64_t kRequests = 60;  // a lane and round: their replies fit into a socket
+constexpr uint64_t kRequests = 60;  // of a connection in one round: their replies fit into a socket
 constexpr size_t kWindow = 1 << 14;
 
 struct Wakes {
@@ -33,12 +32,12 @@ void wake(void* context) {
   wakes->count++;
 }
 
-void ask(Kernel& kernel, size_t lane, uint64_t seed, uint64_t count) {
+void ask(Kernel& kernel, size_t connection, uint64_t seed, uint64_t count) {
   Random random(seed);
   for (; count > 0; count--) {
     const auto size = static_cast<uint32_t>(1 + below(random, 4096));
-    if (random() % 4) kernel.read(lane, below(random, 3), below(random, 2 * kWindow), size);
-    else kernel.list(lane, FUSE_READDIRPLUS, 1, below(random, 100), size);
+    if (random() % 4) kernel.read(connection, below(random, 3), below(random, 2 * kWindow), size);
+    else kernel.list(connection, FUSE_READDIRPLUS, 1, below(random, 100), size);
   }
 }
 
@@ -48,7 +47,7 @@ void stop(Random& random) {
   const auto files = makeFiles(random, 3, 100'003);
   int woken = 0;
   for (int round = 0; round < kRounds; round++) {
-    Kernel kernel(kLanes);
+    Kernel kernel(kConnections);
     Wakes wakes;
     Device device(kernel.descriptors(), kWindow, wake, &wakes);
     for (uint64_t node = 0; node < 2; node++) {
@@ -57,7 +56,7 @@ void stop(Random& random) {
     }
     std::vector<std::thread> clients;
     const uint64_t count = round % 4 == 0 ? 0 : kRequests;
-    for (size_t lane = 0; lane < kLanes; lane++) clients.emplace_back(ask, std::ref(kernel), lane, random(), count);
+    for (size_t connection = 0; connection < kConnections; connection++) clients.emplace_back(ask, std::ref(kernel), connection, random(), count);
     std::this_thread::sleep_for(std::chrono::microseconds(below(random, 1500)));
     if (random() % 2)
       for (Request request; device.take(request);) {}

@@ -1,7 +1,7 @@
 /**
  * Entries as they are listed, with their attributes. The records of a batch of names are read in their own order, so
  * that even those of a directory whose names are in quite another one are read once. What they say is kept in columns,
- * and one entry after the other is lent of it: thousands of objects that wait to be listed would be work for V8's
+ * and entries are passed on one by one, through one object: thousands of objects that wait to be listed would be work for V8's
  * garbage collector, again and again.
  */
 import { LRUCache } from "lru-cache";
@@ -10,7 +10,7 @@ import { viewOf } from "../../../bytes/struct.js";
 import { DiskError } from "../../../errors.js";
 import type { StopSignal } from "../../../extent/time-slice.js";
 import { NO_NODE } from "../../damaged-entry.js";
-import type { Attributes, DirectoryEntry, LentEntry, Take } from "../../filesystem.js";
+import type { Attributes, DirectoryEntry, EntryView, EntryVisitor } from "../../filesystem.js";
 import type { Directories } from "./directory.js";
 import type { NodeIds } from "../ids.js";
 import type { Medium } from "../medium.js";
@@ -19,7 +19,7 @@ import { lookAt, sequenceIn, type Look } from "../posix/fast-stat.js";
 import { show, slateFor, type Shown } from "../posix/stat-fields.js";
 import { StandardInformation } from "../posix/standard-information.js";
 
-/** Entries that are made at once, where they are not lent. */
+/** Entries that are made at once, by `list`. */
 const PAGE_SIZE = 256;
 
 /** Names whose batches are kept, in all: those of some directories that are listed at once. */
@@ -49,8 +49,8 @@ interface Batch {
 export interface Listing {
   /** Some of directory `number` after `cookie`, in the directory's order; nothing at its end. */
   list(number: number, cookie: number, limit?: number, signal?: StopSignal): Promise<DirectoryEntry[]>;
-  /** The same lent, until `take` refuses; whether any came. */
-  lend(number: number, cookie: number, take: Take, signal?: StopSignal): Promise<boolean>;
+  /** Passes the same entries to `visitor` until it returns false. Resolves to whether there were any. */
+  visit(number: number, cookie: number, visitor: EntryVisitor, signal?: StopSignal): Promise<boolean>;
 }
 
 export function listingOf(medium: Medium, directories: Directories, ids: NodeIds): Listing {
@@ -114,25 +114,28 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
 
   const slate = slateFor(medium);
   const shown: Shown = { type: "file", size: 0, allocated: 0 };
-  const lent: LentEntry = {
+  const view: EntryView = {
     ...{ names: Buffer.alloc(0), from: 0, to: 0, id: 0, inode: 0, type: undefined, attributes: undefined },
     ...{ isCostly: false, cookie: 0, isLast: false, problem: undefined },
   };
 
-  /** Makes of `lent` entry `index` of `batch`. */
-  function lend({ names, isEnd, kinds, linkCounts, sizes, informations }: Batch, index: number): LentEntry {
+  /** Sets `view` to entry `index` of `batch`. */
+  function entryAt(
+    { names, isEnd, kinds, linkCounts, sizes, informations }: Batch,
+    index: number,
+  ): EntryView {
     const number = names.numbers[index]!;
-    lent.names = names.bytes;
-    lent.from = names.start(index);
-    lent.to = names.start(index + 1);
-    lent.inode = number;
-    lent.cookie = names.cookies[index]!;
-    lent.isLast = isEnd && index === names.count - 1;
-    lent.problem = names.problems?.get(index);
-    if (lent.problem !== undefined) {
-      lent.id = NO_NODE;
-      lent.type = lent.attributes = undefined;
-      return lent;
+    view.names = names.bytes;
+    view.from = names.start(index);
+    view.to = names.start(index + 1);
+    view.inode = number;
+    view.cookie = names.cookies[index]!;
+    view.isLast = isEnd && index === names.count - 1;
+    view.problem = names.problems?.get(index);
+    if (view.problem !== undefined) {
+      view.id = NO_NODE;
+      view.type = view.attributes = undefined;
+      return view;
     }
     const kind = kinds[index];
     if (kind === Kind.file || kind === Kind.directory) {
@@ -140,25 +143,30 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
       shown.size = sizes[2 * index]!;
       shown.allocated = sizes[2 * index + 1]!;
       const start = index * StandardInformation.size;
-      lent.id = ids.file(number);
-      lent.type = shown.type;
-      lent.attributes = show(slate, number, linkCounts[index]!, informations, start, shown);
+      view.id = ids.file(number);
+      view.type = shown.type;
+      view.attributes = show(slate, number, linkCounts[index]!, informations, start, shown);
     } else {
       const isInside = number < medium.mft.count;
       const isStale = kind === Kind.stale || !isInside;
-      lent.id = isStale ? ids.stale(isInside ? number : NOWHERE) : ids.file(number);
-      lent.type = lent.attributes = undefined;
+      view.id = isStale ? ids.stale(isInside ? number : NOWHERE) : ids.file(number);
+      view.type = view.attributes = undefined;
     }
-    return lent;
+    return view;
   }
 
-  async function lendAll(number: number, cookie: number, take: Take, signal?: StopSignal): Promise<boolean> {
+  async function visit(
+    number: number,
+    cookie: number,
+    visitor: EntryVisitor,
+    signal?: StopSignal,
+  ): Promise<boolean> {
     const place = await seek(number, cookie, signal);
     if (place === undefined) return false;
     const { batch, from } = place;
     let index = from;
-    while (index < batch.names.count && take(lend(batch, index))) index++;
-    if (index < batch.names.count && !lent.isLast) batches.set(number, batch);
+    while (index < batch.names.count && visitor(entryAt(batch, index))) index++;
+    if (index < batch.names.count && !view.isLast) batches.set(number, batch);
     else {
       batches.delete(number);
       finished = { number, batch };
@@ -167,22 +175,22 @@ export function listingOf(medium: Medium, directories: Directories, ids: NodeIds
   }
 
   return {
-    lend: lendAll,
+    visit,
     async list(number, cookie, limit, signal) {
       const entries: DirectoryEntry[] = [];
       if (limit === undefined) {
-        await lendAll(number, cookie, (entry) => entries.push(keep(entry)) < PAGE_SIZE, signal);
+        await visit(number, cookie, (entry) => entries.push(keep(entry)) < PAGE_SIZE, signal);
         return entries;
       }
       const batch = await load(number, cookie, limit, signal);
-      for (let index = 0; index < batch.names.count; index++) entries.push(keep(lend(batch, index)));
+      for (let index = 0; index < batch.names.count; index++) entries.push(keep(entryAt(batch, index)));
       return entries;
     },
   };
 }
 
 /** An entry of one's own. */
-function keep(entry: LentEntry): DirectoryEntry {
+function keep(entry: EntryView): DirectoryEntry {
   const { names, from, to, id, inode, type, attributes, cookie, isLast, problem } = entry;
   return {
     name: names.subarray(from, to),
