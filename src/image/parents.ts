@@ -180,7 +180,7 @@ export async function parentSearch({ gate, roots, images, formats }: SearchOptio
     copies: readonly Candidate[],
     why: string,
   ): MissingError {
-    const paths = listed(copies.map(({ path }) => path));
+    const paths = listed(copies.map(({ path }) => path).sort());
     return new MissingError({
       file: nameOf(child),
       thing: `which image is its parent {${uuid}} cannot be told: ${paths} have this UUID, ${why}`,
