@@ -9,11 +9,11 @@ import { list } from "./list.js";
 import { levels } from "./log.js";
 import { ls } from "./ls.js";
 import { mountCommand } from "./mount.js";
-import { deferred, runChosen, withoutDoubleDash, WORDING } from "./program.js";
+import { deferred, runChosen, withDashedValues, withoutDoubleDash, WORDING } from "./program.js";
 import { unmountCommand } from "./unmount.js";
 
 const parse = (): Promise<unknown> =>
-  yargs(withoutDoubleDash(hideBin(process.argv)))
+  yargs(withDashedValues(withoutDoubleDash(hideBin(process.argv))))
     .scriptName("vdisk")
     .detectLocale(false) // what we say ourselves is English
     .updateStrings(WORDING)

@@ -71,6 +71,21 @@ export async function runProgram(name: string, body: () => Promise<unknown>): Pr
   }
 }
 
+/**
+ * Joins `--option "- value"` to one argument: yargs takes what begins with a dash for an option, but no option begins with
+ * a dash and a space, and a snapshot's name may.
+ */
+export function withDashedValues(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const last = joined.at(-1);
+    if (arg.startsWith("- ") && last !== undefined && /^--[a-z-]+$/.test(last))
+      joined[joined.length - 1] = `${last}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
+}
+
 /** yargs passes nothing behind "--" to a command; a leading dash is hidden from it there instead. */
 export function withoutDoubleDash(args: readonly string[]): string[] {
   const at = args.indexOf("--");

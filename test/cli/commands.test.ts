@@ -145,6 +145,7 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
     [64, /^vdisk: .*/],
     [64, /^vdisk: .*nonsense/i, "nonsense"],
     [64, /^vdisk: arguments are missing: 0 given, 1 needed; --help shows them$/m, "ls"],
+    [66, /^vdisk: .*- dash 1/m, "info", NEWEST, "--snapshot", "- dash 1"],
     [64, /^vdisk: too many arguments|^vdisk: there is no option or argument c/m, "ls", NEWEST, "b", "c"],
     [64, /^vdisk: there is no such command; did you mean mount\?/m, "mont", NEWEST],
     [64, /^vdisk: the option snapshot needs a value/m, "info", NEWEST, "--snapshot"],

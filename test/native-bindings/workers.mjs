@@ -33,7 +33,7 @@ async function work({ image, mountPoint }) {
   for (;;) {
     const disk = await openDisk(image, { allowLive: true });
     const whole = read(disk.source, 0, disk.source.size);
-    const pairs = disk.layers.map(({ storage }) => [storage.fd, 0]);
+    const pairs = disk.layers.map(({ image }) => [image.files[0].fd, 0]);
     const runs = Float64Array.from(pairs.flatMap(([fd, at], index) => [fd, at, index * 4096, 4096]));
     await Promise.all([
       whole,
@@ -44,7 +44,7 @@ async function work({ image, mountPoint }) {
       addon.unmount("/nonexistent", 0).catch(() => undefined), // a promise that is rejected
     ]);
     try {
-      addon.blockDeviceSize(disk.layers[0].storage.fd); // an exception
+      addon.blockDeviceSize(disk.layers[0].image.files[0].fd); // an exception
     } catch {
       // Expected: it is not a block device.
     }
