@@ -68,10 +68,9 @@ export function openCandidates(
     const among = format === undefined ? formats : formats.filter(({ name }) => name === format);
     const image = await openImage(await gate.open(path), gate, among);
     if (image.identity !== undefined) return { image, identity: image.identity };
-    const uuid = registered.get(path);
-    if (uuid === undefined) return { image };
     const { location } = image.files[0];
-    if (isInside(location)) return { image, identity: { uuid } };
+    const uuid = registered.get(path);
+    if (isInside(location)) return { image, ...(uuid !== undefined && { identity: { uuid } }) };
     await image.close();
     // A machine's file comes with the image, and is no more to be trusted: it must not show any file at all.
     throw new DeniedError({

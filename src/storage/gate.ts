@@ -5,7 +5,7 @@
 import { fstatSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, sep } from "node:path";
-import { DeniedError, fromHost, whenHostFails } from "../errors.js";
+import { DeniedError, fromHost, MissingError, whenHostFails } from "../errors.js";
 import { openPinned } from "./file.js";
 import { pinResolved, placeOf } from "./pin.js";
 import type { Storage } from "./storage.js";
@@ -32,6 +32,9 @@ export async function openGate(
   const exact = new Set(await resolveAll(files));
   return {
     async open(path) {
+      // Node refuses such a path with a TypeError; an image may name it.
+      if (path.includes("\0"))
+        throw new MissingError({ file: path, thing: "no file has a name with a zero byte" });
       const real = await realpath(path).catch((error: unknown) => {
         throw fromHost(error, path);
       });
