@@ -37,12 +37,12 @@ export function withinMemory(usual: number): number {
 
 /** How a process that serves a mount is started under `limit`. */
 export interface EngineSizes {
-  /** V8's heap, MiB: how large its old generation may become, and up to where it is left alone at first. */
+  /** V8's heap, MiB: the limit of its old generation, and the size below which that is not collected at first. */
   readonly oldSpace: number;
   readonly initialOldSpace: number;
   /** Each half of the young generation, MiB; it takes up to three times as much. */
   readonly semiSpace: number;
-  /** What the C library's allocator is told by environment variables. */
+  /** Environment variables that configure the C library's allocator. */
   readonly environment: Readonly<Record<string, string>>;
 }
 

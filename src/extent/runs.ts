@@ -39,6 +39,25 @@ export function runSource(
   };
 }
 
+/** The part `[skip, skip + length)` of `runs`, which begin at 0. */
+export function trim(runs: readonly Run[], skip: number, length: number): Run[] {
+  const part: Run[] = [];
+  let at = 0;
+  for (const run of runs) {
+    const from = Math.max(skip, at);
+    const to = Math.min(skip + length, at + run.length);
+    if (from < to) part.push(cut(run, from - at, to - from));
+    at += run.length;
+    if (at >= skip + length) break;
+  }
+  return part;
+}
+
+function cut(run: Run, skip: number, length: number): Run {
+  if (run.kind === "at") return { ...run, offset: run.offset + skip, length };
+  return run.kind === "packed" ? { ...run, skip: run.skip + skip, length } : { ...run, length };
+}
+
 /** Bytes in memory (an inline file, a resident attribute) as a source. */
 export function memorySource(bytes: Buffer, name: string): BlockSource {
   const unit = { size: bytes.length, unpack: async () => bytes };

@@ -1,5 +1,5 @@
 /** A file's contents as runs on the volume, whichever way the inode maps its blocks. */
-import { memorySource, runSource, type Run } from "../../extent/runs.js";
+import { trim, memorySource, runSource, type Run } from "../../extent/runs.js";
 import { append, type BlockSource } from "../../extent/extent.js";
 import { CorruptError } from "../../errors.js";
 import { mapByTable } from "./blockmap.js";
@@ -95,24 +95,6 @@ function onVolume(medium: Medium, run: StoredRun, inode: number): Run[] {
   });
   const damaged: Run = { kind: "damaged", length: (run.count - count) * blockSize, error };
   return count === 0 ? [damaged] : [at, damaged];
-}
-
-/** The part `[skip, skip + length)` of `runs`. */
-function trim(runs: readonly Run[], skip: number, length: number): Run[] {
-  const part: Run[] = [];
-  let at = 0;
-  for (const run of runs) {
-    const from = Math.max(skip, at);
-    const to = Math.min(skip + length, at + run.length);
-    if (from < to)
-      part.push(
-        run.kind === "at"
-          ? { ...run, offset: run.offset + from - at, length: to - from }
-          : { ...run, length: to - from },
-      );
-    at += run.length;
-  }
-  return part;
 }
 
 /** Data from the inode itself; what the size has beyond it reads as zeros (ext4_readpage_inline). */

@@ -1,9 +1,9 @@
 /** Maps a file's contents to its clusters on the volume. */
 import type { BlockSource } from "../../extent/extent.js";
-import { runSource, type Run } from "../../extent/runs.js";
+import { trim, runSource, type Run } from "../../extent/runs.js";
 import { CorruptError } from "../../errors.js";
 import type { Allocation } from "./chain.js";
-import { onVolume, trim, type Heap } from "./heap.js";
+import { onVolume, type Heap } from "./heap.js";
 
 /** Bytes that one call maps at most, so that it follows a bounded number of links. */
 const LONGEST_MAP = 2 ** 28;

@@ -73,20 +73,3 @@ export function withinVolume(volume: BlockSource, offset: number, length: number
   const damaged: Run = { kind: "damaged", length: length - there, error };
   return there === 0 ? [damaged] : [at, damaged];
 }
-
-/** The part `[skip, skip + length)` of `runs`. */
-export function trim(runs: readonly Run[], skip: number, length: number): Run[] {
-  const part: Run[] = [];
-  let at = 0;
-  for (const run of runs) {
-    const from = Math.max(skip, at);
-    const to = Math.min(skip + length, at + run.length);
-    if (from < to) {
-      const offset = run.kind === "at" ? { offset: run.offset + from - at } : {};
-      part.push({ ...run, ...offset, length: to - from });
-    }
-    at += run.length;
-    if (at >= skip + length) break;
-  }
-  return part;
-}

@@ -1,7 +1,7 @@
 /** From clusters to bytes: runs of a file as runs of the volume. */
 import { CorruptError } from "../../../errors.js";
 import type { BlockSource } from "../../../extent/extent.js";
-import type { Run } from "../../../extent/runs.js";
+import { trim, type Run } from "../../../extent/runs.js";
 import type { Geometry } from "../boot.js";
 import type { ClusterRun } from "../mft/run-list.js";
 
@@ -54,22 +54,4 @@ export function appendClusters(runs: Run[], run: ClusterRun, volume: BlockSource
     });
     runs.push({ kind: "damaged", length: length - inside, error });
   }
-}
-
-/** The part `[skip, skip + length)` of `runs`. */
-export function trim(runs: readonly Run[], skip: number, length: number): Run[] {
-  const part: Run[] = [];
-  let at = 0;
-  for (const run of runs) {
-    const from = Math.max(skip, at);
-    const to = Math.min(skip + length, at + run.length);
-    if (from < to) part.push(cut(run, from - at, to - from));
-    at += run.length;
-  }
-  return part;
-}
-
-function cut(run: Run, skip: number, length: number): Run {
-  if (run.kind === "at") return { ...run, offset: run.offset + skip, length };
-  return run.kind === "packed" ? { ...run, skip: run.skip + skip, length } : { ...run, length };
 }

@@ -3,10 +3,10 @@
  * fewer, and a hole behind them, is packed with LZNT1; one that is all hole is zeros.
  */
 import type { PackedUnit } from "../../../extent/extent.js";
-import type { Run } from "../../../extent/runs.js";
+import { trim, type Run } from "../../../extent/runs.js";
 import { yieldIfDue } from "../../../extent/time-slice.js";
 import { attributeError, type AttributeRecord, type NonResident } from "../mft/attribute.js";
-import { appendClusters, trim } from "./clusters.js";
+import { appendClusters } from "./clusters.js";
 import type { Medium } from "../medium.js";
 import type { ClusterRun } from "../mft/run-list.js";
 
