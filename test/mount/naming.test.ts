@@ -11,6 +11,7 @@ import { mapParallel } from "../../src/machine/parallel.js";
 import type * as serve from "../../src/mount/serve.js";
 import { home, namesOf } from "../machine/virtualbox/home.js";
 import { output, run, vdisk } from "../support/command.js";
+import { beforeDeadline } from "../support/deadline.js";
 import { place } from "../support/place.js";
 
 // The built one, in this process: a process for each of hundreds of mounts would take minutes.
@@ -44,12 +45,13 @@ async function withMount(folder: string, backend: Backend, wanted: Wanted, use: 
     pino({ level: "silent" }),
     ready,
   );
-  await Promise.race([isReady, served]);
+  const which = `${backend}, ${wanted.image}, ${wanted.snapshot ?? "all states"}, ${folder}`;
+  await beforeDeadline(`${which}: to mount`, Promise.race([isReady, served]));
   try {
-    await use();
+    await beforeDeadline(`${which}: to read`, use());
   } finally {
-    await output("umount", folder);
-    await served;
+    await beforeDeadline(`${which}: to unmount`, output("umount", folder));
+    await beforeDeadline(`${which}: to end after the unmount`, served);
   }
 }
 
