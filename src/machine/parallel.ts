@@ -1,6 +1,11 @@
-/** Much of the same, a bounded part of it at once. */
+/** Runs the same work on many items, a bounded number of them at the same time. */
+import { settleAll } from "../bytes/settle.js";
 
-/** What `work` answers for each of `items`, in their order; at most `width` are under way at once. */
+/**
+ * The results of `work` for each of `items`, in their order. At most `width` calls are in progress at once. After an error
+ * no further call begins, and the calls in progress are waited for.
+ * @throws the first error of `work`; a bug before a DiskError.
+ */
 export async function mapParallel<T, R>(
   items: readonly T[],
   width: number,
@@ -11,9 +16,14 @@ export async function mapParallel<T, R>(
   const worker = async (): Promise<void> => {
     while (next < items.length) {
       const at = next++;
-      results[at] = await work(items[at]!);
+      try {
+        results[at] = await work(items[at]!);
+      } catch (error) {
+        next = items.length;
+        throw error;
+      }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  await settleAll(Array.from({ length: Math.min(width, items.length) }, worker));
   return results;
 }
