@@ -1,5 +1,5 @@
 /**
- * The five kinds of error, floor 0. Whatever goes wrong with an image, a volume or a file reaches the caller as
+ * The five kinds of error. Whatever goes wrong with an image, a volume or a file reaches the caller as
  * one of these; anything else is a bug of ours.
  */
 
@@ -99,7 +99,7 @@ export function unlessHostFails<T, U>(call: () => T, value: U): T | U {
   }
 }
 
-/** For `promise.catch` where the caller throws this error, or an earlier one, all the same. */
+/** For `promise.catch`: ignores an error that is not lost, because the same error, or an earlier one, is thrown elsewhere. */
 export function thrownElsewhere(): undefined {
   return undefined;
 }

@@ -1,8 +1,8 @@
-/** Waiting for promises that work on the same buffer. */
+/** Waits for several promises, also when one of them fails. */
 import { DiskError } from "../errors.js";
 
 /**
- * Waits until all of `promises` have settled, so that none of them writes to its buffer any more.
+ * Waits until all of `promises` have settled: after that, none of them uses a buffer or a file any more.
  * @throws the first error that is no DiskError, which is a bug; else the first DiskError.
  */
 export async function settleAll(promises: readonly Promise<unknown>[]): Promise<void> {

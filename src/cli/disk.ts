@@ -179,13 +179,14 @@ export async function withDisk(
   const warn = warner(argv.logLevel);
   let logged: Promise<void> | undefined;
   const ofStates: Problem[] = [];
-  const { image, admission, states } = await chooseImage(argv, warn);
+  const { image, admission, states, state } = await chooseImage(argv, warn);
   const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(image, {
     allowDirs: argv.allowDir,
     allowLive: argv.allowLive,
     fileSystems: fileSystemsOf(argv),
     admission,
+    imageState: state?.imageState,
     ...(states !== undefined && { states }),
     report: (warning, problem) => {
       if (problem !== undefined) ofStates.push(problem);

@@ -11,11 +11,12 @@ export function partitionsText(disk: Disk): string {
   const { layers, source, table, parts } = disk;
   const [top, ...below] = layers;
   const base = below.at(-1);
+  const topUuid = top!.image.identity?.uuid;
   const uuid = table.uuid === undefined ? "" : `, ${table.uuid}`;
   const heading = columns([
     ["image", printSentence(top!.image.files[0].location)],
     ...(base === undefined ? [] : [["base", printSentence(base.image.files[0].location)]]),
-    ...(top!.image.identity === undefined ? [] : [["uuid", top!.image.identity.uuid]]),
+    ...(topUuid === undefined ? [] : [["uuid", topUuid]]),
     ["size", `${formatSize(source.size)} (${source.size} bytes)`],
     ["table", table.kind === "none" ? "none" : `${table.kind.toUpperCase()}${uuid}`],
   ]);

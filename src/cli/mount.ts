@@ -67,10 +67,11 @@ export const mountCommand: CommandModule<object, Arguments> = {
     const fileSystems = fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase });
     const warn = warner(argv.logLevel);
     const prepare = async (): Promise<PlacelessRequest> => {
-      const { image, admission, states } = await chooseImage(argv, warn);
+      const { image, admission, states, state } = await chooseImage(argv, warn);
       return {
         image: resolve(image),
         admission,
+        imageState: state?.imageState,
         ...(states !== undefined && { states }),
         allowDirs: argv.allowDir,
         allowLive: argv.allowLive,

@@ -1,47 +1,45 @@
 /**
  * A chain of images as one disk: the image that was named, its parent, and so on down to the base.
  *
- * parents.ts searches for a parent; the format's own proof decides (its UUID, for VDI), never the name alone. The gate
- * decides what may be opened: files in the folder of the named image and below it; in the folder above, if the image's own
- * is called `Snapshots` (VirtualBox keeps differencing images there, below the machine's folder); in the machine's folders;
- * the machine's registered images; and files in the folders that the user allows.
+ * parents.ts searches for a parent; the proof that the child notes decides (`ParentReference.matches`), never the name
+ * alone. Only these files are opened, each through a gate: files in the folder of the named image and below it; in the
+ * folder above, if the image's own is called `Snapshots` (VirtualBox keeps differencing images there, below the machine's
+ * folder); in the machine's folders; the machine's registered images, as parents only; and files in the folders that the
+ * user allows.
  *
- * Several chains may share images, as the states of one disk do: each image is opened once, and stays open until all are
- * closed. Extents that were given out contain descriptors as numbers, which must not come to mean other files meanwhile.
+ * Several chains may share images, as the states of one disk do. All images stay open until all chains are closed: extents
+ * that were passed on contain descriptors as numbers, and a number must not be reused for another file.
  */
-import { realpath } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import { settleAll } from "../bytes/settle.js";
 import {
   CorruptError,
   HostError,
   MissingError,
   UnsupportedError,
-  whenHostFails,
   thrownElsewhere,
+  withContext,
 } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { overlay } from "../extent/overlay.js";
-import { locate, openGate } from "../storage/gate.js";
-import { formats as allFormats, homeOf, openImageAt } from "./formats.js";
-import type { Identity, Image, ImageFormat, Layer } from "./image.js";
+import { openGate } from "../storage/gate.js";
+import { factsOf, formats as allFormats, homeOf, pathOf, type ImageOptions } from "./formats.js";
+import type { Identity, Image, Layer, ParentReference } from "./image.js";
+import { sharedImages } from "./open-images.js";
 import { parentSearch, type ParentSearch } from "./parents.js";
-import type { FindImages } from "./registry.js";
 
-export interface ChainOptions {
-  /** Folders that the user allows beside the image's own: parents are searched and opened there too. */
-  readonly allowDirs?: readonly string[];
-  /** The formats that are tried, in order; all of them by default. */
-  readonly formats?: readonly ImageFormat[];
-  /** Called at most once for each chain, when a parent must be searched for. */
-  readonly findImages?: FindImages;
-}
+/**
+ * `findImages` is called when a parent must be searched for, at most once for each folder of images; `allowDirs` are
+ * searched, too.
+ */
+export type ChainOptions = ImageOptions;
 
 export interface Chain {
   /** From the image that was named (the top) to the base. */
   readonly layers: readonly Layer[];
-  /** The disk; it is called as the named image's file. */
+  /** The disk; it has the name of the named image's file. */
   readonly source: BlockSource;
-  /** What is odd or damaged, but did not stop us: of the layers, the registry and the chain itself. */
+  /** Sentences about what is unusual or damaged but does not prevent reading: in the layers, the registry and the chain. */
   readonly warnings: readonly string[];
 }
 
@@ -54,105 +52,92 @@ export interface OpenChain extends Chain {
 /** Images that chains share. */
 export interface Images {
   /**
-   * The chain of the image at `path`, as openChain would open it; `state` is the id of an internal snapshot.
-   * @throws {DiskError} where an image, or a parent, cannot be opened; others stay as they are.
+   * Returns the chain of the image at `path`; `state` is the id of an internal snapshot.
+   * @throws {DiskError} if an image, or a parent, cannot be opened; other chains are not affected.
    */
   chain(path: string, state?: string): Promise<Chain>;
   close(): Promise<void>;
 }
 
 /**
- * Opens the image at `path` and all that it is built on, read-only. An image that others are built on opens as
- * the disk was when the first of them was made.
- * @throws {DiskError} where an image, or a parent, cannot be opened; then nothing is left open.
+ * Opens the image at `path` and all that it is built on, read-only. An image that others are built on shows the disk as it
+ * was when the first of them was made.
+ * @param state the id of an internal snapshot of the image; its current state by default.
+ * @throws {DiskError} if an image, or a parent, cannot be opened; then nothing is left open.
  */
-export async function openChain(path: string, options: ChainOptions = {}): Promise<OpenChain> {
+export async function openChain(
+  path: string,
+  options: ChainOptions = {},
+  state?: string,
+): Promise<OpenChain> {
   const images = openImages(options);
   try {
-    return { ...(await images.chain(path)), close: () => images.close() };
+    return { ...(await images.chain(path, state)), close: () => images.close() };
   } catch (error) {
     await images.close();
     throw error;
   }
 }
 
-/** Images of one chain. VirtualBox makes at most 250 snapshots of a machine; the rest is for hand-made ones. */
+/** Images of one chain. VirtualBox makes at most 250 snapshots of a machine; the rest is for chains made by hand. */
 const DEPTH_LIMIT = 1000;
 
-/** No images yet. */
+/** Returns a set of images in which none is open yet. */
 export function openImages(options: ChainOptions = {}): Images {
-  const { formats = allFormats, allowDirs = [] } = options;
-  /** By path, with every symbolic link followed. */
-  const images = new Map<string, Image>();
-  /** By the state's id. */
-  const layers = new Map<Image, Map<string, Layer>>();
+  const images = sharedImages(options);
   /** By UUID and modification, of those that have both and were found to be a parent. */
   const exact = new Map<string, Image>();
   const parents = new Map<Layer, KnownParent>();
-  /** By the folder of the image whose parents were searched. */
+  /** By the folder of the image whose parents were searched for. */
   const searches = new Map<string, Search>();
   let isClosed = false;
-  // Chains are opened one after the other: two at once would open what they share twice.
+  // Chains are opened one after the other: two at the same time would open their common images twice.
   let last: Promise<unknown> = Promise.resolve();
 
-  function keep(path: string, image: Image): Image {
-    images.set(path, image);
-    return image;
-  }
-
-  async function openNamed(path: string): Promise<Image> {
-    const known = images.get(await realpath(path).catch(whenHostFails(path)));
-    if (known !== undefined) return known;
-    const image = await openImageAt(path, allowDirs, formats);
-    return keep(await placeOf(image), image);
-  }
-
-  /** A state is one layer, however many chains it is part of. */
-  async function layerOf(image: Image, state = image.states[0].id): Promise<Layer> {
-    const known = layers.get(image) ?? new Map<string, Layer>();
-    layers.set(image, known);
-    const layer = known.get(state) ?? (await image.layer(state));
-    known.set(state, layer);
-    return layer;
-  }
-
-  async function parentOf(child: Layer, search: () => Promise<Search>): Promise<KnownParent> {
+  /** Returns the parent of `child`; undefined for the base of a chain. */
+  async function parentOf(child: Layer, search: () => Promise<Search>): Promise<KnownParent | undefined> {
+    const { image, parent, parentState } = child;
+    if (parentState !== undefined) return { parent: await images.layer(image, parentState), warnings: [] };
+    if (parent === undefined) return undefined;
     const known = parents.get(child);
     if (known !== undefined) return known;
-    const shared = exact.get(keyOf(child.parent?.identity) ?? "");
+    const shared = exact.get(keyOf(parent.identity) ?? "");
     const found =
-      shared === undefined
-        ? await findParent(child, await search())
-        : { parent: await layerOf(shared), warnings: [] };
-    parents.set(child, found);
-    return found;
+      shared !== undefined && isExactly(shared, parent)
+        ? { image: shared, warnings: [] }
+        : await findParent(child, await search());
+    try {
+      const layer = await images.layer(found.image, parent.state);
+      const known = { parent: layer, warnings: found.warnings };
+      parents.set(child, known);
+      return known;
+    } catch (error) {
+      throw withContext(`parent of ${image.files[0].name}`, error);
+    }
   }
 
-  async function findParent(child: Layer, { parentSearch }: Search): Promise<KnownParent> {
-    const { image, warnings } = await parentSearch.open(child);
-    const { location } = image.files[0];
-    const shared = images.get(location);
-    if (shared !== undefined) await image.close();
-    const parent = shared ?? keep(location, image);
-    const key = keyOf(parent.identity);
-    // What the user names need not be what others are built on: another may have the same UUIDs.
-    if (key !== undefined && !exact.has(key)) exact.set(key, parent);
-    return { parent: await layerOf(parent), warnings };
+  async function findParent(child: Layer, { parentSearch }: Search) {
+    const found = await parentSearch.open(child);
+    const image = await images.share(found);
+    const key = keyOf(image.identity);
+    // Only what was found as a parent: an image that the user names may be a copy with the same UUIDs.
+    if (key !== undefined && !exact.has(key)) exact.set(key, image);
+    return { image, warnings: found.warnings };
   }
 
-  /** The search for the parents of `leaf`: one that began in the same folder for the same machine goes on. */
+  /** Returns the search for the parents of `leaf`: an earlier one, if it began in the same folder for the same machine. */
   async function searchFor({ image }: Layer): Promise<Search> {
-    const path = await placeOf(image);
+    const path = await pathOf(image.files[0]);
     const known = searches.get(dirname(path));
     if (known !== undefined && (known.registered.size === 0 || known.registered.has(path))) return known;
-    const search = await searchFrom(image, path, options, formats);
+    const search = await searchFrom(image, path, options);
     searches.set(dirname(path), search);
     return search;
   }
 
   async function open(path: string, state?: string): Promise<Chain> {
     if (isClosed) throw new HostError({ file: path, thing: "the disk is closed" }, "EBADF");
-    const leaf = await layerOf(await openNamed(path), state);
+    const leaf = await images.layer(await images.open(path), state);
     const chain = [leaf];
     const warnings = [...leaf.warnings];
     let searching: Promise<Search> | undefined;
@@ -161,30 +146,17 @@ export function openImages(options: ChainOptions = {}): Images {
         warnings.push(...search.warnings);
         return search;
       }));
-    for (let child = leaf; child.parent !== undefined;) {
-      const file = child.image.files[0].name;
-      if (chain.length >= DEPTH_LIMIT) {
-        const thing = "the chain of images that this one is built on";
-        throw new UnsupportedError({
-          file,
-          thing,
-          found: "longer still",
-          expected: `${DEPTH_LIMIT} at most`,
-        });
-      }
-      const { parent, warnings: ofChoice } = await parentOf(child, search);
-      if (chain.includes(parent)) {
-        const thing = `its parent ${parent.image.files[0].name} is itself built on this image: the chain is a loop`;
-        throw new CorruptError({ file, thing });
-      }
+    for (let known = await parentOf(leaf, search); known !== undefined;) {
+      const { parent, warnings: ofChoice } = known;
+      checkLink(chain, parent);
       chain.push(parent);
       warnings.push(...ofChoice, ...parent.warnings);
-      child = parent;
+      known = await parentOf(parent, search);
     }
     return { layers: chain, source: overlay(chain, basename(path)), warnings };
   }
 
-  /** Opens a chain, and closes the images that were looked at and are no part of it. */
+  /** Opens a chain, and closes the images that were looked at but are no part of it. */
   async function openAndRelease(path: string, state?: string): Promise<Chain> {
     const isReused = searches.size > 0;
     try {
@@ -192,7 +164,7 @@ export function openImages(options: ChainOptions = {}): Images {
     } catch (error) {
       await releaseAll();
       searches.clear();
-      // What an earlier chain searched may be there by now.
+      // A file may have been added after an earlier chain searched its folder.
       if (isReused && error instanceof MissingError) return await open(path, state);
       throw error;
     } finally {
@@ -201,7 +173,7 @@ export function openImages(options: ChainOptions = {}): Images {
   }
 
   async function releaseAll(): Promise<void> {
-    for (const { parentSearch } of searches.values()) await parentSearch.release();
+    await settleAll([...searches.values()].map(({ parentSearch }) => parentSearch.release()));
   }
 
   return {
@@ -213,40 +185,29 @@ export function openImages(options: ChainOptions = {}): Images {
     async close() {
       isClosed = true;
       await last;
-      await Promise.all([...images.values()].map((image) => image.close()));
-      images.clear();
-      layers.clear();
+      await images.close();
     },
   };
 }
 
-/** Where the open image lies, without symbolic links, whatever its name means by now. */
-async function placeOf({ files: [file] }: Image): Promise<string> {
-  return (await locate(file)) ?? realpath(file.location);
-}
-
-/** What is known of an image's parent. */
+/** What is known about a layer's parent. */
 interface KnownParent {
   readonly parent: Layer;
-  /** What the user should know of how it was chosen. */
+  /** What the user should know about how it was chosen. */
   readonly warnings: readonly string[];
 }
 
 interface Search {
   readonly parentSearch: ParentSearch;
-  /** The images that the machine has registered; empty where none is known. */
+  /** The images that the machine has registered; empty if no machine is known. */
   readonly registered: ReadonlySet<string>;
-  /** What the registry has to say. */
+  /** What could not be read of the machine's settings. */
   readonly warnings: readonly string[];
 }
 
 /** Begins the search for the parents of `leaf`, which lies at `path`. */
-async function searchFrom(
-  leaf: Image,
-  path: string,
-  { allowDirs = [], findImages }: ChainOptions,
-  formats: readonly ImageFormat[],
-): Promise<Search> {
+async function searchFrom(leaf: Image, path: string, options: ChainOptions): Promise<Search> {
+  const { allowDirs = [], findImages, formats = allFormats } = options;
   const uuid = leaf.identity?.uuid;
   const {
     images = [],
@@ -255,7 +216,7 @@ async function searchFrom(
   } = (await findImages?.({ path, ...(uuid !== undefined && { uuid }) })) ?? {};
   const roots = [...homeOf(path), ...folders, ...allowDirs];
   const files = images.map((image) => image.path);
-  const gate = await openGate(roots, files);
+  const gate = await openGate(roots, { files });
   return {
     parentSearch: await parentSearch({ gate, roots, images, formats }),
     registered: new Set(files),
@@ -263,7 +224,27 @@ async function searchFrom(
   };
 }
 
-/** Identifies one state of one image, where both UUIDs are known. */
+/** Returns a key for one state of one image; undefined if it has no UUID or no modification. */
 function keyOf(identity: Identity | undefined): string | undefined {
-  return identity?.modification === undefined ? undefined : `${identity.uuid} ${identity.modification}`;
+  const { uuid, modification } = identity ?? {};
+  return uuid === undefined || modification === undefined ? undefined : `${uuid} ${modification}`;
+}
+
+function isExactly(image: Image, reference: ParentReference): boolean {
+  const { format = image.format } = reference;
+  return image.format === format && reference.matches(factsOf(image)) === "same";
+}
+
+/** @throws {DiskError} if `parent` cannot be the next layer of `chain`. */
+function checkLink(chain: readonly Layer[], parent: Layer): void {
+  const file = chain.at(-1)!.image.files[0].name;
+  if (chain.length >= DEPTH_LIMIT) {
+    const thing = "the chain of images that this one is built on";
+    const expected = `${DEPTH_LIMIT} at most`;
+    throw new UnsupportedError({ file, thing, found: "longer still", expected });
+  }
+  if (chain.includes(parent)) {
+    const thing = `its parent ${parent.image.files[0].name} is itself built on this image: the chain is a loop`;
+    throw new CorruptError({ file, thing });
+  }
 }

@@ -1,32 +1,35 @@
 /**
- * Choosing among several files that have the same UUIDs. Copies of one image are as good as each other; where their
- * contents differ, one is chosen for a reason that is reported, never by its name.
+ * Choosing among several files that have the same UUIDs. If their contents are equal, any of them will do; if their
+ * contents differ, one is chosen for a reason that is reported, never by its name alone.
  */
 import { basename, dirname } from "node:path";
 import { DiskError } from "../errors.js";
-import type { Storage } from "../storage/storage.js";
+import type { BlockSource } from "../extent/extent.js";
+import { readInto } from "../extent/read.js";
+import { storageSource } from "../extent/storage.js";
+import type { Image } from "./image.js";
 
-/** A file that may be the image that is searched. */
+/** A file that may be the parent that is searched for. */
 export interface Copy {
-  /** As it was found. */
+  /** The path by which it was found. */
   readonly path: string;
-  /** Without symbolic links. */
+  /** The path without symbolic links. */
   readonly realPath: string;
   readonly size: number;
   /** Milliseconds since 1970. */
-  readonly modified: number;
+  readonly modified?: number;
 }
 
 export interface Preferences {
-  /** The UUID of the image that is searched. */
+  /** The parent's UUID. */
   readonly uuid: string;
-  /** The folder of the image that is built on it. */
+  /** The child's folder. */
   readonly folder: string;
-  /** The places where it is registered, the likeliest first. */
+  /** The paths that the parent is registered with, the most probable first. */
   readonly registered: readonly string[];
 }
 
-/** A property by which a copy is preferred: the smallest rank is the best. */
+/** A reason to prefer a copy; the copy with the smallest rank is preferred. */
 type Criterion = readonly [reason: string, rank: (copy: Copy, preferences: Preferences) => number];
 
 const CRITERIA: readonly Criterion[] = [
@@ -42,7 +45,7 @@ const CRITERIA: readonly Criterion[] = [
     "it has the UUID in its name",
     ({ realPath }, { uuid }) => (basename(realPath).toLowerCase().includes(uuid) ? 0 : 1),
   ],
-  ["it was written to last", ({ modified }) => -modified],
+  ["it was written to last", ({ modified = 0 }) => -modified],
 ];
 
 /** Returns `copies` in the order of preference. */
@@ -53,7 +56,7 @@ export function prefer<C extends Copy>(copies: readonly C[], preferences: Prefer
   });
 }
 
-/** Returns why `best` is preferred to `other`; undefined where only their names differ. */
+/** Returns why `best` is preferred to `other`; undefined if they differ only in their names. */
 export function reasonToPrefer(best: Copy, other: Copy, preferences: Preferences): string | undefined {
   return criterionBetween(best, other, preferences)?.[0];
 }
@@ -67,20 +70,37 @@ function rankIn(places: readonly string[], path: string, realPath: string): numb
   return index < 0 ? places.length : index;
 }
 
-/** Bytes that are compared of two copies: enough for the structures of any image, and soon done. */
+/** Bytes of two files that are compared: enough for the structures of most images, and little enough to read for each copy. */
 const COMPARED_LIMIT = 32 * 2 ** 20;
 const CHUNK_SIZE = 2 ** 20;
 
-/** Whether the files `a` and `b` have the same bytes; "unknown" where only the first COMPARED_LIMIT bytes are known to. */
-export async function compareFiles(a: Storage, b: Storage): Promise<"same" | "different" | "unknown"> {
+/** What comparing two copies shows. */
+export type Likeness = "same" | "different" | "unknown";
+
+/**
+ * Compares the files of two images byte by byte: "unknown" if no difference was found, but a file is larger than
+ * COMPARED_LIMIT or cannot be read.
+ */
+export async function compareImages(a: Image, b: Image): Promise<Likeness> {
+  if (a.files.length !== b.files.length) return "different";
+  let isCertain = true;
+  for (const [index, file] of a.files.entries()) {
+    const likeness = await compareSources(storageSource(file), storageSource(b.files[index]!));
+    if (likeness === "different") return "different";
+    isCertain &&= likeness === "same";
+  }
+  return isCertain ? "same" : "unknown";
+}
+
+async function compareSources(a: BlockSource, b: BlockSource): Promise<Likeness> {
   if (a.size !== b.size) return "different";
   const [first, second] = [Buffer.allocUnsafe(CHUNK_SIZE), Buffer.allocUnsafe(CHUNK_SIZE)];
   try {
     for (let offset = 0; offset < a.size; offset += CHUNK_SIZE) {
       if (offset >= COMPARED_LIMIT) return "unknown";
       const length = Math.min(CHUNK_SIZE, a.size - offset);
-      await a.read(first.subarray(0, length), offset);
-      await b.read(second.subarray(0, length), offset);
+      await readInto(a, first.subarray(0, length), offset);
+      await readInto(b, second.subarray(0, length), offset);
       if (!first.subarray(0, length).equals(second.subarray(0, length))) return "different";
     }
     return "same";

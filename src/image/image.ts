@@ -1,71 +1,83 @@
 /**
- * What every image format provides. A driver turns a file into an image: its files, its states, and for each state a
- * layer, which says what that state adds to its parent. A driver never opens a parent.
+ * What every image format provides. A driver opens a file as an image: its files, its states, and for each state a
+ * layer, which maps the bytes that this state has itself and leaves the others to its parent. A driver never opens a
+ * parent: chain.ts does.
  */
+import type { Timestamp } from "../bytes/time.js";
 import type { LayerExtent } from "../extent/extent.js";
 import type { Gate } from "../storage/gate.js";
 import type { Storage } from "../storage/storage.js";
 
-/** How the images of a chain identify each other. */
+/** What distinguishes an image from others, and its present contents from earlier ones. */
 export interface Identity {
-  /** The image's own UUID, lower case, without braces. */
-  readonly uuid: string;
-  /** Changes whenever the image is written to: VDI's modification UUID, for example. */
+  /** The image's own UUID, lower case, without braces. Absent where the image has none, as VMware's have none. */
+  readonly uuid?: string;
+  /** A value that changes when the image is written to: VDI's modification UUID, VMDK's CID. */
   readonly modification?: string;
 }
 
-/** An image that may be the parent of another. */
+/** What `ParentReference.matches` compares. */
 export interface ImageFacts {
   /** The format's name. */
   readonly format: string;
   readonly identity?: Identity;
-  /** When its file was last written to: milliseconds since 1970. */
-  readonly modified: number;
+  /** When the first file was last written to, in milliseconds since 1970. Absent where the host does not tell. */
+  readonly modified?: number;
 }
 
 /**
- * Whether an image is a child's parent. "same": it is, unchanged since the child was made. "changed": it is, but it was
- * written to. "unknown": it is, and nothing tells whether it was written to.
+ * The result of comparing an image with what a child notes about its parent:
+ *
+ * - "same": the image is the parent, and has not been written to since the child was made;
+ * - "changed": the image is the parent, but has been written to since;
+ * - "unknown": the image is the parent; whether it has been written to cannot be told;
+ * - "different": the image is not the parent.
  */
 export type Match = "same" | "changed" | "unknown" | "different";
 
-/** What a child knows of its parent. */
+/** What a child notes about its parent, if that is another image. */
 export interface ParentReference {
-  /** Files near the child are searched for this identity. Without it, only `hints` lead to the parent. */
+  /** With a UUID, files near the child are searched for it. Without one, only `hints` lead to the parent. */
   readonly identity?: Identity;
-  /** The parent's path as the child has it, the likeliest first. Relative paths begin at the child's folder. */
+  /** The parent's paths as the child notes them, the most probable first. Relative paths begin at the child's folder. */
   readonly hints: readonly string[];
-  /** The name of the parent's format, where the child has it: no other format is tried then. */
+  /** The name of the parent's format. If it is set, no other format is tried. */
   readonly format?: string;
-  /** Whether `candidate` is the parent, by what the format keeps as proof. */
+  /** The id of the parent's state that the child was made on; its current state by default. */
+  readonly state?: string;
+  /** Compares `candidate` with what the child notes as proof: a UUID, a CID, a time stamp. */
   matches(candidate: ImageFacts): Match;
 }
 
-/** A state of the disk that an image contains. */
+/** A state of the disk that an image contains: the current one, or an internal snapshot. */
 export interface ImageState {
   /** Unique within the image. */
   readonly id: string;
+  /** What users call it. Two states of an image may have the same name. */
   readonly name: string;
+  /** When the snapshot was taken, where the format notes it. */
+  readonly taken?: Timestamp;
 }
 
-/** The state of an image that has no internal snapshots, and the first of one that has. */
+/** The current state, of a format that has no ids of its own for it. */
 export const CURRENT: ImageState = { id: "current", name: "current" };
 
-/** An open image. */
+/** An open image: one file or several, with one state or several. */
 export interface Image {
   /** The format's name: "vdi", "raw". */
   readonly format: string;
   /** All files of the image; first the one by which it was opened. */
   readonly files: readonly [Storage, ...Storage[]];
   readonly identity?: Identity;
-  /** First the current state, then the internal snapshots. */
+  /** First the current state, then the internal snapshots, the oldest first. */
   readonly states: readonly [ImageState, ...ImageState[]];
   /**
-   * The layer of the state with the id `state`; of the current state by default.
-   * @throws {DiskError} where the image has no such state, or where it is damaged.
+   * Returns the layer of the state with the id `state`; of the current state by default.
+   * @throws {MissingError} if the image has no such state.
+   * @throws {DiskError} if the state is damaged, or cannot be read.
    */
   layer(state?: string): Promise<Layer>;
-  /** Closes all files. */
+  /** Closes all files, also when closing one of them fails. */
   close(): Promise<void>;
 }
 
@@ -75,19 +87,24 @@ export interface Layer {
   readonly state: ImageState;
   /** Bytes of the disk in this state. */
   readonly size: number;
-  /** Set for a differencing image only. */
+  /** How to find the image that this state is built on. Set for a differencing image only. */
   readonly parent?: ParentReference;
+  /**
+   * The id of the state of the same image that this state is built on, as in a Parallels bundle, whose snapshots are
+   * files of one image. A layer has `parent` or `parentState`, or neither.
+   */
+  readonly parentState?: string;
   /** For `info`: "dynamic", "fixed", "differencing", "undo". */
   readonly variant: string;
-  /** What is odd or damaged, but does not prevent reading. */
+  /** Sentences about what is unusual or damaged but does not prevent reading. */
   readonly warnings: readonly string[];
-  /** Further facts for `info --verbose`, by name. */
+  /** Further facts for `vdisk info --verbose`, by name. */
   readonly details: Readonly<Record<string, unknown>>;
-  /** What `[offset, offset + length)` consists of in this layer, under the terms of `BlockSource.map`. */
+  /** What the bytes `[offset, offset + length)` of the disk are in this layer; the rules are those of `BlockSource.map`. */
   map(offset: number, length: number): Promise<LayerExtent[]>;
 }
 
-/** Both ends of a file, where formats have their signatures. */
+/** The beginning and the end of a file, where formats have their signatures. */
 export interface Edges {
   /** The file's name in error messages. */
   readonly name: string;
@@ -104,12 +121,12 @@ export const EDGE_SIZE = 512;
 /** An image format. formats.ts lists them all, in probe order. */
 export interface ImageFormat {
   readonly name: string;
-  /** Whether a file is of this format. Damage further inside is for `open` to report. */
+  /** Returns whether a file has this format's signature. Damage behind it is for `open` to report. */
   probe(edges: Edges): boolean;
   /**
-   * Opens the image that begins in `file`; other files that it names are opened through `gate`. The image owns all of
-   * them; on an error `file` stays the caller's, and the others are closed.
-   * @throws {DiskError} where it is damaged, or of a kind that is not read.
+   * Opens the image whose first file is `file`. Other files that the image names are opened through `gate`. `Image.close`
+   * closes all of them. On an error, `open` closes the other files, and the caller closes `file`.
+   * @throws {DiskError} if the image is damaged, or needs something that vdisk does not read.
    */
   open(file: Storage, gate: Gate): Promise<Image>;
 }

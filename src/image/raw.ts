@@ -11,6 +11,8 @@
  */
 import { isUtf8 } from "node:buffer";
 import { CorruptError, UnsupportedError } from "../errors.js";
+import type { BlockSource } from "../extent/extent.js";
+import { read } from "../extent/read.js";
 import { storageSource } from "../extent/storage.js";
 import type { Storage } from "../storage/storage.js";
 import { EDGE_SIZE, type ImageFormat } from "./image.js";
@@ -21,10 +23,10 @@ export const raw: ImageFormat = {
   name: "raw",
   probe: () => true,
   async open(file) {
-    await refuseOthers(file);
+    const source = storageSource(file);
+    await refuseOthers(file, source);
     const rest = file.size % SECTOR_SIZE;
     const warning = `${file.name}: ${file.size} bytes are not whole sectors of ${SECTOR_SIZE}; perhaps it was cut short`;
-    const source = storageSource(file);
     return singleStateImage(
       { format: "raw", files: [file] },
       {
@@ -46,11 +48,11 @@ const PARALLELS_DESCRIPTOR = "<Parallels_disk_image";
 /** Up to and with the last place of a superblock among the file systems in use: btrfs, at 64 KiB. */
 const TEXT_SIZE = 68 * 2 ** 10;
 
-async function refuseOthers(storage: Storage): Promise<void> {
-  const { name: file, size } = storage;
+/** @throws {DiskError} for a file that is certainly no raw image. */
+async function refuseOthers({ name: file, size }: Storage, source: BlockSource): Promise<void> {
   if (size === 0) throw new CorruptError({ file, thing: "this file is empty, not a disk image" });
-  const head = await readPart(storage, 0, EDGE_SIZE);
-  const tail = await readPart(storage, Math.max(0, size - EDGE_SIZE), EDGE_SIZE);
+  const head = await read(source, 0, Math.min(EDGE_SIZE, size));
+  const tail = size <= EDGE_SIZE ? head : await read(source, size - EDGE_SIZE, EDGE_SIZE);
   const signature = findSignature(head, tail);
   if (signature !== undefined) {
     const { format, hint = "convert it to VDI or raw, with `qemu-img convert` for example" } = signature;
@@ -61,19 +63,13 @@ async function refuseOthers(storage: Storage): Promise<void> {
     const hint = "its beginning is damaged; or, if it is a raw disk image, give it a name that ends in .img";
     throw new CorruptError({ file, offset: 0, thing: `there is no ${promised} signature`, hint });
   }
-  if (isText(head) && isText(await readPart(storage, 0, TEXT_SIZE))) {
+  if (isText(head) && isText(await read(source, 0, Math.min(TEXT_SIZE, size)))) {
     if (head.includes(PARALLELS_DESCRIPTOR)) {
       const hint = "the disk's bytes are in the files beside it, whose names end in .hds";
       throw new UnsupportedError({ file, thing: "Parallels disks are not read yet", hint });
     }
     throw new UnsupportedError({ file, thing: "this is a text, not a disk image" });
   }
-}
-
-async function readPart(storage: Storage, offset: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(Math.min(length, storage.size - offset));
-  await storage.read(bytes, offset);
-  return bytes;
 }
 
 /** Whether `bytes`, the beginning of a file, are UTF-8 without control characters; the last one may be cut. */

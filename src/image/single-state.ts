@@ -1,8 +1,9 @@
-/** Images without internal snapshots: most formats have no other. */
+/** Images without internal snapshots, as most formats have no others. */
 import { MissingError } from "../errors.js";
+import { closeAll } from "../storage/closing.js";
 import { CURRENT, type Image, type Layer } from "./image.js";
 
-/** An image with one state, whose contents are `layer`. */
+/** Returns an image with one state, whose contents are `layer`. */
 export function singleStateImage(
   image: Pick<Image, "format" | "files" | "identity">,
   layer: Omit<Layer, "image" | "state">,
@@ -14,14 +15,10 @@ export function singleStateImage(
       if (state === CURRENT.id) return only;
       throw new MissingError({
         file: image.files[0].name,
-        thing: "this image has no internal snapshots",
-        found: state,
-        expected: CURRENT.id,
+        thing: `no snapshot ${JSON.stringify(state)} in this image: the ${image.format} format has no internal snapshots`,
       });
     },
-    async close() {
-      await Promise.all(image.files.map((file) => file.close()));
-    },
+    close: () => closeAll(image.files),
   };
   const only: Layer = { ...layer, image: whole, state: CURRENT };
   return whole;

@@ -49,7 +49,7 @@ export async function admit(
  * @throws {DiskError} also where the file is not an image that vdisk reads.
  */
 export async function admitImage(path: string, admission: Admission): Promise<string[]> {
-  const image = await openImageAt(path);
+  const image = await openImageAt(path, { allowDirs: admission.folders });
   try {
     return await admit(image, admission);
   } finally {

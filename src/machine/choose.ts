@@ -110,7 +110,7 @@ async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
   const { image, snapshot, allowDirs = [] } = wanted;
   refuseDiskChoice(wanted);
   const notices = await namesake(image);
-  const sought = await identify(image);
+  const sought = await identify(image, allowDirs);
   const owner = await findOwner(sought);
   const found = owner === undefined ? undefined : findMedium([owner], (medium) => isImage(medium, sought));
   if (owner === undefined || found === undefined) {

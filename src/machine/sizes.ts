@@ -1,4 +1,5 @@
 /** How large disks are to their guests: their newest images say so. */
+import { dirname } from "node:path";
 import { DiskError } from "../errors.js";
 import { openImageAt } from "../image/formats.js";
 import type { Machine } from "./machine.js";
@@ -8,10 +9,17 @@ const FILES_AT_ONCE = 4;
 
 /** Bytes, by the path of each disk's newest image; without those that cannot be read. */
 export async function diskSizes(machines: readonly Machine[]): Promise<ReadonlyMap<string, number>> {
-  const images = machines.flatMap(({ disks }) => disks.flatMap(({ states }) => states.at(-1)?.image ?? []));
-  const sizes = await mapParallel([...new Set(images)], FILES_AT_ONCE, async (image) => {
+  const images = new Map(
+    machines.flatMap(({ path, disks }) =>
+      disks.flatMap(({ states }) => {
+        const image = states.at(-1)?.image;
+        return image === undefined ? [] : [[image, dirname(path)] as const];
+      }),
+    ),
+  );
+  const sizes = await mapParallel([...images], FILES_AT_ONCE, async ([image, folder]) => {
     try {
-      const opened = await openImageAt(image);
+      const opened = await openImageAt(image, { allowDirs: [folder] });
       try {
         return [[image, (await opened.layer()).size] as const];
       } finally {

@@ -110,7 +110,9 @@ function find(tree: StateTree, wanted: string): ChosenState | undefined {
   const one = (found: readonly DiskState[]): ChosenState | undefined => {
     const [first, ...others] = found;
     if (first === undefined) return undefined;
-    if (others.every(({ imageUuid }) => imageUuid === first.imageUuid)) return { state: first };
+    const isSame = ({ imageUuid, imageState }: DiskState): boolean =>
+      imageUuid === first.imageUuid && imageState === first.imageState;
+    if (others.every(isSame)) return { state: first };
     const thing = `several states of this disk are called ${JSON.stringify(wanted)}: ${describeStates(found)}`;
     throw new MissingError({ file, thing, hint: "name the one that is meant by its UUID" });
   };
@@ -132,7 +134,8 @@ function find(tree: StateTree, wanted: string): ChosenState | undefined {
   const lower = wanted.toLowerCase();
   return (
     one(snapshots.filter(({ name }) => name.toLowerCase() === lower)) ??
-    one(states.filter(({ image }) => image !== undefined && isCalled(image, wanted)))
+    one(states.filter(({ image }) => image !== undefined && isCalled(image, wanted))) ??
+    one(states.filter(({ imageState }) => imageState === wanted))
   );
 }
 

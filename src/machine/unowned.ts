@@ -4,21 +4,42 @@ import { basename, dirname, extname, join } from "node:path";
 import { DiskError, whenHostFails } from "../errors.js";
 import { openChain, type Chain } from "../image/chain.js";
 import { openImageAt } from "../image/formats.js";
+import type { Image, ImageState, Layer } from "../image/image.js";
 import type { SoughtImage } from "./hypervisor.js";
 import type { DiskState } from "./machine.js";
 import { findImages } from "./machines.js";
 import { mapParallel } from "./parallel.js";
 import type { StateTree } from "./state-choice.js";
 
-/** The states of a disk that `chain` shows, the oldest first: each is named like its file. */
+/**
+ * Returns the states of a disk that `chain` shows, the oldest first: one for each image below the named one, with its
+ * file's name; then the internal snapshots of the named image, and its current state.
+ */
 export function chainStates({ layers }: Chain): DiskState[] {
-  const states = layers.map(({ image: { files, identity } }, level): DiskState => ({
-    name: level === 0 ? "current" : basename(files[0].location),
-    isCurrent: level === 0,
-    image: files[0].location,
-    imageUuid: identity?.uuid ?? "",
-  }));
-  return states.reverse();
+  const { image } = layers[0]!;
+  const [current, ...snapshots] = image.states;
+  const below = layers.filter((layer) => layer.image !== image).reverse();
+  return [
+    ...below.map((layer) => stateOf(layer.image, layer.state, nameOf(layer))),
+    ...snapshots.map((state) => stateOf(image, state, state.name)),
+    { ...stateOf(image, current, "current"), isCurrent: true },
+  ];
+}
+
+function stateOf(image: Image, state: ImageState, name: string): DiskState {
+  return {
+    name,
+    isCurrent: false,
+    image: image.files[0].location,
+    imageUuid: image.identity?.uuid ?? "",
+    ...(state !== image.states[0] && { imageState: state.id }),
+    ...(state.taken !== undefined && { taken: state.taken }),
+  };
+}
+
+function nameOf({ image, state }: Layer): string {
+  const name = basename(image.files[0].location);
+  return state.id === image.states[0].id ? name : `${name} (${state.name})`;
 }
 
 /** The states of the chain whose newest image is `path`. */
@@ -37,10 +58,10 @@ export async function chainTree(path: string, allowDirs: readonly string[]): Pro
   }
 }
 
-/** What is known of an image by itself. */
-export async function identify(path: string): Promise<SoughtImage> {
+/** Returns what is known of an image by itself. */
+export async function identify(path: string, allowDirs: readonly string[]): Promise<SoughtImage> {
   const real = await realpath(path).catch(whenHostFails(path));
-  const { uuid } = (await glance(path)) ?? {};
+  const { uuid } = (await glance(path, allowDirs)) ?? {};
   return { path: real, ...(uuid !== undefined && { uuid }) };
 }
 
@@ -65,15 +86,16 @@ export async function findChild({ path, uuid }: SoughtImage): Promise<string | u
 }
 
 /** The UUIDs of the image `path` and of its parent; undefined where it is no image, which is reported elsewhere. */
-async function glance(path: string): Promise<{ uuid?: string; parent?: string } | undefined> {
+async function glance(
+  path: string,
+  allowDirs: readonly string[] = [],
+): Promise<{ uuid?: string; parent?: string } | undefined> {
   try {
-    const image = await openImageAt(path);
+    const image = await openImageAt(path, { allowDirs, findImages });
     try {
-      const { parent } = await image.layer();
-      return {
-        ...(image.identity !== undefined && { uuid: image.identity.uuid }),
-        ...(parent?.identity !== undefined && { parent: parent.identity.uuid }),
-      };
+      const uuid = image.identity?.uuid;
+      const parent = (await image.layer()).parent?.identity?.uuid;
+      return { ...(uuid !== undefined && { uuid }), ...(parent !== undefined && { parent }) };
     } finally {
       await image.close();
     }

@@ -15,6 +15,8 @@ export interface MountRequest {
   readonly image: string;
   /** What the image must satisfy where the user did not name the file itself. */
   readonly admission?: Admission | undefined;
+  /** The id of the internal snapshot of the image that is shown; its current state by default. */
+  readonly imageState?: string | undefined;
   readonly mountPoint: string;
   /** The file of `log` so far, which gets the name of the mount's log, in place of the log of the mount before. */
   readonly log?: string;
@@ -65,6 +67,7 @@ export async function serveMount(
     allowLive: request.allowLive ?? false,
     guestFiles: request.guestFiles ?? true,
     admission: request.admission,
+    imageState: request.imageState,
     ...(request.states !== undefined && { states: request.states }),
     report: (warning) => {
       log.warn({ image: request.image }, warning);

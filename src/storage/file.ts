@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { CorruptError, fromHost, HostError, isErrnoException, UnsupportedError } from "../errors.js";
 import { loadAddon } from "./addon.js";
 import { pinFile, type Pin } from "./pin.js";
-import type { Storage } from "./storage.js";
+import { descriptorOf, type Storage } from "./storage.js";
 
 // Descriptors as numbers, not as FileHandles: when a worker ends, Node closes FileHandles first, and the addon's
 // threads may still be reading; numbers it closes last.
@@ -40,6 +40,22 @@ export async function openPinned(pin: Pin, path: string, name: string): Promise<
   } finally {
     pin.release();
   }
+}
+
+/** What the host knows of an open file. */
+export interface FileFacts {
+  /** Device and inode: equal for the same file, whatever it is called. */
+  readonly inode: string;
+  /** When it was last written to: milliseconds since 1970. */
+  readonly modified: number;
+}
+
+/** Returns what the host knows of the open file `storage`; undefined if it has no descriptor. */
+export function fileFacts(storage: Storage): FileFacts | undefined {
+  const fd = descriptorOf(storage);
+  if (fd < 0) return undefined;
+  const { dev, ino, mtimeNs } = fstatSync(fd, { bigint: true });
+  return { inode: `${dev}:${ino}`, modified: Number(mtimeNs) / 1e6 };
 }
 
 /** In place of a descriptor that was closed. */
@@ -111,7 +127,7 @@ class FileStorage implements Storage {
     if (fd === CLOSED) return;
     // Closed earlier, the number may mean another file while something still reads from it.
     if (this.#holds > 0) await new Promise<void>((resolve) => (this.#released = resolve));
-    await closeDescriptor(fd);
+    await closeDescriptor(fd).catch(failed(this.name));
   }
 }
 

@@ -1,13 +1,13 @@
-/** What really holds bytes: a file of the host, a block device; later a remote one. Level 2. */
+/** What holds the bytes: a file or a block device of the host, later also a remote file. */
 
 export interface Storage {
   /** Where the bytes are: an absolute path, or a URL. */
   readonly location: string;
-  /** Its name in error messages: the path as the user wrote it, or the image that names this file. */
+  /** The file's name in error messages: its path as the user, or the image that names it, has written it. */
   readonly name: string;
   /** Bytes, as they were when it was opened. */
   readonly size: number;
-  /** The host's file descriptor, where there is one, for engines that read by themselves. Only this storage closes it. */
+  /** The host's file descriptor, if there is one, for code that reads by itself. Only this storage closes it. */
   readonly fd?: number;
   /**
    * Fills `into` with the bytes from `offset`: all of them, or an error.
@@ -15,12 +15,12 @@ export interface Storage {
    * @throws {HostError} where the host fails.
    */
   read(into: Uint8Array, offset: number): Promise<void>;
-  /** Keeps `fd` open, even if the storage is closed meanwhile, until the function that it returns is called. */
+  /** Keeps `fd` open, even if the storage is closed meanwhile, until the returned function is called. */
   hold?(): () => void;
   close(): Promise<void>;
 }
 
-/** The descriptor of `storage`; -1 where there is none, or where it is closed. */
+/** Returns the descriptor of `storage`; -1 if there is none, or if it is closed. */
 export function descriptorOf({ fd = -1 }: Storage): number {
   return fd;
 }

@@ -18,6 +18,8 @@ import { openView, type View } from "./view.js";
 export interface OpenOptions {
   /** Folders, besides the image's own, in which files that the image names may lie. */
   readonly allowDirs?: readonly string[];
+  /** The id of the internal snapshot of the image that is shown; its current state by default. */
+  readonly imageState?: string | undefined;
   /** What the image must satisfy where the user did not name the file itself. */
   readonly admission?: Admission | undefined;
   readonly fileSystems?: FileSystemOptions;
@@ -60,14 +62,15 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
       for (const image of paths) lookedAt.add(image);
       return allowLive ? view : { ...view, warnings: [...inUseWarnings(paths), ...view.warnings] };
     };
-    const chain = await images.chain(path);
+    const chain = await images.chain(path, options.imageState);
     if (options.admission !== undefined) await admit(chain.layers[0]!.image, options.admission);
     const view = await openChecked(chain);
     const absolute = resolve(path);
     const owner = await ownerOf(absolute);
     const entries = entriesOf(absolute, view);
     const common = { path: absolute, owner, images, allowDirs, view: openChecked, report };
-    const states = options.states ?? (chain.layers.length > 1 ? chainStates(chain) : []);
+    const ofChain = chainStates(chain);
+    const states = options.states ?? (ofChain.length > 1 ? ofChain : []);
     const snapshots = snapshotsDirectory(states, common);
     if (snapshots !== undefined) entries.set("snapshots", snapshots);
     const tree = composeTree({ kind: "directory", entries }, owner);

@@ -84,7 +84,7 @@ async function checkIdentity(state: DiskState, { layers }: Chain, common: Common
   const { identity, files } = layers[0]!.image;
   const [file] = files;
   if (identity?.uuid === state.imageUuid) return;
-  if (identity !== undefined) {
+  if (identity?.uuid !== undefined) {
     throw new CorruptError({
       file: file.name,
       thing: "this image's UUID",

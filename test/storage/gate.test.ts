@@ -7,7 +7,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { DeniedError, DiskError } from "../../src/errors.js";
 import { loadAddon, type Addon } from "../../src/storage/addon.js";
-import { openGate, type Gate } from "../../src/storage/gate.js";
+import { openGate, type Gate, type GateOptions } from "../../src/storage/gate.js";
 import { pinResolved } from "../../src/storage/pin.js";
 import { underAttack } from "./swapper.js";
 
@@ -46,9 +46,9 @@ async function outcome(gate: Gate, path: string): Promise<string> {
   }
 }
 
-async function attack(t: Test, open: Parameters<typeof openGate>[2]): Promise<void> {
+async function attack(t: Test, pin?: GateOptions["pin"]): Promise<void> {
   const { folder, image, deep, swaps } = scene(t);
-  const gate = await openGate([join(folder, "allowed")], [], open);
+  const gate = await openGate([join(folder, "allowed")], pin && { pin });
   let tries = 0;
   const outcomes = await underAttack(t, swaps, SECONDS, () =>
     outcome(gate, tries++ % 2 === 0 ? image : deep),
@@ -91,17 +91,14 @@ t.test("what is allowed opens, with the addon and without", async (t) => {
   symlinkSync("deep/image", join(folder, "allowed/inner"));
   symlinkSync("allowed", join(folder, "way"));
   for (const from of [addon, "no addon"]) {
-    const gate = await openGate([join(folder, "way")], [join(folder, "outside/image")], (path, name) =>
-      pinResolved(path, name, from),
-    );
+    const pin = (path: string, name: string) => pinResolved(path, name, from);
+    const gate = await openGate([join(folder, "way")], { files: [join(folder, "outside/image")], pin });
     for (const path of [image, deep, join(folder, "allowed/hard"), join(folder, "way/inner")])
       t.equal(await outcome(gate, path), GOOD.toString());
     t.equal(await outcome(gate, join(folder, "allowed/folder/image")), SECRET.toString(), "an allowed file");
     t.equal(await outcome(gate, join(folder, "nothing")), "MISSING");
     t.equal(await outcome(gate, join(folder, "allowed")), "UNSUPPORTED");
-    const strict = await openGate([join(folder, "allowed")], [], (path, name) =>
-      pinResolved(path, name, from),
-    );
+    const strict = await openGate([join(folder, "allowed")], { pin });
     await t.rejects(strict.open(join(folder, "allowed/link")), DeniedError);
     await t.rejects(strict.open(join(folder, "allowed/folder/image")), /allow it with --allow-dir/);
   }

@@ -9,6 +9,8 @@
  * it means to read the whole map, which a check does, and opening does not.
  */
 import { NIL_UUID } from "../../bytes/guid.js";
+import { read } from "../../extent/read.js";
+import { storageSource } from "../../extent/storage.js";
 import type { Storage } from "../../storage/storage.js";
 import type { Identity, Image, ImageFormat, ParentReference } from "../image.js";
 import { singleStateImage } from "../single-state.js";
@@ -19,8 +21,7 @@ export const vdi: ImageFormat = {
   name: "vdi",
   probe: ({ head }) => isVdi(head),
   async open(file) {
-    const bytes = Buffer.alloc(Math.min(HEADER_SIZE, file.size));
-    await file.read(bytes, 0);
+    const bytes = await read(storageSource(file), 0, Math.min(HEADER_SIZE, file.size));
     return vdiImage(file, readHeader(bytes, file.name, file.size));
   },
 };
@@ -43,14 +44,14 @@ function vdiImage(file: Storage, header: VdiHeader): Image {
   );
 }
 
-/** VirtualBox looks a parent up by its UUIDs in its registry; the image has no path. */
+/** A child notes its parent's UUIDs, but no path: VirtualBox looks them up in its registry. */
 function parentOf({ parentUuid, parentModification }: VdiHeader): ParentReference {
   const identity = identityOf(parentUuid, parentModification);
   return {
     identity,
     hints: [],
     matches({ identity: found }) {
-      if (found?.uuid !== identity.uuid) return "different";
+      if (found?.uuid !== parentUuid) return "different";
       if (identity.modification === undefined || found.modification === undefined) return "unknown";
       return found.modification === identity.modification ? "same" : "changed";
     },

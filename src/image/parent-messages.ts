@@ -1,0 +1,92 @@
+/** The errors and warnings of the search for a parent. */
+import { basename, dirname } from "node:path";
+import { DeniedError, DiskError, MissingError, withContext } from "../errors.js";
+import type { Candidate, Candidates } from "./candidates.js";
+import { placesOf } from "./hints.js";
+import type { ImageFacts, Layer } from "./image.js";
+import type { Neighbourhood } from "./neighbourhood.js";
+
+/** Items that a message lists. */
+const LISTED_LIMIT = 5;
+
+/** What was looked at. */
+export interface Searched {
+  readonly candidates: Candidates;
+  readonly files: Neighbourhood;
+  /** The UUIDs that files are registered with, by path. */
+  readonly registered: ReadonlyMap<string, string>;
+}
+
+/**
+ * Returns the error for a parent that was not found: why a file that may be it cannot be opened, or else where it was
+ * searched for.
+ */
+export function missingParent(child: Layer, { candidates, files, registered }: Searched): unknown {
+  const file = nameOf(child);
+  const { hints, identity } = child.parent!;
+  const uuid = identity?.uuid;
+  const called = uuid === undefined ? hints.join(" or ") : `{${uuid}}`;
+  const { failures } = candidates;
+  const places = new Set(hints.flatMap((hint) => placesOf(hint, dirname(child.image.files[0].location))));
+  const hasUuid = (path: string): boolean =>
+    uuid !== undefined && (registered.get(path) === uuid || basename(path).toLowerCase().includes(uuid));
+  for (const [path, error] of failures) {
+    if (hasUuid(path) || (places.has(path) && !(error instanceof MissingError)))
+      return withContext(`parent of ${file}`, error);
+  }
+  for (const [, error] of failures) {
+    if (isByGate(error)) return withContext(`perhaps the parent of ${file}, ${called}`, error);
+  }
+  const unreadable = [...failures.values()].map((error) => error.message);
+  const searched = [
+    ...files.folders,
+    ...[...files.outside].map((folder) => `not in ${folder}, which lies outside`),
+    ...(files.omittedCount > 0 ? [`without ${files.omittedCount} or more that are too many`] : []),
+  ];
+  return new MissingError({
+    file,
+    thing:
+      `its parent, the image ${called}, was not found (files looked at: ${candidates.count}, in ${searched.join(", ")}` +
+      (unreadable.length === 0 ? ")" : `; could not be read: ${listed(unreadable)})`),
+    hint: "copy it beside this image, or name its folder with --allow-dir DIR",
+  });
+}
+
+/** Returns the error for several images of which nothing tells which one is the parent. */
+export function ambiguousParent(child: Layer, copies: readonly Candidate[], why: string): MissingError {
+  const paths = listed(copies.map(({ path }) => path).sort());
+  const uuid = child.parent?.identity?.uuid;
+  return new MissingError({
+    file: nameOf(child),
+    thing: `which image is its parent {${uuid}} cannot be told: ${paths} have this UUID, ${why}`,
+    hint: "move all but the right one to another folder",
+  });
+}
+
+/** Returns the warning about a parent that has been written to since the child was made. */
+export function changedParent(child: Layer, path: string, { identity }: ImageFacts): string {
+  const noted = child.parent?.identity?.modification;
+  const detail =
+    noted === undefined || identity?.modification === undefined
+      ? ""
+      : ` (its modification is ${identity.modification}, but ${noted} was noted)`;
+  return (
+    `${nameOf(child)}: its parent ${path} was written to after this image was made on it${detail}: ` +
+    "what is read may be a mixture of both states"
+  );
+}
+
+/** Returns `texts` as a list of at most LISTED_LIMIT items. */
+export function listed(texts: readonly string[]): string {
+  const more = texts.length > LISTED_LIMIT ? [`and ${texts.length - LISTED_LIMIT} more`] : [];
+  return [...texts.slice(0, LISTED_LIMIT), ...more].join("; ");
+}
+
+/** Whether the gate denied the file, and not the host. */
+function isByGate(error: DiskError): boolean {
+  return error instanceof DeniedError && error.cause === undefined;
+}
+
+function nameOf({ image }: Layer): string {
+  return image.files[0].name;
+}
