@@ -19,6 +19,16 @@ export type Extent =
 /** What one image of a chain knows by itself; `absent` leaves the run to the image below. */
 export type LayerExtent = Extent | { readonly kind: "absent"; readonly length: number };
 
+/** Bytes of another source: of the volume on which a file lies. */
+export interface At {
+  readonly kind: "at";
+  readonly length: number;
+  readonly offset: number;
+}
+
+/** What lists consist of: the extents of a source or a layer, or the runs of a file. */
+export type Piece = LayerExtent | At;
+
 /** A compressed unit. The same unit is always the same object, which is the key of the cache. */
 export type PackedUnit = OpaqueUnit | ChunkedUnit;
 
@@ -59,9 +69,8 @@ export interface ChunkedUnit {
  */
 export const MAP_LIMIT = 4096;
 
-export interface BlockSource {
-  /** Its name in error messages: "web.vdi", "web.vdi vol1". */
-  readonly name: string;
+/** What can be mapped: a source, or one image of a chain, whose extents may be `absent`. */
+export interface Mapped<E extends LayerExtent = Extent> {
   /** Bytes. */
   readonly size: number;
   /**
@@ -70,31 +79,32 @@ export interface BlockSource {
    * MAP_LIMIT at most. `mapAll` and `mapPieces` (extent/mapping.ts) map the whole of a range. One run of zeros is one
    * extent, however long it is.
    */
-  map(offset: number, length: number): Promise<Extent[]>;
+  map(offset: number, length: number): Promise<E[]>;
+}
+
+export interface BlockSource extends Mapped {
+  /** Its name in error messages: "web.vdi", "web.vdi vol1". */
+  readonly name: string;
 }
 
 /** Bytes that `extents` cover. */
-export function lengthOf(extents: readonly LayerExtent[]): number {
+export function lengthOf(extents: readonly Piece[]): number {
   let sum = 0;
   for (const { length } of extents) sum += length;
   return sum;
 }
 
-/** `extents`, without those that are too many for one call of `map`. */
-export function limited<E extends LayerExtent>(extents: E[]): E[] {
-  return extents.length > MAP_LIMIT ? extents.slice(0, MAP_LIMIT) : extents;
-}
-
 /** The part `[skip, skip + length)` of an extent. */
-export function slice<E extends LayerExtent>(extent: E, skip: number, length: number): E {
+export function slice<E extends Piece>(extent: E, skip: number, length: number): E {
   if (skip === 0 && length === extent.length) return extent;
-  if (extent.kind === "stored") return { ...extent, offset: extent.offset + skip, length };
+  if (extent.kind === "stored" || extent.kind === "at")
+    return { ...extent, offset: extent.offset + skip, length };
   if (extent.kind === "packed") return { ...extent, skip: extent.skip + skip, length };
   return { ...extent, length };
 }
 
 /** Appends `extent`, joined to the last one if it continues it. Empty extents are left out. */
-export function append<E extends LayerExtent>(extents: E[], extent: E): void {
+export function append<E extends Piece>(extents: E[], extent: E): void {
   if (extent.length === 0) return;
   const last = extents.at(-1);
   if (last !== undefined && continues(last, extent)) {
@@ -105,7 +115,7 @@ export function append<E extends LayerExtent>(extents: E[], extent: E): void {
 }
 
 /** The part `[offset, offset + length)` of `extents`, a list that begins at position 0. */
-export function sliceList<E extends LayerExtent>(extents: readonly E[], offset: number, length: number): E[] {
+export function sliceList<E extends Piece>(extents: readonly E[], offset: number, length: number): E[] {
   const part: E[] = [];
   let at = 0;
   for (const extent of extents) {
@@ -118,8 +128,10 @@ export function sliceList<E extends LayerExtent>(extents: readonly E[], offset: 
   return part;
 }
 
-function continues(last: LayerExtent, next: LayerExtent): boolean {
+function continues(last: Piece, next: Piece): boolean {
   switch (last.kind) {
+    case "at":
+      return next.kind === "at" && next.offset === last.offset + last.length;
     case "stored":
       return (
         next.kind === "stored" && next.storage === last.storage && next.offset === last.offset + last.length

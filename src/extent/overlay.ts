@@ -4,27 +4,22 @@
  */
 import { withinMemory } from "../bytes/memory.js";
 import { DiskError, HostError } from "../errors.js";
+import { Builder } from "./builder.js";
 import {
   append,
   lengthOf,
-  limited,
-  MAP_LIMIT,
   slice,
   sliceList,
   type BlockSource,
   type Extent,
   type LayerExtent,
+  type Mapped,
 } from "./extent.js";
 import { loadingCache } from "./loading.js";
 import { yieldIfDue } from "./time-slice.js";
 
-/** One image of a chain. The overlay maps only runs below `size`. */
-export interface MappedLayer {
-  /** Bytes. */
-  readonly size: number;
-  /** Under the terms of `BlockSource.map`, except that `absent` runs are left to the layer below. */
-  map(offset: number, length: number): Promise<LayerExtent[]>;
-}
+/** One image of a chain. The overlay maps only runs below `size`, and leaves those that are absent to the layer below. */
+export type MappedLayer = Mapped<LayerExtent>;
 
 /** Bytes of the disk that are resolved together, with one call of each layer's `map`: 64 of VDI's usual blocks. */
 const WINDOW_SIZE = 64 * 2 ** 20;
@@ -79,14 +74,14 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
     name,
     size,
     async map(offset, length) {
-      const extents: Extent[] = [];
+      const extents = new Builder<Extent>();
       const end = offset + length;
       for (let at = offset, step = 0; at < end && step < STEPS_AT_ONCE; step++) {
         if (step >= WINDOW_STEPS) {
           const piece = await resolveAt(at, Math.min(end, at + windowSize * 2 ** (step - WINDOW_STEPS + 1)));
-          for (const extent of piece.extents) append(extents, extent);
+          extents.addAll(piece.extents);
           at += piece.length;
-          if (extents.length >= MAP_LIMIT) break;
+          if (extents.isFull) break;
           continue;
         }
         let start: number;
@@ -100,11 +95,11 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
         const part = Math.min(end, start + piece.length) - at;
         const found = sliceList(piece.extents, at - start, part);
         if (part === length) return found; // the usual case
-        for (const extent of found) append(extents, extent);
+        extents.addAll(found);
         at += part;
-        if (extents.length >= MAP_LIMIT) break;
+        if (extents.isFull) break;
       }
-      return limited(extents);
+      return extents.list;
     },
   };
 }
@@ -113,7 +108,7 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
 async function resolve(layers: readonly MappedLayer[], offset: number, length: number): Promise<Extent[]> {
   let pending: LayerExtent[] = [{ kind: "absent", length }];
   for (const layer of layers) {
-    pending = limited(await below(pending, layer, offset));
+    pending = await below(pending, layer, offset);
     if (!pending.some(isAbsent)) break;
     const turn = yieldIfDue();
     if (turn !== undefined) await turn;
@@ -134,7 +129,8 @@ async function below(extents: LayerExtent[], layer: MappedLayer, offset: number)
   const last = extents.findLastIndex(isAbsent);
   const start = offset + lengthOf(extents.slice(0, first));
   const covered = extents.slice(first, last + 1);
-  const merged = extents.slice(0, first);
+  const merged = new Builder<LayerExtent>();
+  merged.addAll(extents.slice(0, first));
   const found = await mapWithin(layer, start, lengthOf(covered)).catch(ifDamaged);
   if (found instanceof DiskError) {
     // The damage may be hidden by a layer above: map each run by itself.
@@ -142,23 +138,23 @@ async function below(extents: LayerExtent[], layer: MappedLayer, offset: number)
       const extent = covered[index]!;
       const { length } = extent;
       const run = isAbsent(extent) ? await mapWithin(layer, at, length).catch(ifDamaged) : [extent];
-      if (run instanceof DiskError) append(merged, { kind: "damaged", length, error: run });
+      if (run instanceof DiskError) merged.add({ kind: "damaged", length, error: run });
       else {
-        for (const part of run) append(merged, part);
-        if (lengthOf(run) < length) return merged;
+        merged.addAll(run);
+        if (lengthOf(run) < length) return merged.list;
       }
       at += length;
     }
   } else {
     fillAbsent(merged, covered, found);
-    if (lengthOf(found) < lengthOf(covered)) return merged;
+    if (lengthOf(found) < lengthOf(covered)) return merged.list;
   }
-  for (const extent of extents.slice(last + 1)) append(merged, extent);
-  return merged;
+  merged.addAll(extents.slice(last + 1));
+  return merged.list;
 }
 
 /** Appends `upper` to `merged`, with its absent runs replaced from `lower`, as far as `lower` goes. */
-function fillAbsent(merged: LayerExtent[], upper: LayerExtent[], lower: LayerExtent[]): void {
+function fillAbsent(merged: Builder<LayerExtent>, upper: LayerExtent[], lower: LayerExtent[]): void {
   let index = 0;
   let skip = 0; // within lower[index]
   for (const extent of upper) {
@@ -166,12 +162,12 @@ function fillAbsent(merged: LayerExtent[], upper: LayerExtent[], lower: LayerExt
     while (done < extent.length && index < lower.length) {
       const other = lower[index]!;
       const part = Math.min(extent.length - done, other.length - skip);
-      if (isAbsent(extent)) append(merged, slice(other, skip, part));
+      if (isAbsent(extent)) merged.add(slice(other, skip, part));
       done += part;
       skip += part;
       if (skip === other.length) [index, skip] = [index + 1, 0];
     }
-    if (!isAbsent(extent)) append(merged, slice(extent, 0, done));
+    if (!isAbsent(extent)) merged.add(slice(extent, 0, done));
   }
 }
 

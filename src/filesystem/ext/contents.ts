@@ -1,12 +1,13 @@
 /** A file's contents as runs on the volume, whichever way the inode maps its blocks. */
-import { trim, memorySource, runSource, type Run } from "../../extent/runs.js";
+import { addWithin, Builder } from "../../extent/builder.js";
+import { memorySource, runSource, type Run } from "../../extent/runs.js";
 import { append, type BlockSource } from "../../extent/extent.js";
 import { CorruptError } from "../../errors.js";
 import { mapByTable } from "./blockmap.js";
 import { mapByExtents } from "./extents.js";
 import { inlineData } from "./inline.js";
 import { InodeFlag, type Inode } from "./inode.js";
-import { holdsBlocks, OUTSIDE_METADATA, type BlockRange, type Medium } from "./medium.js";
+import { OUTSIDE_METADATA, type BlockRange, type Medium } from "./medium.js";
 import type { BlockRun } from "./runlist.js";
 
 /** The contents of `inode` as a source; `name` is what complaints call it. */
@@ -25,20 +26,20 @@ export function runsOf(medium: Medium, inode: Inode): (offset: number, length: n
   return async (offset, length) => {
     if (length === 0) return [];
     const first = Math.floor(offset / blockSize);
-    const runs: Run[] = [];
+    const runs = new Builder<Run>(offset - first * blockSize, length);
     for (const run of await map(first, Math.ceil((offset + length) / blockSize))) {
       const bytes = run.count * blockSize;
       if (run.kind === "at") {
         const system = medium.systemZone.within(run.block, run.block + run.count);
         const parts = apart(medium, run, inode.number, system instanceof Promise ? await system : system);
         for (const part of parts) {
-          if (part.kind === "at") runs.push(...onVolume(medium, part, inode.number));
-          else runs.push({ kind: "damaged", length: part.count * blockSize, error: part.error });
+          if (part.kind === "at") addBlocks(runs, medium, part, inode.number);
+          else runs.add({ kind: "damaged", length: part.count * blockSize, error: part.error });
         }
-      } else if (run.kind === "zero") runs.push({ kind: "zero", length: bytes });
-      else runs.push({ kind: "damaged", length: bytes, error: run.error });
+      } else if (run.kind === "zero") runs.add({ kind: "zero", length: bytes });
+      else runs.add({ kind: "damaged", length: bytes, error: run.error });
     }
-    return trim(runs, offset - first * blockSize, length);
+    return runs.list;
   };
 }
 
@@ -76,25 +77,34 @@ function apart(
 type StoredRun = BlockRun & { kind: "at" };
 type DamagedRun = BlockRun & { kind: "damaged" };
 
-/** A run of blocks in bytes; blocks that leave the file system, or a volume that is cut short, are damaged. */
-function onVolume(medium: Medium, run: StoredRun, inode: number): Run[] {
-  const { blockSize, blockCount } = medium.geometry;
-  const thereCount = Math.min(blockCount, Math.floor(medium.volume.size / blockSize)) - run.block;
-  const count = holdsBlocks(medium, run.block, 1) ? Math.max(0, Math.min(run.count, thereCount)) : 0;
-  const at: Run = { kind: "at", offset: run.block * blockSize, length: count * blockSize };
-  if (count === run.count) return [at];
-  const first = run.block + count;
-  const error = new CorruptError({
-    file: medium.volume.name,
-    offset: run.pointer,
-    thing: `what inode ${inode} has as its blocks`,
-    found: `${first} to ${run.block + run.count - 1}`,
-    expected: holdsBlocks(medium, first, 1)
-      ? `within the ${medium.volume.size} bytes that there are; the volume is cut short`
-      : `between ${medium.geometry.firstDataBlock + 1} and ${blockCount - 1}`,
-  });
-  const damaged: Run = { kind: "damaged", length: (run.count - count) * blockSize, error };
-  return count === 0 ? [damaged] : [at, damaged];
+/** Adds a run of blocks. Those outside the file system, or behind the end of a volume that is cut short, are damaged. */
+function addBlocks(
+  runs: Builder<Run>,
+  { volume, geometry }: Medium,
+  { block, count, pointer }: StoredRun,
+  inode: number,
+): void {
+  const { blockSize, blockCount } = geometry;
+  const firstBlock = geometry.firstDataBlock + 1;
+  const thereCount = Math.floor(volume.size / blockSize);
+  addWithin(
+    runs,
+    { kind: "at", offset: block * blockSize, length: count * blockSize },
+    { start: firstBlock * blockSize, end: Math.min(blockCount, thereCount) * blockSize },
+    (offset, length) => {
+      const first = offset / blockSize;
+      return new CorruptError({
+        file: volume.name,
+        offset: pointer,
+        thing: `what inode ${inode} has as its blocks`,
+        found: `${first} to ${first + length / blockSize - 1}`,
+        expected:
+          first >= thereCount && first < blockCount
+            ? `within the ${volume.size} bytes that there are; the volume is cut short`
+            : `between ${firstBlock} and ${blockCount - 1}`,
+      });
+    },
+  );
 }
 
 /** Data from the inode itself; what the size has beyond it reads as zeros (ext4_readpage_inline). */

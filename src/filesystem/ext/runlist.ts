@@ -24,14 +24,12 @@ export class RunList {
   /** Blocks of the file's map that were read. */
   tableCount = 0;
   readonly #limit: number;
-  readonly #firstDataBlock: number;
   readonly #complain: () => CorruptError;
 
   constructor({ volume, geometry }: Medium, inode: number) {
     // No file has more runs than the volume has blocks, with a hole between each two: more of them come from
     // tables that point at themselves.
     this.#limit = 2 * Math.ceil(volume.size / geometry.blockSize) + 2;
-    this.#firstDataBlock = geometry.firstDataBlock;
     this.#complain = () =>
       new CorruptError({
         file: volume.name,
@@ -54,9 +52,7 @@ export class RunList {
 
   at(block: number, count: number, pointer: number): void {
     const last = this.runs.at(-1);
-    // What is right must not be joined to what is wrong: the superblock's own block, and those before it.
-    const isRight = last?.kind === "at" && last.block > this.#firstDataBlock;
-    if (isRight && last.block + last.count === block) {
+    if (last?.kind === "at" && last.block + last.count === block) {
       this.runs[this.runs.length - 1] = { ...last, count: last.count + count };
     } else {
       this.#push({ kind: "at", block, count, pointer });

@@ -6,6 +6,7 @@
  * The descriptors of a region of groups are read when a file in that region is first mapped. Metadata that lies outside
  * the region of its group (mke2fs -E packed_meta_blocks on a large volume) is not recognised.
  */
+import { firstIndex } from "../../bytes/integers.js";
 import { DiskError } from "../../errors.js";
 import { loadingCache } from "../../extent/loading.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
@@ -167,14 +168,9 @@ async function journalRanges(medium: Medium): Promise<BlockRange[]> {
 
 /** The parts of sorted `ranges` that are in `[first, end)`. */
 function cut(ranges: readonly BlockRange[], first: number, end: number): BlockRange[] {
-  let low = 0;
-  for (let high = ranges.length; low < high;) {
-    const middle = (low + high) >>> 1;
-    if (ranges[middle]!.end <= first) low = middle + 1;
-    else high = middle;
-  }
+  let index = firstIndex(ranges.length, (at) => ranges[at]!.end > first);
   const found: BlockRange[] = [];
-  for (let range = ranges[low]; range !== undefined && range.first < end; range = ranges[++low])
+  for (let range = ranges[index]; range !== undefined && range.first < end; range = ranges[++index])
     found.push({ first: Math.max(first, range.first), end: Math.min(end, range.end) });
   return found;
 }

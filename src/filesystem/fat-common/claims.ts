@@ -1,11 +1,13 @@
 /** Reads the whole directory tree once, and collects the clusters that each entry claims. */
 import { DiskError } from "../../errors.js";
+import { Builder } from "../../extent/builder.js";
 import { read } from "../../extent/read.js";
+import type { Run } from "../../extent/runs.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
 import { ClusterSet } from "./cluster-set.js";
 import { SLOT_SIZE, type Directory } from "./directory.js";
 import { follow } from "./follow.js";
-import { holds, onVolume, type ClusterRun, type Heap } from "./heap.js";
+import { addClusters, holds, type ClusterRun, type Heap } from "./heap.js";
 
 /** What one directory entry says about its clusters. */
 export interface Claim {
@@ -125,7 +127,9 @@ class Survey {
     const parser = newParser();
     for await (const run of this.#runsOf(claim)) {
       let length = 0;
-      for (const part of onVolume(heap, run)) {
+      const parts = new Builder<Run>();
+      addClusters(parts, heap, run);
+      for (const part of parts.list) {
         if (part.kind === "at") length += await this.#takeRange(part.offset, part.length, parser);
         else parser.skip();
       }

@@ -1,9 +1,10 @@
 /** Maps a file's contents to its clusters on the volume. */
-import type { BlockSource } from "../../extent/extent.js";
-import { trim, runSource, type Run } from "../../extent/runs.js";
+import { Builder } from "../../extent/builder.js";
+import { lengthOf, type BlockSource } from "../../extent/extent.js";
+import { runSource, type Run } from "../../extent/runs.js";
 import { CorruptError } from "../../errors.js";
 import type { Allocation } from "./chain.js";
-import { onVolume, type Heap } from "./heap.js";
+import { addClusters, type Heap } from "./heap.js";
 
 /** Bytes that one call maps at most, so that it follows a bounded number of links. */
 const LONGEST_MAP = 2 ** 28;
@@ -43,10 +44,6 @@ export function contentsOf(heap: Heap, allocation: Allocation, facts: ContentsFa
   });
 }
 
-function lengthOf(runs: readonly Run[]): number {
-  return runs.reduce((sum, { length }) => sum + length, 0);
-}
-
 /** The error for a file whose `count` clusters are too few for its size. */
 export function tooFewClusters(
   { volume }: Heap,
@@ -75,6 +72,7 @@ export async function rangeOf(
   const { clusterSize } = heap;
   const first = Math.floor(offset / clusterSize);
   const count = Math.ceil((offset + length) / clusterSize) - first;
-  const runs = (await allocation.runs(first, count)).flatMap((run) => onVolume(heap, run));
-  return trim(runs, offset - first * clusterSize, length);
+  const runs = new Builder<Run>(offset - first * clusterSize, length);
+  for (const run of await allocation.runs(first, count)) addClusters(runs, heap, run);
+  return runs.list;
 }

@@ -4,6 +4,7 @@
  */
 import { withinMemory } from "../../bytes/memory.js";
 import { cachedReader, pagePool, type CachedReader } from "../../extent/cache.js";
+import { addWithin, type Builder } from "../../extent/builder.js";
 import type { BlockSource } from "../../extent/extent.js";
 import type { Run } from "../../extent/runs.js";
 import { CorruptError } from "../../errors.js";
@@ -52,24 +53,31 @@ export function clusterOffset({ offset, clusterSize }: Heap, cluster: number): n
   return offset + (cluster - FIRST_CLUSTER) * clusterSize;
 }
 
-/** Where the clusters of a run lie on the volume. If the volume is cut short, the rest is damaged. */
-export function onVolume(heap: Heap, { cluster, count }: ClusterRun): Run[] {
+/** Adds the clusters of a run. If the volume is cut short, the rest is damaged. */
+export function addClusters(runs: Builder<Run>, heap: Heap, { cluster, count }: ClusterRun): void {
   const thing = `clusters ${cluster} to ${cluster + count - 1}`;
-  return withinVolume(heap.volume, clusterOffset(heap, cluster), count * heap.clusterSize, thing);
+  addBytes(runs, heap.volume, clusterOffset(heap, cluster), count * heap.clusterSize, thing);
 }
 
-/** Bytes of the volume; damaged from where the volume is cut short. `thing` is what error messages call them. */
-export function withinVolume(volume: BlockSource, offset: number, length: number, thing: string): Run[] {
-  const there = Math.max(0, Math.min(length, volume.size - offset));
-  const at: Run = { kind: "at", offset, length: there };
-  if (there === length) return [at];
-  const error = new CorruptError({
-    file: volume.name,
-    offset: offset + there,
-    thing: `the end of ${thing}`,
-    found: `byte ${offset + length}`,
-    expected: `within the ${volume.size} bytes that there are; the volume is cut short`,
-  });
-  const damaged: Run = { kind: "damaged", length: length - there, error };
-  return there === 0 ? [damaged] : [at, damaged];
+/** Adds bytes of the volume. If it is cut short, the rest is damaged. `thing` is what error messages call them. */
+export function addBytes(
+  runs: Builder<Run>,
+  volume: BlockSource,
+  offset: number,
+  length: number,
+  thing: string,
+): void {
+  addWithin(
+    runs,
+    { kind: "at", offset, length },
+    { end: volume.size },
+    (missing) =>
+      new CorruptError({
+        file: volume.name,
+        offset: missing,
+        thing: `the end of ${thing}`,
+        found: `byte ${offset + length}`,
+        expected: `within the ${volume.size} bytes that there are; the volume is cut short`,
+      }),
+  );
 }

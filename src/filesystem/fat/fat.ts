@@ -11,10 +11,12 @@
  * Not done: deleted entries are not shown; extended attributes of OS/2 (EA DATA. SF), FAT+ and volumes compressed by
  * DoubleSpace are not read. Clusters that several files have are found on volumes with at most 2^24 of them, 2^20 directory slots and 2^15 directories.
  */
+import { Builder } from "../../extent/builder.js";
 import type { BlockSource } from "../../extent/extent.js";
+import type { Run } from "../../extent/runs.js";
 import { unicodeFold } from "../fat-common/case.js";
 import { clusterDirectory, type Directory } from "../fat-common/directory.js";
-import { withinVolume } from "../fat-common/heap.js";
+import { addBytes } from "../fat-common/heap.js";
 import { clustersOf, nodeLimitOf, ROOT_ID } from "../fat-common/node.js";
 import { clusterTree } from "../fat-common/tree.js";
 import type { FileSystem, FileSystemDriver, FileSystemOptions } from "../filesystem.js";
@@ -61,7 +63,10 @@ async function rootOf(medium: Medium): Promise<Directory> {
   return {
     id: ROOT_ID,
     reach: async () => ({ size: root.size }),
-    runs: async (offset, length) =>
-      withinVolume(heap.volume, root.offset + offset, length, "the root directory"),
+    async runs(offset, length) {
+      const runs = new Builder<Run>();
+      addBytes(runs, heap.volume, root.offset + offset, length, "the root directory");
+      return runs.list;
+    },
   };
 }

@@ -6,9 +6,9 @@
 import { readU32le } from "../../bytes/struct.js";
 import { CorruptError } from "../../errors.js";
 import { cachedReader, pagePool, type CachedReader } from "../../extent/cache.js";
-import { append, limited, MAP_LIMIT, type LayerExtent } from "../../extent/extent.js";
+import { addStored, Builder } from "../../extent/builder.js";
+import type { LayerExtent } from "../../extent/extent.js";
 import { storageSource } from "../../extent/storage.js";
-import { appendStored } from "../../extent/stored.js";
 import { yieldIfDue } from "../../extent/time-slice.js";
 import type { Storage } from "../../storage/storage.js";
 import { TABLE_ENTRY_SIZE, type VdiHeader } from "./header.js";
@@ -56,26 +56,22 @@ async function mapBlocks(
   length: number,
 ): Promise<LayerExtent[]> {
   const { blockSize, tableOffset } = header;
-  const extents: LayerExtent[] = [];
-  const end = offset + length;
-  let at = offset;
-  for (let pages = 0; at < end && pages < PAGES_LIMIT && extents.length < MAP_LIMIT; pages++) {
+  let block = Math.floor(offset / blockSize);
+  const end = Math.ceil((offset + length) / blockSize);
+  const extents = new Builder<LayerExtent>(offset - block * blockSize, length);
+  for (let pages = 0; pages < PAGES_LIMIT && !extents.isFull; pages++) {
     const turn = yieldIfDue();
     if (turn !== undefined) await turn;
-    const first = Math.floor(at / blockSize);
-    const count = Math.min(Math.ceil(end / blockSize) - first, PAGE_ENTRIES);
-    const entries = await table.read(tableOffset + first * TABLE_ENTRY_SIZE, count * TABLE_ENTRY_SIZE);
+    const count = Math.min(end - block, PAGE_ENTRIES);
+    const entries = await table.read(tableOffset + block * TABLE_ENTRY_SIZE, count * TABLE_ENTRY_SIZE);
     for (let index = 0; index < count;) {
-      const block = first + index;
       const blocks = runLength(header, entries, index);
-      const skip = at - block * blockSize;
-      const part = Math.min(blocks * blockSize - skip, end - at);
-      appendBlocks(extents, file, mappingOf(file, header, block, entryAt(entries, index)), skip, part);
-      at += part;
+      addBlocks(extents, file, mappingOf(file, header, block, entryAt(entries, index)), blocks * blockSize);
       index += blocks;
+      block += blocks;
     }
   }
-  return limited(extents);
+  return extents.list;
 }
 
 /** What `entry`, the block map's entry for `block`, says. */
@@ -109,16 +105,15 @@ function runLength({ blockCount, blockExtra }: VdiHeader, entries: Buffer, index
   return length;
 }
 
-/** Appends `length` bytes of a run of blocks, from `skip` bytes into its first block, whose mapping is given. */
-function appendBlocks(
-  extents: LayerExtent[],
+/** Adds a run of blocks, `length` bytes. `mapping` is that of its first block. */
+function addBlocks(
+  extents: Builder<LayerExtent>,
   file: Storage,
   mapping: BlockMapping,
-  skip: number,
   length: number,
 ): void {
-  if (mapping.kind === "stored") appendStored(extents, file, mapping.offset + skip, length);
-  else append(extents, { ...mapping, length });
+  if (mapping.kind === "stored") addStored(extents, file, mapping.offset, length);
+  else extents.add({ ...mapping, length });
 }
 
 function entryAt(entries: Buffer, index: number): number {

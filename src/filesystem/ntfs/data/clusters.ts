@@ -1,7 +1,8 @@
 /** From clusters to bytes: runs of a file as runs of the volume. */
 import { CorruptError } from "../../../errors.js";
+import { addWithin, Builder } from "../../../extent/builder.js";
 import type { BlockSource } from "../../../extent/extent.js";
-import { trim, type Run } from "../../../extent/runs.js";
+import type { Run } from "../../../extent/runs.js";
 import type { Geometry } from "../boot.js";
 import type { ClusterRun } from "../mft/run-list.js";
 
@@ -24,34 +25,39 @@ export async function clusterRuns(
   if (length === 0) return [];
   const { clusterSize } = geometry;
   const first = Math.floor(offset / clusterSize);
-  const runs: Run[] = [];
+  const runs = new Builder<Run>(offset - first * clusterSize, length);
   for (const run of await map(first, Math.ceil((offset + length) / clusterSize) - first)) {
-    appendClusters(runs, run, volume, geometry);
+    addClusters(runs, run, volume, geometry);
   }
-  return trim(runs, offset - first * clusterSize, length);
+  return runs.list;
 }
 
-/** Appends a run of clusters; those that leave the volume, or one that is cut short, are damaged. */
-export function appendClusters(runs: Run[], run: ClusterRun, volume: BlockSource, geometry: Geometry): void {
-  const { clusterSize, clusterCount } = geometry;
+/** Adds a run of clusters. Those outside the volume, or behind the end of one that is cut short, are damaged. */
+export function addClusters(
+  runs: Builder<Run>,
+  run: ClusterRun,
+  volume: BlockSource,
+  { clusterSize, clusterCount }: Geometry,
+): void {
   const length = run.count * clusterSize;
-  if (run.kind === "hole") runs.push({ kind: "zero", length });
-  else if (run.kind === "damaged") runs.push({ kind: "damaged", length, error: run.error });
+  if (run.kind === "hole") runs.add({ kind: "zero", length });
+  else if (run.kind === "damaged") runs.add({ kind: "damaged", length, error: run.error });
   else {
-    const there = Math.min(clusterCount * clusterSize, volume.size);
-    const offset = run.lcn * clusterSize;
-    const inside = Math.max(0, Math.min(length, there - offset));
-    if (inside > 0) runs.push({ kind: "at", offset, length: inside });
-    if (inside === length) return;
-    const error = new CorruptError({
-      file: volume.name,
-      thing: "clusters of a file",
-      found: `${run.lcn} to ${run.lcn + run.count - 1}`,
-      expected:
-        run.lcn + run.count <= clusterCount
-          ? `within the ${volume.size} bytes that there are; the volume is cut short`
-          : `below ${clusterCount}`,
-    });
-    runs.push({ kind: "damaged", length: length - inside, error });
+    const end = Math.min(clusterCount * clusterSize, volume.size);
+    addWithin(
+      runs,
+      { kind: "at", offset: run.lcn * clusterSize, length },
+      { end },
+      () =>
+        new CorruptError({
+          file: volume.name,
+          thing: "clusters of a file",
+          found: `${run.lcn} to ${run.lcn + run.count - 1}`,
+          expected:
+            run.lcn + run.count <= clusterCount
+              ? `within the ${volume.size} bytes that there are; the volume is cut short`
+              : `below ${clusterCount}`,
+        }),
+    );
   }
 }

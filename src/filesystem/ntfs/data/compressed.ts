@@ -2,11 +2,12 @@
  * Files that NTFS compresses: units of 2^n clusters. A unit with all of its clusters is stored as it is; one with
  * fewer, and a hole behind them, is packed with LZNT1; one that is all hole is zeros.
  */
+import { Builder } from "../../../extent/builder.js";
 import type { PackedUnit } from "../../../extent/extent.js";
-import { trim, type Run } from "../../../extent/runs.js";
+import type { Run } from "../../../extent/runs.js";
 import { yieldIfDue } from "../../../extent/time-slice.js";
 import { attributeError, type AttributeRecord, type NonResident } from "../mft/attribute.js";
-import { appendClusters } from "./clusters.js";
+import { addClusters } from "./clusters.js";
 import type { Medium } from "../medium.js";
 import type { ClusterRun } from "../mft/run-list.js";
 
@@ -53,21 +54,22 @@ export function compressedRuns(
     const first = Math.floor(offset / unitSize);
     const end = Math.ceil((offset + length) / unitSize);
     const clusters = await mapUnits(first * unitClusters, (end - first) * unitClusters);
-    const runs: Run[] = [];
+    const runs = new Builder<Run>(offset - first * unitSize, length);
     let unit = first;
     for (const group of groupUnits(clusters, unitClusters)) {
       const turn = yieldIfDue();
       if (turn !== undefined) await turn;
       if (Array.isArray(group)) {
         const valid = Math.min(unitSize, head.validSize - unit * unitSize);
-        runs.push(...unitRuns(medium, attribute, unit, group, valid, unitSize));
+        runs.addAll(unitRuns(medium, attribute, unit, group, valid, unitSize));
         unit++;
       } else {
-        appendClusters(runs, group, volume, geometry);
+        addClusters(runs, group, volume, geometry);
         unit += group.count / unitClusters;
       }
+      if (runs.isFull) break;
     }
-    return trim(runs, offset - first * unitSize, length);
+    return runs.list;
   };
 }
 
@@ -116,8 +118,9 @@ function unitRuns(
 ): Run[] {
   const { volume, geometry } = medium;
   const hole = clusters.findIndex(({ kind }) => kind === "hole");
-  const runs: Run[] = [];
-  for (const run of clusters) appendClusters(runs, run, volume, geometry);
+  const all = new Builder<Run>(0, Infinity, Infinity);
+  for (const run of clusters) addClusters(all, run, volume, geometry);
+  const runs = all.list;
   if (hole < 0 || clusters.every(({ kind }) => kind === "hole")) return runs;
   const damage = runs.find((run) => run.kind === "damaged");
   if (damage !== undefined) return [{ ...damage, length: size }];

@@ -1,6 +1,6 @@
 /** The bytes of an attribute as a source, wherever and however they are stored. */
 import { UnsupportedError } from "../../../errors.js";
-import type { BlockSource } from "../../../extent/extent.js";
+import { lengthOf, type BlockSource } from "../../../extent/extent.js";
 import { memorySource, runSource, type Run } from "../../../extent/runs.js";
 import {
   AttributeFlag,
@@ -58,13 +58,9 @@ export function contentsOf(medium: Medium, { first, segments }: Located): BlockS
   return runSource(volume, name, dataSize, async (offset, length) => {
     const valid = Math.max(0, Math.min(length, validSize - offset));
     const runs = valid > 0 ? await stored(offset, valid) : [];
-    if (valid < length && bytesOf(runs) === valid) runs.push({ kind: "zero", length: length - valid });
+    if (valid < length && lengthOf(runs) === valid) runs.push({ kind: "zero", length: length - valid });
     return runs;
   });
-}
-
-function bytesOf(runs: readonly Run[]): number {
-  return runs.reduce((sum, { length }) => sum + length, 0);
 }
 
 function encryptedError(medium: Medium, { record, at }: AttributeRecord, what: string): UnsupportedError {

@@ -8,16 +8,8 @@
 import { readU64le, struct, u32le } from "../../../bytes/struct.js";
 import { CorruptError, DiskError, UnsupportedError } from "../../../errors.js";
 import { cachedReader } from "../../../extent/cache.js";
-import {
-  append,
-  limited,
-  MAP_LIMIT,
-  slice,
-  type BlockSource,
-  type Codec,
-  type Extent,
-  type PackedUnit,
-} from "../../../extent/extent.js";
+import { Builder } from "../../../extent/builder.js";
+import type { BlockSource, Codec, Extent, PackedUnit } from "../../../extent/extent.js";
 import { mapAll } from "../../../extent/mapping.js";
 import { yieldIfDue } from "../../../extent/time-slice.js";
 import type { Medium } from "../medium.js";
@@ -165,27 +157,18 @@ export function wofSource(
     size,
     async map(offset, length) {
       if (tableSize > packed.size) return [{ kind: "damaged", length, error: cutTable }];
-      const extents: Extent[] = [];
-      for (let at = offset, groups = 0; at < offset + length && groups < GROUPS_AT_ONCE; groups++) {
-        if (extents.length >= MAP_LIMIT) break;
+      const first = Math.floor(offset / GROUP_SIZE);
+      const extents = new Builder<Extent>(offset - first * GROUP_SIZE, length);
+      for (let group = first; !extents.isFull && group < first + GROUPS_AT_ONCE; group++) {
         const turn = yieldIfDue();
         if (turn !== undefined) await turn;
-        const group = Math.floor(at / GROUP_SIZE);
-        const end = Math.min(size, (group + 1) * GROUP_SIZE);
-        let start = group * GROUP_SIZE;
         const parts: Extent[] = await groupAt(group).catch((error: unknown) => {
-          if (error instanceof DiskError) return [{ kind: "damaged", length: end - start, error }];
-          throw error;
+          if (!(error instanceof DiskError)) throw error;
+          return [{ kind: "damaged", length: Math.min(GROUP_SIZE, size - group * GROUP_SIZE), error }];
         });
-        for (const part of parts) {
-          const from = Math.max(at, start);
-          const to = Math.min(offset + length, start + part.length);
-          if (from < to) append(extents, slice(part, from - start, to - from));
-          start += part.length;
-        }
-        at = end;
+        extents.addAll(parts);
       }
-      return limited(extents);
+      return extents.list;
     },
   };
 }
