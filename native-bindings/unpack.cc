@@ -12,10 +12,17 @@ bool copyStored(const uint8_t* packed, size_t length, uint8_t* out, size_t size)
   return true;
 }
 
-using Unpack = bool (*)(const uint8_t* packed, size_t length, uint8_t* out, size_t size);
-constexpr Unpack kCodecs[] = {unpackLznt1, unpackXpress, unpackLzx, copyStored};  // by ChunkFields::codec
+// To add a codec, write its function and a row here. The rows may be in any order.
+constexpr Codec kCodecs[] = {
+    {"lznt1", unpackLznt1},
+    {"xpress", unpackXpress},
+    {"lzx", unpackLzx},
+    {"stored", copyStored},
+};
 
 }  // namespace
+
+std::span<const Codec> codecs() { return kCodecs; }
 
 bool toChunk(const double* fields, size_t packedSize, size_t size, Chunk& chunk) {
   uint32_t words[ChunkFields::count];
@@ -30,7 +37,7 @@ bool toChunk(const double* fields, size_t packedSize, size_t size, Chunk& chunk)
 }
 
 bool unpackChunk(const Chunk& chunk, const uint8_t* packed, uint8_t* into) {
-  return kCodecs[chunk.codec](packed + chunk.start, chunk.end - chunk.start, into + chunk.offset, chunk.size);
+  return kCodecs[chunk.codec].unpack(packed + chunk.start, chunk.end - chunk.start, into + chunk.offset, chunk.size);
 }
 
 }  // namespace vdisk

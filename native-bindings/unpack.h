@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "layouts.h"
 
@@ -26,6 +27,15 @@ bool unpackLzx(const uint8_t* packed, size_t length, uint8_t* out, size_t size);
 struct Chunk {
   uint32_t codec, start, end, offset, size;
 };
+
+// A codec. src/bytes/compression/codecs.ts has one of the same name.
+struct Codec {
+  const char* name;
+  bool (*unpack)(const uint8_t* packed, size_t length, uint8_t* out, size_t size);
+};
+
+// All codecs, by number.
+std::span<const Codec> codecs();
 
 // Converts the fields of a chunk. Returns false if they are not valid for `packedSize` packed and `size` unpacked bytes.
 bool toChunk(const double* fields, size_t packedSize, size_t size, Chunk& chunk);

@@ -45,10 +45,19 @@ napi_value unpackChunks(napi_env env, napi_callback_info info) {
   return queue(env, work, kept);
 }
 
+// codecNames(): the names of all codecs, by number
+napi_value codecNames(napi_env env, napi_callback_info) {
+  napi_value names;
+  must(napi_create_array_with_length(env, codecs().size(), &names));
+  for (uint32_t number = 0; number < codecs().size(); number++)
+    if (!succeeds(napi_set_element(env, names, number, toValue(env, codecs()[number].name)))) return nullptr;
+  return names;
+}
+
 }  // namespace
 
 void defineUnpacking(napi_env env, napi_value exports) {
-  const Function functions[] = {{"unpackChunks", unpackChunks}};
+  const Function functions[] = {{"codecNames", codecNames}, {"unpackChunks", unpackChunks}};
   define(env, exports, functions);
 }
 

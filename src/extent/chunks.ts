@@ -1,21 +1,13 @@
 /**
  * Units that consist of chunks, each compressed by itself. The addon decompresses several units in one call, off the main
- * thread. As everywhere, the addon only handles the good case: without it, or when it fails, the decoders in
- * bytes/compression do the work and report what is wrong.
+ * thread. It only handles the good case: without it, for codecs that it does not have, and when it fails, the functions of
+ * bytes/compression/codecs.ts do the work and report what is wrong.
  */
-import { unpackLznt1 } from "../bytes/compression/lznt1.js";
-import { unpackLzx } from "../bytes/compression/lzx.js";
-import { unpackXpress } from "../bytes/compression/xpress.js";
+import { codecs, type Codec } from "../bytes/compression/codecs.js";
 import { loadAddon } from "../storage/addon.js";
-import { ChunkCodec, pushChunk } from "../storage/layouts.js";
+import { pushChunk } from "../storage/layouts.js";
 import type { ChunkedUnit } from "./extent.js";
-
-/** The decoder of each codec, and its number in the addon. */
-const CODECS = {
-  lznt1: { number: ChunkCodec.lznt1, unpack: unpackLznt1 },
-  xpress: { number: ChunkCodec.xpress, unpack: unpackXpress },
-  lzx: { number: ChunkCodec.lzx, unpack: unpackLzx },
-} as const;
+import { yieldIfDue } from "./time-slice.js";
 
 /** A unit whose packed bytes were read to `from`, and whose decompressed bytes go to `at`. */
 export interface LoadedUnit {
@@ -25,7 +17,7 @@ export interface LoadedUnit {
 }
 
 /**
- * Unpacks `units`, which lie in `packed`, into `into`.
+ * Decompresses `units`, which lie in `packed`, into `into`.
  * @throws {CorruptError} where a chunk is damaged.
  */
 export async function unpackChunks(
@@ -34,36 +26,70 @@ export async function unpackChunks(
   into: Uint8Array,
 ): Promise<void> {
   const addon = loadAddon();
-  if (typeof addon === "object") {
-    const chunks: number[] = [];
-    for (const { unit, from, at } of units) pushChunks(chunks, unit, from, at);
-    if (await addon.unpackChunks(new Float64Array(chunks), packed, into)) return;
+  if (typeof addon === "object" && units.every(({ unit }) => isNative(unit.codec))) {
+    const numbers: number[] = [];
+    for (const { unit, from, at } of units) pushChunks(numbers, unit, from, at);
+    if (await addon.unpackChunks(new Float64Array(numbers), packed, into)) return;
   }
   for (const { unit, from, at } of units) {
-    const { unpack } = CODECS[unit.codec];
-    for (let index = 0; index + 1 < unit.places.length; index++) {
-      const part = packed.subarray(from + unit.places[index]!, from + unit.places[index + 1]!);
-      const skip = index * unit.chunkSize;
-      const size = Math.min(unit.chunkSize, unit.size - skip);
-      const isStored = unit.mayBeStored && part.length === size;
-      into.set(isStored ? part : unpack(part, size, unit.placeOf(index)), at + skip);
+    for (let index = 0; index < chunkCount(unit); index++) {
+      const turn = yieldIfDue();
+      if (turn !== undefined) await turn;
+      const { codec, start, end, skip, size } = chunkAt(unit, index);
+      const unpacked = codecs[codec](packed.subarray(from + start, from + end), size, unit.placeOf(index));
+      into.set(unpacked instanceof Promise ? await unpacked : unpacked, at + skip);
     }
   }
 }
 
+/** Whether the addon can decompress `codec`. */
+export function isNative(codec: Codec): boolean {
+  return nativeNumbers().has(codec) && nativeNumbers().has("stored");
+}
+
 /**
- * Appends the chunks of `unit` for the addon (native-bindings/README.md). `from`: where its packed bytes begin; `at`: where
- * its unpacked bytes go.
+ * Appends the chunks of `unit` for the addon (native-bindings/README.md), which must have its codec. `from`: where its packed
+ * bytes begin; `at`: where its decompressed bytes go.
  */
 export function pushChunks(numbers: number[], unit: ChunkedUnit, from: number, at: number): void {
-  const { places, chunkSize, mayBeStored } = unit;
-  const { number } = CODECS[unit.codec];
-  for (let index = 0; index + 1 < places.length; index++) {
-    const start = places[index]!;
-    const end = places[index + 1]!;
-    const skip = index * chunkSize;
-    const size = Math.min(chunkSize, unit.size - skip);
-    const isStored = mayBeStored && end - start === size;
-    pushChunk(numbers, isStored ? ChunkCodec.stored : number, from + start, from + end, at + skip, size);
+  const natives = nativeNumbers();
+  for (let index = 0; index < chunkCount(unit); index++) {
+    const { codec, start, end, skip, size } = chunkAt(unit, index);
+    pushChunk(numbers, natives.get(codec)!, from + start, from + end, at + skip, size);
   }
+}
+
+/** The addon's numbers of the codecs that it has. */
+function nativeNumbers(): ReadonlyMap<string, number> {
+  return (natives ??= readNumbers());
+}
+let natives: ReadonlyMap<string, number> | undefined;
+
+function readNumbers(): ReadonlyMap<string, number> {
+  const addon = loadAddon();
+  const names = typeof addon === "object" ? addon.codecNames() : [];
+  return new Map(names.map((name, number) => [name, number]));
+}
+
+interface Chunk {
+  readonly codec: Codec;
+  /** Its bytes among the packed ones. */
+  readonly start: number;
+  readonly end: number;
+  /** Its place and its bytes among the decompressed ones. */
+  readonly skip: number;
+  readonly size: number;
+}
+
+function chunkCount({ places }: ChunkedUnit): number {
+  return places.length - 1;
+}
+
+function chunkAt({ codec, places, chunkSize, size, mayBeStored }: ChunkedUnit, index: number): Chunk {
+  const start = places[index]!;
+  const end = places[index + 1]!;
+  const skip = index * chunkSize;
+  const ownSize = Math.min(chunkSize, size - skip);
+  const isStored = mayBeStored && end - start === ownSize;
+  return { codec: isStored ? "stored" : codec, start, end, skip, size: ownSize };
 }

@@ -2,6 +2,7 @@
  * The one idea: a source is something that can be mapped. Every layer answers where bytes are, not what they
  * are; a mapping composes down to the host's file, and one reader serves all. Extents are plain data.
  */
+import type { Codec } from "../bytes/compression/codecs.js";
 import type { Place } from "../bytes/compression/damage.js";
 import type { DiskError } from "../errors.js";
 import type { Storage } from "../storage/storage.js";
@@ -29,9 +30,19 @@ export interface At {
 /** What lists consist of: the extents of a source or a layer, or the runs of a file. */
 export type Piece = LayerExtent | At;
 
-/** A compressed unit. The same unit is always the same object, which is the key of the cache. */
+/** A compressed unit, or bytes in memory. */
 export type PackedUnit = OpaqueUnit | ChunkedUnit;
 
+/**
+ * Identifies a unit: units with the same source and index have the same bytes. `source` is whatever their packed bytes
+ * belong to and changes with them; its units are invalidated together (extent/changes.ts).
+ */
+export interface UnitId {
+  readonly source: object;
+  readonly index: number | string;
+}
+
+/** Bytes in memory, or that only their owner can produce. The same unit is always the same object. */
 export interface OpaqueUnit {
   readonly codec?: undefined;
   /** Bytes when decompressed. */
@@ -40,11 +51,9 @@ export interface OpaqueUnit {
   unpack(): Promise<Buffer>;
 }
 
-/** How a chunk is packed: what extent/chunks.ts unpacks. */
-export type Codec = "lznt1" | "xpress" | "lzx";
-
 /** A unit of chunks with a known codec: several such units are read and decompressed together. */
 export interface ChunkedUnit {
+  readonly id: UnitId;
   readonly codec: Codec;
   /** The offset in the packed bytes at which each chunk begins, and the end of the last one. */
   readonly places: readonly number[];
@@ -137,10 +146,18 @@ function continues(last: Piece, next: Piece): boolean {
         next.kind === "stored" && next.storage === last.storage && next.offset === last.offset + last.length
       );
     case "packed":
-      return next.kind === "packed" && next.unit === last.unit && next.skip === last.skip + last.length;
+      return (
+        next.kind === "packed" && isSameUnit(next.unit, last.unit) && next.skip === last.skip + last.length
+      );
     case "damaged":
       return next.kind === "damaged" && next.error === last.error;
     default:
       return next.kind === last.kind;
   }
+}
+
+function isSameUnit(one: PackedUnit, other: PackedUnit): boolean {
+  if (one === other) return true;
+  if (one.codec === undefined || other.codec === undefined) return false;
+  return one.id.source === other.id.source && one.id.index === other.id.index;
 }

@@ -7,6 +7,8 @@ export interface LoadingCache<K, V, C = undefined> {
   get(key: K, context: C): V | Promise<V>;
   /** The value of `key` if it is cached. */
   peek(key: K): V | undefined;
+  /** Whether the value of `key` is cached, or being loaded. */
+  has(key: K): boolean;
   /** Removes `key`: the next `get` loads it again. */
   forget(key: K): void;
 }
@@ -15,7 +17,7 @@ export interface LoadingCache<K, V, C = undefined> {
  * A cache of at most `limit`, in the unit of `sizeOf` (1 and up). A value that was forgotten while it was loaded, or that
  * is larger than the whole cache, is returned but not cached.
  */
-export function loadingCache<K extends object | number, V extends object, C = undefined>(
+export function loadingCache<K extends object | number | string, V extends object, C = undefined>(
   limit: number,
   sizeOf: (value: V) => number,
   load: (key: K, context: C) => Promise<V>,
@@ -43,6 +45,7 @@ export function loadingCache<K extends object | number, V extends object, C = un
   return {
     get: (key, context) => peek(key) ?? loading.get(key) ?? begin(key, context),
     peek,
+    has: (key) => loading.has(key) || values.has(key),
     forget: (key) => {
       if (last?.key === key) last = undefined;
       values.delete(key);

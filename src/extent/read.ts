@@ -13,15 +13,9 @@ import {
   type Extent,
   type PackedUnit,
 } from "./extent.js";
-import { loadingCache } from "./loading.js";
 import { mapAll, mapPieces } from "./mapping.js";
 import type { StopSignal } from "./time-slice.js";
-
-/** Bytes of decompressed units that are cached, for all sources of the process together. */
-const UNPACKED_CACHE_BYTES = withinMemory(32 * 2 ** 20);
-
-/** Smaller units are not cached: an entry of the cache takes more memory than they do, and inline files come by the million. */
-const SMALLEST_KEPT = 4096;
+import { cachedUnit, isCachedUnit } from "./unit-cache.js";
 
 /** Decompressed bytes of the units that are read and decompressed together, in parallel; each call has its cost. */
 const GROUP_SIZE = 256 * 2 ** 10;
@@ -118,17 +112,8 @@ async function readExtent(extent: Extent, into: Uint8Array): Promise<void> {
 async function readPacked(extent: Extract<Extent, { kind: "packed" }>, into: Uint8Array): Promise<void> {
   if (isWholeUnit(extent)) return readUnits([{ unit: extent.unit, at: 0 }], into);
   const { unit, skip, length } = extent;
-  into.set((await unpack(unit)).subarray(skip, skip + length));
-}
-
-const unpacked = loadingCache<PackedUnit, Buffer>(
-  UNPACKED_CACHE_BYTES,
-  (bytes) => bytes.length + 1,
-  unpackUnit,
-);
-
-function unpack(unit: PackedUnit): Buffer | Promise<Buffer> {
-  return unit.size < SMALLEST_KEPT ? unpackUnit(unit) : unpacked.get(unit, undefined);
+  const bytes = await cachedUnit(unit, () => unpackUnit(unit));
+  into.set(bytes.subarray(skip, skip + length));
 }
 
 /** A unit's bytes, in a buffer of the caller's own. @throws {DiskError} where it is damaged, or cannot be read. */
@@ -153,7 +138,7 @@ function isWholeUnit(
     extent.kind === "packed" &&
     extent.unit.codec !== undefined &&
     extent.length === extent.unit.size &&
-    unpacked.peek(extent.unit) === undefined
+    !isCachedUnit(extent.unit)
   );
 }
 

@@ -90,6 +90,8 @@ export interface Addon {
   putReply(session: Session, opcode: number, node: number, offset: number, reply: Buffer): void;
 
   // unpacking.cc
+  /** The codecs that the addon can decompress. Arrays of chunks have the index of their codec in this list. */
+  codecNames(): string[];
   /**
    * Unpacks chunks of `packed` into `into`, off the main thread. `chunks`: an array of chunks. Resolves to 0 if one is
    * damaged.

@@ -15,9 +15,6 @@ export const RunKind = {
   packed: -4,
 } as const;
 
-/** How a chunk is compressed. */
-export const ChunkCodec = { lznt1: 0, xpress: 1, lzx: 2, stored: 3 } as const;
-
 /** Numbers of a run. */
 export const RUN_FIELDS = 3;
 

@@ -30,6 +30,7 @@ async function work({ image, mountPoint }) {
   const addon = loadAddon();
   if (mountPoint !== undefined) await serve(image, mountPoint);
   const packed = Buffer.alloc(2 ** 16, 7);
+  const stored = addon.codecNames().indexOf("stored");
   for (;;) {
     const disk = await openDisk(image, { allowLive: true });
     const whole = read(disk.source, 0, disk.source.size);
@@ -39,7 +40,7 @@ async function work({ image, mountPoint }) {
       whole,
       ...Array.from({ length: 8 }, () => addon.readRuns(runs, Buffer.alloc(4096 * pairs.length))),
       ...Array.from({ length: 8 }, () =>
-        addon.unpackChunks(Float64Array.of(3, 0, 2 ** 16, 0, 2 ** 16), packed, Buffer.alloc(2 ** 16)),
+        addon.unpackChunks(Float64Array.of(stored, 0, 2 ** 16, 0, 2 ** 16), packed, Buffer.alloc(2 ** 16)),
       ),
       addon.unmount("/nonexistent", 0).catch(() => undefined), // a promise that is rejected
     ]);

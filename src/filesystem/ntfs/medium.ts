@@ -2,7 +2,7 @@
 import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
 import { pagePool, type PagePool } from "../../extent/cache.js";
-import type { BlockSource, PackedUnit } from "../../extent/extent.js";
+import type { BlockSource } from "../../extent/extent.js";
 import type { FileSystemOptions } from "../filesystem.js";
 import type { FileRecord } from "./mft/attribute.js";
 import type { AttributeList } from "./mft/attribute-list.js";
@@ -20,8 +20,6 @@ export interface Medium {
   readonly files: LRUCache<number, NtfsFile>;
   /** Index blocks, by the key of their index plus their number. */
   readonly blocks: LRUCache<number, IndexNode>;
-  /** Compressed units by file and place: the same unit must be the same object, lest it be unpacked again. */
-  readonly units: LRUCache<string, PackedUnit>;
   /** Chunk tables of files that are compressed as a whole. */
   readonly chunkTables: PagePool;
 }
@@ -37,9 +35,6 @@ const FILE_CACHE_BYTES = withinMemory(6 * 2 ** 20);
 
 /** Bytes of index blocks that it keeps. */
 const BLOCK_CACHE_BYTES = withinMemory(8 * 2 ** 20);
-
-/** Units that are known by place, about as many as fit into the cache of what they hold. */
-const UNIT_COUNT = withinMemory(2 ** 13);
 
 /** Bytes of chunk tables that are kept, and of one page: of a WOF file's, 4 bytes stand for 4 KiB or more. */
 const TABLE_CACHE_BYTES = 2 ** 20;
@@ -67,7 +62,6 @@ export function mediumOn(
         record.bytes.length + FILE_OVERHEAD + (list?.entries.length ?? 0) * ENTRY_OVERHEAD,
     }),
     blocks: new LRUCache({ maxSize: BLOCK_CACHE_BYTES, sizeCalculation: ({ bytes }) => bytes.length }),
-    units: new LRUCache({ max: UNIT_COUNT }),
     chunkTables: pagePool(TABLE_CACHE_BYTES, TABLE_PAGE_SIZE),
   };
 }

@@ -1,6 +1,6 @@
 /** Windows: the extents of a source, 64 MiB at a time, as the arrays of numbers from which the addon's threads read. */
 import { LRUCache } from "lru-cache";
-import { pushChunks } from "../../extent/chunks.js";
+import { isNative, pushChunks } from "../../extent/chunks.js";
 import { DiskError } from "../../errors.js";
 import type { BlockSource, Extent, PackedUnit } from "../../extent/extent.js";
 import { coveredBytes, mapAll } from "../../extent/mapping.js";
@@ -94,10 +94,14 @@ export function isReadableByThreads(extent: Extent): boolean {
     case "stored":
       return descriptorOf(extent.storage) >= 0;
     case "packed":
-      return isInline(extent.unit) || (extent.unit.codec !== undefined && extent.length === extent.unit.size);
+      return isInline(extent.unit) || isUnpackedByThreads(extent);
     default:
       return extent.kind === "zero";
   }
+}
+
+function isUnpackedByThreads({ unit, length }: Extract<Extent, { kind: "packed" }>): boolean {
+  return unit.codec !== undefined && length === unit.size && isNative(unit.codec);
 }
 
 function isInline({ size }: PackedUnit): boolean {

@@ -99,6 +99,7 @@ t.test("compressed units are passed if their bytes lie in files of the host, and
     { kind: "zero", length: 500 },
   );
   const packed = (...runs: ChunkedUnit["runs"]): ChunkedUnit => ({
+    id: { source: under, index: runs[0]!.offset },
     codec: "xpress",
     places: [0, 40, 100],
     chunkSize: 8192,

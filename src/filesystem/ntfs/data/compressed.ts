@@ -3,7 +3,7 @@
  * fewer, and a hole behind them, is packed with LZNT1; one that is all hole is zeros.
  */
 import { Builder } from "../../../extent/builder.js";
-import type { PackedUnit } from "../../../extent/extent.js";
+import type { At, PackedUnit } from "../../../extent/extent.js";
 import type { Run } from "../../../extent/runs.js";
 import { yieldIfDue } from "../../../extent/time-slice.js";
 import { attributeError, type AttributeRecord, type NonResident } from "../mft/attribute.js";
@@ -137,20 +137,19 @@ function unitRuns(
   }
   const packed = runs.filter((run) => run.kind === "at");
   const { record, instance } = attribute;
-  const key = `${record.number} ${instance} ${index}`;
-  let unit = medium.units.get(key);
-  if (unit === undefined) medium.units.set(key, (unit = unitOf(medium, packed, valid)));
+  const unit = unitOf(medium, `${record.number} ${instance} ${index}`, packed, valid);
   return [
     { kind: "packed", length: valid, unit, skip: 0 },
     { kind: "zero", length: size - valid },
   ];
 }
 
-/** The unit whose packed bytes lie in `packed`. */
-function unitOf({ volume }: Medium, packed: readonly (Run & { kind: "at" })[], size: number): PackedUnit {
+/** The unit `index` of the volume, whose packed bytes lie in `packed`. */
+function unitOf({ volume }: Medium, index: string, packed: readonly At[], size: number): PackedUnit {
   const total = packed.reduce((sum, { length }) => sum + length, 0);
   const place = { file: volume.name, offset: packed[0]!.offset };
   return {
+    id: { source: volume, index },
     codec: "lznt1",
     places: [0, total],
     chunkSize: size,

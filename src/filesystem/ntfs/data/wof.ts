@@ -9,7 +9,8 @@ import { readU64le, struct, u32le } from "../../../bytes/struct.js";
 import { CorruptError, DiskError, UnsupportedError } from "../../../errors.js";
 import { cachedReader } from "../../../extent/cache.js";
 import { Builder } from "../../../extent/builder.js";
-import type { BlockSource, Codec, Extent, PackedUnit } from "../../../extent/extent.js";
+import type { Codec } from "../../../bytes/compression/codecs.js";
+import type { BlockSource, Extent, PackedUnit } from "../../../extent/extent.js";
 import { mapAll } from "../../../extent/mapping.js";
 import { yieldIfDue } from "../../../extent/time-slice.js";
 import type { Medium } from "../medium.js";
@@ -101,6 +102,7 @@ export function wofSource(
     const unitSize = last * chunkSize + unpackedSize(last) - first * chunkSize;
     const start = places[0]!;
     return {
+      id: { source: medium.volume, index: `${packed.name} ${first} ${places.length - 1}` },
       codec,
       places: places.map((place) => place - start),
       chunkSize,
@@ -119,9 +121,7 @@ export function wofSource(
     const count = places.length - 1;
     const unitSize = (count - 1) * chunkSize + unpackedSize(first + count - 1);
     if (length === unitSize) return mapAll(packed, places[0]!, length);
-    const key = `${number} ${packed.name} ${first} ${count}`;
-    let unit = medium.units.get(key);
-    if (unit === undefined) medium.units.set(key, (unit = unitOf(first, places, failed)));
+    const unit = unitOf(first, places, failed);
     return [{ kind: "packed", length: unit.size, unit, skip: 0 }];
   }
 

@@ -1,0 +1,82 @@
+import t from "tap";
+import type { BlockSource, ChunkedUnit, Extent } from "../../src/extent/extent.js";
+import { read } from "../../src/extent/read.js";
+import { forgetUnits } from "../../src/extent/unit-cache.js";
+
+const SIZE = 65_536;
+
+/** A source of one unit, whose packed bytes are stored; `value` is what they are when they are read. */
+function countingSource(owner: object, index: number | string, size = SIZE) {
+  const state = { reads: 0, value: 1 };
+  const packed: BlockSource = {
+    name: "packed",
+    size,
+    map: async (skip, length) => {
+      state.reads++;
+      const { value } = state;
+      return [
+        { kind: "packed", skip, length, unit: { size, unpack: async () => Buffer.alloc(size, value) } },
+      ];
+    },
+  };
+  /** A new object for each call, as drivers make them. */
+  const unit = (): ChunkedUnit => ({
+    id: { source: owner, index },
+    codec: "stored",
+    places: [0, size],
+    chunkSize: size,
+    size,
+    mayBeStored: false,
+    source: packed,
+    runs: [{ offset: 0, length: size }],
+    placeOf: () => ({ file: "packed" }),
+  });
+  const source = (): BlockSource => ({
+    name: "file",
+    size,
+    map: async (skip, length): Promise<Extent[]> => [{ kind: "packed", skip, length, unit: unit() }],
+  });
+  return { state, source };
+}
+
+t.test("all readers of a unit share one decompression, whichever objects they have", async (t) => {
+  const { state, source } = countingSource({}, 7);
+  const [one, other] = [source(), source()];
+  const parts = await Promise.all([read(one, 1, 10), read(other, 20, 10), read(one, 0, SIZE)]);
+  t.equal(state.reads, 1, "at the same time");
+  await read(other, 0, SIZE);
+  await read(other, 5, 5);
+  t.equal(state.reads, 1, "and later");
+  t.same(parts[1], Buffer.alloc(10, 1));
+});
+
+t.test("units of another index, or of another source, are others", async (t) => {
+  const owner = {};
+  const sources = [countingSource(owner, 1), countingSource(owner, 2), countingSource({}, 1)];
+  for (const [value, { state, source }] of sources.entries()) {
+    state.value = value;
+    t.same(await read(source(), 1, 3), Buffer.alloc(3, value));
+  }
+});
+
+t.test("once the units of a source are forgotten, they are read again; others are not", async (t) => {
+  const [changed, unchanged] = [countingSource({}, 0), countingSource({}, 0)];
+  const owner = {};
+  const both = countingSource(owner, 0);
+  for (const { source } of [changed, unchanged, both]) await read(source(), 1, 3);
+  both.state.value = 2;
+  forgetUnits(owner);
+  t.same(await read(both.source(), 1, 3), Buffer.alloc(3, 2));
+  await read(unchanged.source(), 1, 3);
+  t.equal(unchanged.state.reads, 1);
+});
+
+t.test("a unit that is forgotten while it is loaded is not kept", async (t) => {
+  const owner = {};
+  const { state, source } = countingSource(owner, 0);
+  const first = read(source(), 1, 3);
+  forgetUnits(owner);
+  state.value = 2;
+  await first;
+  t.same(await read(source(), 1, 3), Buffer.alloc(3, 2));
+});
