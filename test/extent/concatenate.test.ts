@@ -95,7 +95,7 @@ t.test("one call answers for a bounded number of parts and extents", async (t) =
     map: async (_, length) =>
       Array.from({ length: Math.min(length, MAP_LIMIT) }, () => ({
         ...{ kind: "packed", length: 1, unit, skip: 0 },
-      })) as Extent[],
+      })),
   };
   const two = concatenate("two", [
     { length: 3000, source: fine, filler: hole },
