@@ -29,7 +29,6 @@ export type { DiskState } from "./machine/machine.js";
 export type { Volume, VolumeTable } from "./volume/volume.js";
 export type {
   Attributes,
-  DirectoryEntry,
   FileSystem,
   FileSystemFacts,
   FileSystemOptions,
@@ -38,6 +37,8 @@ export type {
   NodeType,
   Usage,
 } from "./filesystem/filesystem.js";
+export type { DirectoryPage, PageOptions } from "./filesystem/page.js";
+export { entriesIn, listEntries, pagesOf, type DirectoryEntry } from "./filesystem/entries.js";
 export { openDisk, type Disk, type OpenOptions } from "./tree/disk.js";
 export type { Part } from "./tree/part.js";
 export { findNode, type Found } from "./tree/path.js";

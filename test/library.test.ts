@@ -11,6 +11,7 @@ import {
   type FileSystem,
 } from "vdisk";
 import { BASE, NEWEST } from "./support/command.js";
+import { listEntries } from "../src/filesystem/entries.js";
 
 t.test("a disk is opened, its parts told, and a file of it mapped and read", async (t) => {
   const disk = await openDisk(NEWEST);
@@ -31,7 +32,7 @@ t.test("a file system is walked by nodes", async (t) => {
   const disk = await openDisk(BASE);
   const fileSystem: FileSystem = disk.parts[1]!.fileSystem!;
   const etc = await fileSystem.lookup(fileSystem.root, Buffer.from("etc"));
-  const entries = await fileSystem.list(etc!, 0);
+  const entries = await listEntries(fileSystem, etc!, 0);
   t.same(entries.map(({ name }) => name.toString()).sort(), ["fstab", "hostname", "os-release", "shadow"]);
   t.equal(await fileSystem.lookup(fileSystem.root, Buffer.from("nothing")), undefined);
   await disk.close();

@@ -7,11 +7,13 @@ import { read } from "./read.js";
 
 export interface CachedReader {
   /**
-   * Returns `length` bytes from `offset`, without a promise if they are cached. The buffer may be shared: do not write to
-   * it, and copy what must outlive the next read.
+   * Returns `length` bytes from `offset`. The buffer may be shared: do not write to it, and copy what must outlive the next
+   * read.
    * @throws {CorruptError} when the range leaves the source: a pointer found on disk is wrong.
    */
-  read(offset: number, length: number): Buffer | Promise<Buffer>;
+  read(offset: number, length: number): Promise<Buffer>;
+  /** Returns the same if they are cached in one page; else undefined. */
+  peek(offset: number, length: number): Buffer | undefined;
 }
 
 /** Bytes of a page: large enough to read a table in few calls, small enough that a stray pointer costs little. */
@@ -44,9 +46,9 @@ const PAGES_LIMIT = 2 ** 33;
 export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)): CachedReader {
   const { pages, pageSize } = pool;
   const firstKey = readerCount++ * PAGES_LIMIT;
-  const page = (index: number): Buffer | Promise<Buffer> => {
+  const page = (index: number): Promise<Buffer> => {
     const start = index * pageSize;
-    return pages.get(firstKey + index, () => read(source, start, Math.min(pageSize, source.size - start)));
+    return pages.load(firstKey + index, () => read(source, start, Math.min(pageSize, source.size - start)));
   };
 
   const acrossPages = async (offset: number, length: number): Promise<Buffer> => {
@@ -54,7 +56,7 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
     const skip = offset - first * pageSize;
     const count = Math.ceil((skip + length) / pageSize);
     try {
-      const parts = await Promise.all(Array.from({ length: count }, async (_, index) => page(first + index)));
+      const parts = await Promise.all(Array.from({ length: count }, (_, index) => page(first + index)));
       const whole = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
       return whole.subarray(skip, skip + length);
     } catch (error) {
@@ -64,20 +66,25 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
     }
   };
 
+  const peek = (offset: number, length: number): Buffer | undefined => {
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > source.size) {
+      throw new CorruptError({
+        file: source.name,
+        offset,
+        thing: `a pointer to ${length} bytes here`,
+        expected: `within its ${source.size} bytes`,
+      });
+    }
+    const first = Math.floor(offset / pageSize);
+    const skip = offset - first * pageSize;
+    const known = skip + length <= pageSize ? pages.peek(firstKey + first) : undefined;
+    return known?.subarray(skip, skip + length);
+  };
+
   return {
-    read(offset, length) {
-      if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > source.size) {
-        throw new CorruptError({
-          file: source.name,
-          offset,
-          thing: `a pointer to ${length} bytes here`,
-          expected: `within its ${source.size} bytes`,
-        });
-      }
-      const first = Math.floor(offset / pageSize);
-      const skip = offset - first * pageSize;
-      const known = skip + length <= pageSize ? pages.peek(firstKey + first) : undefined;
-      return known?.subarray(skip, skip + length) ?? acrossPages(offset, length);
+    peek,
+    async read(offset, length) {
+      return peek(offset, length) ?? acrossPages(offset, length);
     },
   };
 }

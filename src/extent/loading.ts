@@ -1,15 +1,20 @@
-/** Caches that load missing values themselves. */
+/**
+ * Caches that load missing values themselves. A promise for each of a hundred thousand values costs more than what is done
+ * with them, so callers look for a cached value first:
+ *
+ *     const page = pages.peek(index) ?? (await pages.load(index, context));
+ */
 import { LRUCache } from "lru-cache";
 
 /** An LRU cache that loads missing values, with the help of `context`. */
 export interface LoadingCache<K, V, C = undefined> {
-  /** The value of `key`. Concurrent calls share one load; a failed load is not cached. */
-  get(key: K, context: C): V | Promise<V>;
   /** The value of `key` if it is cached. */
   peek(key: K): V | undefined;
   /** Whether the value of `key` is cached, or being loaded. */
   has(key: K): boolean;
-  /** Removes `key`: the next `get` loads it again. */
+  /** The value of `key`, cached or loaded. Concurrent calls share one load; a failed load is not cached. */
+  load(key: K, context: C): Promise<V>;
+  /** Removes `key`: the next `load` loads it again. */
   forget(key: K): void;
 }
 
@@ -43,9 +48,11 @@ export function loadingCache<K extends object | number | string, V extends objec
     return value;
   };
   return {
-    get: (key, context) => peek(key) ?? loading.get(key) ?? begin(key, context),
     peek,
     has: (key) => loading.has(key) || values.has(key),
+    async load(key, context) {
+      return peek(key) ?? loading.get(key) ?? begin(key, context);
+    },
     forget: (key) => {
       if (last?.key === key) last = undefined;
       values.delete(key);

@@ -88,8 +88,8 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
         let piece: Piece;
         for (let part = windowSize; ; part = Math.ceil(part / WINDOW_PARTS)) {
           start = at - (at % part);
-          const loading = part > 1 ? pieces.get(start, part) : resolveAt(at, end);
-          piece = loading instanceof Promise ? await loading : loading;
+          const known = part > 1 ? pieces.peek(start) : undefined;
+          piece = known ?? (await (part > 1 ? pieces.load(start, part) : resolveAt(at, end)));
           if (at < start + piece.length) break;
         }
         const part = Math.min(end, start + piece.length) - at;

@@ -19,8 +19,8 @@ const unpacked = loadingCache<string, Buffer, () => Promise<Buffer>>(
 );
 
 /** The decompressed bytes of `unit`, which `load` returns if they are not cached. Do not write to them. */
-export function cachedUnit(unit: PackedUnit, load: () => Promise<Buffer>): Buffer | Promise<Buffer> {
-  return unit.size < SMALLEST_KEPT ? load() : unpacked.get(keyOf(unit), load);
+export function cachedUnit(unit: PackedUnit, load: () => Promise<Buffer>): Promise<Buffer> {
+  return unit.size < SMALLEST_KEPT ? load() : unpacked.load(keyOf(unit), load);
 }
 
 /** Whether the bytes of `unit` are cached, or being loaded. */

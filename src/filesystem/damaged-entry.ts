@@ -2,8 +2,7 @@
  * How a directory shows one damaged entry. The entry is listed under a name that states the damage, and a look-up of
  * that name fails with the reason. So a copy of the directory takes every sound entry and still ends with an error.
  */
-import type { DiskError } from "../errors.js";
-import type { DirectoryEntry, NodeId } from "./filesystem.js";
+import type { NodeId } from "./filesystem.js";
 
 /** In the place of the node number of a damaged entry: no node has it. */
 export const NO_NODE: NodeId = 0;
@@ -22,9 +21,4 @@ export function damagedEntryPosition(name: Buffer): number | undefined {
   if (digits === undefined) return undefined;
   const position = Number.parseInt(digits, 16);
   return Number.isSafeInteger(position) ? position : undefined;
-}
-
-/** The damaged entry at `position`, as a listing returns it. `cookie` continues the listing behind it. */
-export function damagedEntry(position: number, cookie: number, problem: DiskError): DirectoryEntry {
-  return { name: damagedEntryName(position), id: NO_NODE, cookie, problem };
 }

@@ -2,93 +2,18 @@
  * What every file system reader gives: nodes by number, the guest's own attributes, contents as mapped sources.
  * Names, link targets and attribute values are bytes.
  */
-import type { Timestamp } from "../bytes/time.js";
-import type { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import type { StopSignal } from "../extent/time-slice.js";
+import type { Attributes } from "./attributes.js";
+import type { DirectoryPage, PageOptions } from "./page.js";
+
+export type { Attributes, FileFlags, NodeType } from "./attributes.js";
 
 /** A node within one file system: the inode number where there is one. Unique, stable, from 1 to 2^40 - 1. */
 export type NodeId = number;
 
 /** What no node's number reaches, unless its file system tells a lower limit. */
 export const NODE_ID_LIMIT = 2 ** 40;
-
-export type NodeType = "file" | "directory" | "symlink" | "fifo" | "socket" | "block" | "character";
-
-/** What stat(2) would say under the guest's own kernel. */
-export interface Attributes {
-  readonly type: NodeType;
-  /** The inode number to show. */
-  readonly inode: number;
-  /** Permission bits with set-uid, set-gid and sticky: 12 bits. */
-  readonly permissions: number;
-  readonly linkCount: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Bytes. */
-  readonly size: number;
-  /** Units of 512 bytes that are allocated, whatever the block size: `st_blocks`. */
-  readonly allocatedSectors: number;
-  /** Bytes: `st_blksize`. */
-  readonly blockSize: number;
-  /** Of a device node. */
-  readonly device?: { readonly major: number; readonly minor: number } | undefined;
-  readonly accessed: Timestamp;
-  readonly modified: Timestamp;
-  readonly changed: Timestamp;
-  readonly created?: Timestamp | undefined;
-  /** Whichever of these statx(2) and lsattr(1) would show; absent if none is set. */
-  readonly flags?: FileFlags | undefined;
-}
-
-/**
- * The flags of a file that Linux shows for every file system, as the bits that FS_IOC_GETFLAGS returns (FS_*_FL in
- * include/uapi/linux/fs.h): immutable, append-only, no-dump and so on.
- */
-export type FileFlags = number;
-
-export interface DirectoryEntry {
-  readonly name: Buffer;
-  readonly id: NodeId;
-  /** The inode number to show, where it is not `id`. */
-  readonly inode?: number | undefined;
-  /** Where the directory itself tells it; otherwise ask for the attributes. */
-  readonly type?: NodeType | undefined;
-  /** Where the listing has told them anyway; otherwise ask for them. */
-  readonly attributes?: Attributes | undefined;
-  /** A directory that costs much to be entered: nobody should do so on a guess. */
-  readonly isCostly?: boolean;
-  /** Where to go on after this entry: a number from 1 to 2^53 - 1 that keeps its meaning. */
-  readonly cookie: number;
-  /** Where it is known that nothing comes after this entry; otherwise ask. */
-  readonly isLast?: boolean | undefined;
-  /** Why this entry is damaged (damaged-entry.ts). Its `id` is then 0, and a look-up of its name throws this error. */
-  readonly problem?: DiskError | undefined;
-}
-
-/**
- * A directory entry that is valid only during the visitor's call: each call gets the same object, and the same object of
- * attributes, with other values. A listing has hundreds of thousands of entries, and to allocate objects for each of
- * them took the largest part of a walk.
- */
-export interface EntryView {
-  /** The name is bytes `[from, to)` of these. */
-  names: Buffer;
-  from: number;
-  to: number;
-  id: NodeId;
-  /** The inode number to show. */
-  inode: number;
-  type: NodeType | undefined;
-  attributes: Attributes | undefined;
-  isCostly: boolean;
-  cookie: number;
-  isLast: boolean;
-  problem: DiskError | undefined;
-}
-
-/** Takes an entry. Returns false if it has no room for the entry; the visit then ends before it. */
-export type EntryVisitor = (entry: EntryView) => boolean;
 
 /** What statvfs(3) would say. Counts of blocks are in units of `blockSize` bytes. */
 export interface Usage {
@@ -124,28 +49,20 @@ export interface FileSystemFacts {
  */
 export interface NodeTree {
   readonly root: NodeId;
-  /** At once where they are known already: they are asked for by the hundred thousand. */
-  attributes(id: NodeId): Attributes | Promise<Attributes>;
+  attributes(id: NodeId): Promise<Attributes>;
   /** The entry `name` of directory `id`. "." and ".." are not looked up. @throws {Interrupted} once `signal` is aborted. */
   lookup(id: NodeId, name: Buffer, signal?: StopSignal): Promise<NodeId | undefined>;
   /**
-   * Some of the entries of directory `id` after `cookie` (0: from the start), in the directory's own order,
-   * without "." and "..". None at all means the end.
-   * @param limit how many entries the caller needs: the tree reads for about as many, and may return more or fewer.
-   * Without it, a batch is as large as is efficient for a caller that reads on.
-   * @throws {Interrupted} once `signal` is aborted.
+   * Some of the entries of directory `id` after `cookie` (0: from the start), in the directory's own order, without "."
+   * and "..". A large directory has many pages, each of a bounded size: the cookie of a page's last entry leads to the next.
+   * @throws {Interrupted} once `options.signal` is aborted.
    */
-  list(id: NodeId, cookie: number, limit?: number, signal?: StopSignal): Promise<readonly DirectoryEntry[]>;
+  page(id: NodeId, cookie: number, options?: PageOptions): Promise<DirectoryPage>;
   /**
-   * Passes some of the entries that `list` returns to `visitor`, one by one, until it returns false. Resolves to whether
-   * there were any; to undefined if directory `id` has to be listed by `list`, as in a tree without this method.
+   * Whether it takes much to enter directory `id`, so that read-ahead must not do so. A tree without this has no such
+   * directories.
    */
-  visit?(
-    id: NodeId,
-    cookie: number,
-    visitor: EntryVisitor,
-    signal?: StopSignal,
-  ): Promise<boolean | undefined>;
+  isCostly?(id: NodeId): boolean;
   /** The target of symbolic link `id`. */
   readLink(id: NodeId): Promise<Buffer>;
   /** The contents of regular file `id`. */

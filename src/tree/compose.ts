@@ -1,12 +1,7 @@
 /** Several trees as one. A node's number is its number in its own tree, plus the start of that tree's range. */
-import {
-  extendedAttribute,
-  type Attributes,
-  type DirectoryEntry,
-  type NodeId,
-  type NodeTree,
-  type EntryVisitor,
-} from "../filesystem/filesystem.js";
+import { NO_NODE } from "../filesystem/damaged-entry.js";
+import { extendedAttribute, type NodeId, type NodeTree } from "../filesystem/filesystem.js";
+import type { DirectoryPage } from "../filesystem/page.js";
 import { limitOf, lazyDirectories, type Branch } from "./lazy-directories.js";
 import { SYNTHETIC_LIMIT, syntheticTree, type SyntheticDirectory, type Owner } from "./synthetic.js";
 import { weakSource } from "./weak-source.js";
@@ -23,14 +18,15 @@ export function composeTree(root: SyntheticDirectory, owner: Owner): ComposedTre
   const composed = dispatch(branches);
   const enter = lazyDirectories(branches, composed);
   const { start } = branches.add(SYNTHETIC_LIMIT, {
-    tree: () => synthetic,
+    peek: () => synthetic,
+    open: async () => synthetic,
     isSynthetic: true,
     inodeShift: 0,
   });
   const synthetic = syntheticTree(root, owner, {
     start,
     attach: (_, tree) => {
-      const branch: Branch = { tree: () => tree, isSynthetic: false, inodeShift: 0 };
+      const branch = { peek: () => tree, open: async () => tree, isSynthetic: false, inodeShift: 0 };
       return branches.add(limitOf(tree), branch).start + tree.root;
     },
     enter,
@@ -50,66 +46,61 @@ function dispatch(branches: IdRanges<Branch>): ComposedTree {
       const { of } = branches.rangeOf(id);
       return of.isSynthetic ? undefined : of;
     },
-    attributes(id) {
+    async attributes(id) {
       const { branch, inner } = at(id);
-      const tree = branch.tree();
-      if (!(tree instanceof Promise)) return shifted(tree.attributes(inner), branch);
-      return tree.then((opened) => shifted(opened.attributes(inner), branch));
+      const attributes = await (await treeOf(branch)).attributes(inner);
+      const { inodeShift } = branch;
+      return inodeShift === 0 ? attributes : { ...attributes, inode: attributes.inode + inodeShift };
     },
     async lookup(id, name, signal) {
       const { range, branch, inner } = at(id);
-      const found = await (await branch.tree()).lookup(inner, name, signal);
+      const found = await (await treeOf(branch)).lookup(inner, name, signal);
       return found === undefined ? undefined : join(range, found);
     },
-    async list(id, cookie, limit, signal) {
+    async page(id, cookie, options) {
       const { range, branch, inner } = at(id);
-      const entries = await (await branch.tree()).list(inner, cookie, limit, signal);
-      if (branch.isSynthetic && branch.inodeShift === 0) return entries;
-      return entries.map((entry) => joinEntry(range, entry));
+      const page = await (await treeOf(branch)).page(inner, cookie, options);
+      return joinPage(range, page);
     },
-    async visit(id, cookie, visitor, signal) {
-      const { range, branch, inner } = at(id);
-      const { inodeShift } = branch;
-      const tree = await branch.tree();
-      const joined: EntryVisitor = (entry) => {
-        if (entry.problem === undefined) entry.id = join(range, entry.id);
-        entry.inode += inodeShift;
-        if (inodeShift !== 0 && entry.attributes !== undefined)
-          entry.attributes = shift(entry.attributes, inodeShift);
-        return visitor(entry);
-      };
-      return tree.visit?.(inner, cookie, joined, signal);
+    isCostly(id) {
+      const { branch, inner } = at(id);
+      // A guest's tree has no directory that is costly.
+      return branch.isSynthetic && branch.peek()?.isCostly?.(inner) === true;
     },
     parentInode(id) {
       const { branch, inner } = at(id);
-      const tree = branch.tree();
+      const tree = branch.peek();
       // The root of a tree lies in another one.
-      if (tree instanceof Promise || inner === tree.root) return undefined;
+      if (tree === undefined || inner === tree.root) return undefined;
       const inode = tree.parentInode?.(inner);
       return inode === undefined ? undefined : inode + branch.inodeShift;
     },
     async readLink(id) {
       const { branch, inner } = at(id);
-      return (await branch.tree()).readLink(inner);
+      return (await treeOf(branch)).readLink(inner);
     },
     async open(id) {
       const { branch, inner } = at(id);
-      const open = async () => (await branch.tree()).open(inner);
+      const open = async () => (await treeOf(branch)).open(inner);
       return branch.isEvictable === true ? weakSource(await open(), open) : open();
     },
     async extendedAttributes(id) {
       const { branch, inner } = at(id);
-      return (await branch.tree()).extendedAttributes(inner);
+      return (await treeOf(branch)).extendedAttributes(inner);
     },
     async extendedAttribute(id, name) {
       const { branch, inner } = at(id);
-      return extendedAttribute(await branch.tree(), inner, name);
+      return extendedAttribute(await treeOf(branch), inner, name);
     },
     async usage(id) {
       const { branch, inner } = at(id);
-      return (await branch.tree()).usage(inner);
+      return (await treeOf(branch)).usage(inner);
     },
   };
+}
+
+async function treeOf(branch: Branch): Promise<NodeTree> {
+  return branch.peek() ?? branch.open();
 }
 
 function join({ start, length, of }: Range<Branch>, inner: NodeId): NodeId {
@@ -118,34 +109,23 @@ function join({ start, length, of }: Range<Branch>, inner: NodeId): NodeId {
   return start + inner;
 }
 
-function joinEntry(range: Range<Branch>, entry: DirectoryEntry): DirectoryEntry {
-  if (entry.problem !== undefined) return entry;
-  const {
-    name,
-    id: inner,
-    inode: guestInode = inner,
-    type,
-    attributes: guestAttributes,
-    cookie,
-    isLast,
-  } = entry;
-  const { inodeShift } = range.of;
-  const id = join(range, inner);
-  const inode = guestInode + inodeShift;
-  const attributes =
-    guestAttributes === undefined || inodeShift === 0 ? guestAttributes : shift(guestAttributes, inodeShift);
-  return { name, id, inode, type, attributes, cookie, isLast };
-}
-
-function shifted(
-  attributes: Attributes | Promise<Attributes>,
-  { inodeShift }: Branch,
-): Attributes | Promise<Attributes> {
-  if (inodeShift === 0) return attributes;
-  if (!(attributes instanceof Promise)) return shift(attributes, inodeShift);
-  return attributes.then((guests) => shift(guests, inodeShift));
-}
-
-function shift(attributes: Attributes, inodeShift: number): Attributes {
-  return { ...attributes, inode: attributes.inode + inodeShift };
+/** `page`, whose nodes have their numbers in their own tree, with those in the composed tree. */
+function joinPage(range: Range<Branch>, page: DirectoryPage): DirectoryPage {
+  const { isSynthetic, inodeShift } = range.of;
+  if (isSynthetic && inodeShift === 0) return page;
+  const { count, ids, inodes } = page;
+  const joinedIds = ids.slice(0, count);
+  for (let index = 0; index < count; index++)
+    if (ids[index] !== NO_NODE) joinedIds[index] = join(range, ids[index]!);
+  if (inodeShift === 0) return { ...page, ids: joinedIds };
+  return {
+    ...page,
+    ids: joinedIds,
+    inodes: inodes.map((inode) => inode + inodeShift),
+    readAttributes(index, into) {
+      if (!page.readAttributes(index, into)) return false;
+      into.inode += inodeShift;
+      return true;
+    },
+  };
 }

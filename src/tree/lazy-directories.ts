@@ -1,5 +1,5 @@
 /**
- * Directories whose contents are opened when they are entered, and closed when several others have been entered since,
+ * Lazy directories: their contents are opened when they are entered, and closed when several others have been entered since,
  * because open contents take memory. Their nodes keep their numbers when they are opened again.
  */
 import { withinMemory } from "../bytes/memory.js";
@@ -11,13 +11,15 @@ import { SYNTHETIC_LIMIT, syntheticTree, type DirectoryContents, type LazyDirect
 
 /** One of the trees that make up the composed tree. */
 export interface Branch {
-  /** Called for each access. */
-  tree(): NodeTree | Promise<NodeTree>;
+  /** The tree, if it is open. */
+  peek(): NodeTree | undefined;
+  /** The tree, which is opened if necessary. */
+  open(): Promise<NodeTree>;
   /** Whether it is a tree of synthetic nodes, which have the composed tree's numbers; others are a guest's. */
   readonly isSynthetic: boolean;
   /** Added to the inode numbers that users see. */
   readonly inodeShift: number;
-  /** Whether the tree may be closed and opened again between two calls of `tree`. */
+  /** Whether the tree may be closed and opened again between two calls of `open`. */
   readonly isEvictable?: boolean;
 }
 
@@ -83,10 +85,11 @@ export function lazyDirectories(
       return tree;
     };
     return {
-      tree() {
-        const opened = contents.get(directory, undefined);
-        return opened instanceof Promise ? opened.then(found) : found(opened);
+      peek() {
+        const opened = contents.peek(directory);
+        return opened && found(opened);
       },
+      open: async () => found(await contents.load(directory, undefined)),
       isSynthetic: name === SYNTHETIC,
       inodeShift: directory.inodeShift,
       isEvictable: true,
@@ -94,10 +97,10 @@ export function lazyDirectories(
   }
 
   async function enter(directory: LazyDirectory): Promise<DirectoryContents> {
-    const { root } = await contents.get(directory, undefined);
+    const { root } = await contents.load(directory, undefined);
     return {
       lookup: (name) => composed.lookup(root, name),
-      list: (cookie) => composed.list(root, cookie),
+      page: (cookie, options) => composed.page(root, cookie, options),
     };
   }
 

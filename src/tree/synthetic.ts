@@ -2,7 +2,9 @@
 import type { Timestamp } from "../bytes/time.js";
 import { MissingError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
-import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../filesystem/filesystem.js";
+import { pageOf, type DirectoryEntry } from "../filesystem/entries.js";
+import type { Attributes, NodeId, NodeTree } from "../filesystem/filesystem.js";
+import type { DirectoryPage, PageOptions } from "../filesystem/page.js";
 
 export interface SyntheticDirectory {
   readonly kind: "directory";
@@ -31,7 +33,7 @@ export interface LazyDirectory {
 /** The methods of NodeTree for one directory. */
 export interface DirectoryContents {
   lookup(name: Buffer): Promise<NodeId | undefined>;
-  list(cookie: number): Promise<readonly DirectoryEntry[]>;
+  page(cookie: number, options?: PageOptions): Promise<DirectoryPage>;
 }
 
 /** The composed tree that synthetic nodes are a part of. */
@@ -84,9 +86,8 @@ export function syntheticTree(
         return { ...common, id: attach(name, child.tree), inode: child.tree.root, type: "directory" };
       }
       const childId = place(child);
-      const inode = inodeOf(childId);
-      if (child.kind !== "lazy") return { ...common, id: childId, inode, type: child.kind };
-      return { ...common, id: childId, inode, type: "directory", isCostly: true };
+      const type = child.kind === "lazy" ? "directory" : child.kind;
+      return { ...common, id: childId, inode: inodeOf(childId), type };
     });
     nodes[number - 1] = { node, entries };
     return id;
@@ -108,10 +109,12 @@ export function syntheticTree(
       if (node.kind === "lazy") return (await enter(node)).lookup(name);
       return entries.find((entry) => entry.name.equals(name))?.id;
     },
-    async list(id, cookie) {
+    async page(id, cookie, options) {
       const { node, entries } = at(id);
-      return node.kind === "lazy" ? (await enter(node)).list(cookie) : entries.slice(cookie);
+      if (node.kind === "lazy") return (await enter(node)).page(cookie, options);
+      return pageOf(entries.slice(cookie), true);
     },
+    isCostly: (id) => at(id).node.kind === "lazy",
     async readLink(id) {
       const { node } = at(id);
       if (node.kind !== "symlink") throw new MissingError(`node ${id} is not a symbolic link`);

@@ -1,6 +1,7 @@
 /** Reading directories whole, without stopping at what is damaged. */
 import { DiskError } from "../errors.js";
-import type { Attributes, DirectoryEntry, NodeId, NodeTree } from "../filesystem/filesystem.js";
+import { pagesOf, type DirectoryEntry } from "../filesystem/entries.js";
+import type { Attributes, NodeId, NodeTree } from "../filesystem/filesystem.js";
 
 /** An entry with what is known of it; `problem` says why the rest is not. */
 export interface Listed {
@@ -23,11 +24,8 @@ export async function listDirectory(tree: NodeTree, id: NodeId): Promise<Listing
   const entries: DirectoryEntry[] = [];
   const byName = (): DirectoryEntry[] => entries.sort((a, b) => Buffer.compare(a.name, b.name));
   try {
-    for (let cookie = 0; ; cookie = entries.at(-1)!.cookie) {
-      const batch = await tree.list(id, cookie);
-      if (batch.length === 0) return { entries: byName() };
-      for (const entry of batch) entries.push(entry);
-    }
+    for await (const page of pagesOf(tree, id)) for (const entry of page) entries.push(entry);
+    return { entries: byName() };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     return { entries: byName(), problem: error };

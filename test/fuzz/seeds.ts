@@ -6,6 +6,7 @@ import { loadBase } from "./images/bases.js";
 import { openImages } from "./images/examine.js";
 import { memoryStorage } from "./images/storage.js";
 import { Random } from "./random.js";
+import { listEntries } from "../../src/filesystem/entries.js";
 
 const BASES = ["ntfs", "ntfs-wof"];
 
@@ -26,7 +27,7 @@ async function unitsIn(tree: NodeTree): Promise<Set<ChunkedUnit>> {
   const pending = [tree.root];
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     for (let cookie = 0; ;) {
-      const batch = await tree.list(id, cookie);
+      const batch = await listEntries(tree, id, cookie);
       if (batch.length === 0) break;
       for (const entry of batch) {
         const { type } = await tree.attributes(entry.id);

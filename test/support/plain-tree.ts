@@ -2,6 +2,7 @@
 import { EPOCH } from "../../src/bytes/time.js";
 import { memorySource } from "../../src/extent/runs.js";
 import { MissingError } from "../../src/errors.js";
+import { pageOf } from "../../src/filesystem/entries.js";
 import type { FileSystem, NodeId, NodeType } from "../../src/filesystem/filesystem.js";
 
 export interface Link {
@@ -64,7 +65,7 @@ export function plainTree(root: Folder, type = "plain", label?: string): FileSys
       changed: EPOCH,
     }),
     lookup: async (id, name) => children.get(id)?.find((entry) => entry.name.equals(name))?.id,
-    list: async (id, cookie) => children.get(id)!.slice(cookie, cookie + 2),
+    page: async (id, cookie) => pageOf(children.get(id)!.slice(cookie, cookie + 2), false),
     readLink: async (id) => Buffer.from((at(id) as Link).target),
     open: async (id) => memorySource(Buffer.from(at(id) as string), "plain"),
     extendedAttributes: async () => new Map(),

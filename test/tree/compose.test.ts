@@ -4,7 +4,7 @@ import t from "tap";
 import { EPOCH } from "../../src/bytes/time.js";
 import { CorruptError } from "../../src/errors.js";
 import { memorySource } from "../../src/extent/runs.js";
-import { damagedEntry, NO_NODE } from "../../src/filesystem/damaged-entry.js";
+import { damagedEntryName, NO_NODE } from "../../src/filesystem/damaged-entry.js";
 import {
   NODE_ID_LIMIT,
   type FileSystem,
@@ -15,6 +15,8 @@ import { openDisk } from "../../src/tree/disk.js";
 import { composeTree } from "../../src/tree/compose.js";
 import { inspect, listDirectory } from "../../src/tree/walk.js";
 import { plainTree } from "../support/plain-tree.js";
+import { listEntries } from "../../src/filesystem/entries.js";
+import { PageBuilder } from "../../src/filesystem/page-builder.js";
 
 const tree = composeTree(
   {
@@ -39,7 +41,7 @@ t.test(
   "the root is node 1 and lists the fixtures in their order, with the inode numbers that stat shows",
   async (t) => {
     t.equal(tree.root, 1);
-    const entries = await tree.list(1, 0);
+    const entries = await listEntries(tree, 1, 0);
     t.same(
       entries.map((entry) => [entry.name.toString(), entry.type]),
       [
@@ -76,7 +78,11 @@ t.test("a damaged entry of a tree is listed with its problem, and has no node nu
   const problem = new CorruptError("the entry");
   const guest: FileSystem = {
     ...plainTree({ sound: "" }),
-    list: async (_, cookie) => (cookie === 0 ? [damagedEntry(0x1a40, 1, problem)] : []),
+    page: async () => {
+      const builder = new PageBuilder();
+      builder.addDamaged(damagedEntryName(0x1a40), 1, problem);
+      return builder.finish(true);
+    },
   };
   const entries = new Map([["fs0", { kind: "tree", tree: guest } as const]]);
   const composed = composeTree({ kind: "directory", entries }, { uid: 0, gid: 0, time: EPOCH });

@@ -61,7 +61,7 @@ t.test("listing the states opens none of them, and shows when they were taken", 
     t.equal(type, "directory");
     const state = states.find(({ name }) => name === entry.name.toString())!;
     if (state.taken !== undefined) t.same(modified, state.taken);
-    t.equal(entry.isCostly, true);
+    t.equal(disk.tree.isCostly!(entry.id), true);
   }
   t.same(openImages().sort(), before);
 });

@@ -88,7 +88,7 @@ async function setAt({ heap }: Medium, offset: number): Promise<EntrySet> {
     if (!("thing" in set)) return set;
     complaint = set;
   } else {
-    const links = await heap.table.page(Math.floor(cluster / PAGE_CLUSTERS));
+    const links = await heap.table.load(Math.floor(cluster / PAGE_CLUSTERS));
     for (const next of [links[cluster % PAGE_CLUSTERS]!, cluster + 1]) {
       if (!holds(heap, next)) continue;
       const tail = await metadata.read(clusterOffset(heap, next), length - there);

@@ -30,8 +30,8 @@ export function runsOf(medium: Medium, inode: Inode): (offset: number, length: n
     for (const run of await map(first, Math.ceil((offset + length) / blockSize))) {
       const bytes = run.count * blockSize;
       if (run.kind === "at") {
-        const system = medium.systemZone.within(run.block, run.block + run.count);
-        const parts = apart(medium, run, inode.number, system instanceof Promise ? await system : system);
+        const system = await medium.systemZone.within(run.block, run.block + run.count);
+        const parts = apart(medium, run, inode.number, system);
         for (const part of parts) {
           if (part.kind === "at") addBlocks(runs, medium, part, inode.number);
           else runs.add({ kind: "damaged", length: part.count * blockSize, error: part.error });

@@ -2,9 +2,9 @@
  * ext2, ext3 and ext4: Linux's own file systems, one format that grew.
  *
  * The superblock (superblock.ts, features.ts) gives the geometry; group descriptors (group.ts) say where inode
- * tables are; an inode (inode.ts, inodes.ts) holds a node's attributes and the way to its contents (contents.ts): a block
+ * tables are; an inode (inode-table.ts, inode.ts, inodes.ts, sweep.ts) holds a node's attributes and the way to its contents (contents.ts): a block
  * map (blockmap.ts), an extent tree (extents.ts) or inline data (inline.ts). Directories are files of entries
- * (entry.ts, directory.ts, listing.ts, lending.ts, names.ts). Symbolic links: link.ts. Extended attributes: xattr.ts, acl.ts.
+ * (entry.ts, directory.ts, listing.ts, names.ts). Symbolic links: link.ts. Extended attributes: xattr.ts, acl.ts.
  * Encrypted files: encrypted.ts. Blocks of the file system's own metadata, which no file may claim: system-zone.ts.
  *
  * Specification: Documentation/filesystems/ext4/ of Linux 6.12, and fs/ext4/ where that is silent.
@@ -21,7 +21,6 @@ import { encryptedError } from "./encrypted.js";
 import { factsOf } from "./facts.js";
 import { InodeFlag, ROOT_INODE, type Inode } from "./inode.js";
 import { inodesOf } from "./inodes.js";
-import { largeDirectoryVisitor } from "./lending.js";
 import { linkTarget } from "./link.js";
 import { listingOf } from "./listing.js";
 import type { Medium } from "./medium.js";
@@ -81,8 +80,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
     async lookup(id, name, signal) {
       return names.find(await inodes.ofType(id, "directory"), name, signal);
     },
-    list: async (id, cookie, limit, signal) => listing.list(id, cookie, limit, signal),
-    visit: largeDirectoryVisitor(medium, inodes, listing),
+    page: (id, cookie, options) => listing.page(id, cookie, options),
     parentInode: (id) => listing.parentInode(id),
     async readLink(id) {
       return linkTarget(medium, await inodes.ofType(id, "symlink"), contents);
@@ -91,8 +89,10 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       return contents(await inodes.file(id));
     },
     async extendedAttributes(id) {
-      const find = async (number: number): Promise<Inode> => inodes.any(number);
-      return readAttributes(medium, await inodes.named(id), { inode: find, contents });
+      return readAttributes(medium, await inodes.named(id), {
+        inode: (number) => inodes.any(number),
+        contents,
+      });
     },
     async usage() {
       usage ??= journalSize()

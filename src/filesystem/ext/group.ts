@@ -163,7 +163,7 @@ export function inodeOffset(medium: Medium, number: number, group: Group): numbe
 }
 
 /** The group that inode `number` belongs to. */
-export function groupOf({ geometry }: Medium, number: number): number {
+export function groupOf({ geometry }: Pick<Medium, "geometry">, number: number): number {
   return Math.floor((number - 1) / geometry.inodesPerGroup);
 }
 

@@ -12,11 +12,11 @@ import {
   type Field,
   type ViewOf,
 } from "../../bytes/struct.js";
-import type { Timestamp } from "../../bytes/time.js";
+import type { Clock } from "../../bytes/time.js";
 import { CorruptError } from "../../errors.js";
-import type { Attributes, NodeType } from "../filesystem.js";
+import type { MutableAttributes, NodeType } from "../attributes.js";
 import { Incompatible, ReadOnlyCompatible } from "./features.js";
-import { checksumError, type Medium } from "./medium.js";
+import { checksumError, type InodeContext, type Medium } from "./medium.js";
 
 /** An inode's first 128 bytes. Source: Documentation/filesystems/ext4/inodes.rst; ext4.h, ext4_inode. */
 export const InodeRecord = struct("ext inode", 128, {
@@ -118,54 +118,54 @@ export function decodeInode(medium: Medium, number: number, bytes: Buffer, offse
   };
 }
 
-// Attributes are asked for by the hundred thousand: the two functions that follow read the fields past the views.
+// Attributes are read by the hundred thousand: the functions that follow read the fields without views, which are objects.
 const { fields } = InodeRecord;
 const { fields: largeFields } = LargeInodeRecord;
 
 /** Inode `number`, whose `bytes` lie at `offset`, once it is known to be sound; throws as `decodeInode`. */
-export function checkInode(medium: Medium, number: number, bytes: Buffer, offset: number): SoundInode {
+export function checkInode(context: InodeContext, number: number, bytes: Buffer, offset: number): SoundInode {
   const isLarge = bytes.length > OLD_INODE_SIZE;
   const extraSize = isLarge ? readU16le(bytes, largeFields.extraSize.offset) : 0;
   if (isLarge && (OLD_INODE_SIZE + extraSize > bytes.length || extraSize % 4 !== 0)) {
     const expected = `a multiple of 4 up to ${bytes.length - OLD_INODE_SIZE}`;
-    throw complaint(medium, number, offset, largeFields.extraSize, "extra size", extraSize, expected);
+    throw complaint(context, number, offset, largeFields.extraSize, "extra size", extraSize, expected);
   }
   const generation = readU32le(bytes, fields.generation.offset);
-  const seed = crc32cOfWord(crc32cOfWord(medium.geometry.seed, number), generation);
-  if (medium.geometry.checksummed && !checksumFits(bytes, seed, extraSize)) {
-    throw checksumError(medium, offset + fields.checksumLow.offset, `inode ${number}`);
+  const seed = crc32cOfWord(crc32cOfWord(context.geometry.seed, number), generation);
+  if (context.geometry.checksummed && !checksumFits(bytes, seed, extraSize)) {
+    throw checksumError(context, offset + fields.checksumLow.offset, `inode ${number}`);
   }
   if (readU16le(bytes, fields.linkCount.offset) === 0) {
     const expected = "at least 1: it is deleted";
-    throw complaint(medium, number, offset, fields.linkCount, "link count", 0, expected);
+    throw complaint(context, number, offset, fields.linkCount, "link count", 0, expected);
   }
   const mode = readU16le(bytes, fields.mode.offset);
   const type = TYPES[mode >>> 12];
   if (type === undefined) {
     const found = `0o${mode.toString(8)}`;
-    throw complaint(medium, number, offset, fields.mode, "mode", found, "that of a known type");
+    throw complaint(context, number, offset, fields.mode, "mode", found, "that of a known type");
   }
   return { number, offset, bytes, type, flags: readU32le(bytes, fields.flags.offset), extraSize, seed };
 }
 
 /** Bytes of the contents of `inode`. @throws {CorruptError} where that is no size. */
-function sizeOf(medium: Medium, { number, offset, bytes, type }: SoundInode): number {
-  const { features } = medium.geometry;
+function sizeOf(context: InodeContext, { number, offset, bytes, type }: SoundInode): number {
+  const { features } = context.geometry;
   const hasHighSize = type === "file" || (features.incompatible & Incompatible.large_dir) !== 0;
   const sizeHigh = hasHighSize ? readU32le(bytes, fields.sizeHigh.offset) : 0;
   const size = readU32le(bytes, fields.sizeLow.offset) + sizeHigh * 2 ** 32;
   if (!Number.isSafeInteger(size)) {
     const expected = "less than 2^53 bytes";
-    throw complaint(medium, number, offset, fields.sizeHigh, "size", size, expected);
+    throw complaint(context, number, offset, fields.sizeHigh, "size", size, expected);
   }
   return size;
 }
 
-/** What `inode` says of itself. @throws {CorruptError} where its size is none. */
-export function attributesOf(medium: Medium, inode: SoundInode): Attributes {
+/** Sets `into` to the attributes of `inode`. @throws {CorruptError} if its size is none. */
+export function readStat(context: InodeContext, inode: SoundInode, into: MutableAttributes): void {
   const { number, bytes, type, flags, extraSize } = inode;
-  const { features, blockSize } = medium.geometry;
-  const size = sizeOf(medium, inode);
+  const { features, blockSize } = context.geometry;
+  const size = sizeOf(context, inode);
   const isHuge = (features.readOnlyCompatible & ReadOnlyCompatible.huge_file) !== 0;
   const sectorsHigh = isHuge ? readU16le(bytes, fields.sectorsHigh.offset) : 0;
   const units = readU32le(bytes, fields.sectorsLow.offset) + sectorsHigh * 2 ** 32;
@@ -173,26 +173,26 @@ export function attributesOf(medium: Medium, inode: SoundInode): Attributes {
   // An inline file has no blocks; the kernel still shows some (ext4_file_getattr), lest tar take it for a hole.
   const isInlineFile = type === "file" && (flags & InodeFlag.inlineData) !== 0;
   const present = presentSize(bytes, extraSize);
-  return {
-    type,
-    inode: number,
-    permissions: readU16le(bytes, fields.mode.offset) & 0o7777,
-    linkCount: readU16le(bytes, fields.linkCount.offset),
-    uid: readU16le(bytes, fields.uidLow.offset) + readU16le(bytes, fields.uidHigh.offset) * 2 ** 16,
-    gid: readU16le(bytes, fields.gidLow.offset) + readU16le(bytes, fields.gidHigh.offset) * 2 ** 16,
-    size,
-    allocatedSectors: sectors + (isInlineFile ? Math.ceil(size / 512) : 0),
-    blockSize,
-    device: type === "block" || type === "character" ? deviceOf(InodeRecord.view(bytes).block) : undefined,
-    accessed: timestamp(bytes, fields.accessed.offset, largeFields.accessedExtra.offset, present),
-    modified: timestamp(bytes, fields.modified.offset, largeFields.modifiedExtra.offset, present),
-    changed: timestamp(bytes, fields.changed.offset, largeFields.changedExtra.offset, present),
-    created:
-      largeFields.created.offset + 4 <= present
-        ? timestamp(bytes, largeFields.created.offset, largeFields.createdExtra.offset, present)
-        : undefined,
-    flags: flags & (type === "file" ? FLAGS_SHOWN_OF_FILES : FLAGS_SHOWN),
-  };
+  into.type = type;
+  into.inode = number;
+  into.permissions = readU16le(bytes, fields.mode.offset) & 0o7777;
+  into.linkCount = readU16le(bytes, fields.linkCount.offset);
+  into.uid = readU16le(bytes, fields.uidLow.offset) + readU16le(bytes, fields.uidHigh.offset) * 2 ** 16;
+  into.gid = readU16le(bytes, fields.gidLow.offset) + readU16le(bytes, fields.gidHigh.offset) * 2 ** 16;
+  into.size = size;
+  into.allocatedSectors = sectors + (isInlineFile ? Math.ceil(size / 512) : 0);
+  into.blockSize = blockSize;
+  into.device =
+    type === "block" || type === "character" ? deviceOf(InodeRecord.view(bytes).block) : undefined;
+  setTime(into.accessed, bytes, fields.accessed.offset, largeFields.accessedExtra.offset, present);
+  setTime(into.modified, bytes, fields.modified.offset, largeFields.modifiedExtra.offset, present);
+  setTime(into.changed, bytes, fields.changed.offset, largeFields.changedExtra.offset, present);
+  if (largeFields.created.offset + 4 > present) into.created = undefined;
+  else {
+    into.created ??= { seconds: 0, nanoseconds: 0 };
+    setTime(into.created, bytes, largeFields.created.offset, largeFields.createdExtra.offset, present);
+  }
+  into.flags = flags & (type === "file" ? FLAGS_SHOWN_OF_FILES : FLAGS_SHOWN);
 }
 
 /** Source: fs/ext4/ext4.h, EXT4_FL_USER_VISIBLE; fs/ext4/ioctl.c, ext4_fileattr_get, on FS_PROJINHERIT_FL. */
@@ -209,7 +209,7 @@ function presentSize(bytes: Buffer, extraSize: number): number {
 }
 
 function complaint(
-  medium: Medium,
+  context: InodeContext,
   number: number,
   offset: number,
   field: Field<unknown>,
@@ -218,7 +218,7 @@ function complaint(
   expected: string,
 ): CorruptError {
   return new CorruptError({
-    file: medium.volume.name,
+    file: context.volume.name,
     offset: offset + field.offset,
     thing: `the ${thing} of inode ${number}`,
     found,
@@ -255,12 +255,10 @@ const NO_CHECKSUM = Buffer.alloc(2);
  * Source: ext4.h, ext4_decode_extra_time: the low two bits add 2^32 s each, above the signed 32-bit seconds.
  * @param extraAt where the further bits are, if they are among the `present` bytes.
  */
-function timestamp(bytes: Buffer, at: number, extraAt: number, present: number): Timestamp {
+function setTime(clock: Clock, bytes: Buffer, at: number, extraAt: number, present: number): void {
   const extra = extraAt + 4 <= present ? readU32le(bytes, extraAt) : 0;
-  return {
-    seconds: readI32le(bytes, at) + (extra & 3) * 2 ** 32,
-    nanoseconds: Math.min(extra >>> 2, NANOSECONDS_LIMIT - 1),
-  };
+  clock.seconds = readI32le(bytes, at) + (extra & 3) * 2 ** 32;
+  clock.nanoseconds = Math.min(extra >>> 2, NANOSECONDS_LIMIT - 1);
 }
 
 const NANOSECONDS_LIMIT = 1_000_000_000;

@@ -3,22 +3,21 @@ import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
 import { ownCopy } from "../../bytes/pool.js";
 import { CorruptError, DiskError } from "../../errors.js";
-import { loadingCache } from "../../extent/loading.js";
 import type { StopSignal } from "../../extent/time-slice.js";
-import type { Attributes, NodeType } from "../filesystem.js";
-import { groupOf, inodeOffset, readGroup, type Group } from "./group.js";
+import { blankAttributes, type Attributes, type NodeType } from "../attributes.js";
+import type { ReadAttributes } from "../page-builder.js";
+import { inodeTableOf, numberError, type InodeBytes } from "./inode-table.js";
 import {
-  attributesOf,
   checkInode,
   decodeInode,
   InodeFlag,
   InodeRecord,
+  readStat,
   ROOT_INODE,
   type Inode,
   type SoundInode,
 } from "./inode.js";
-import type { Medium } from "./medium.js";
-import { sweepInodes, type SweptInodes } from "./sweep.js";
+import type { InodeContext, Medium } from "./medium.js";
 
 /** Bytes of decoded inodes that are cached. */
 const INODE_CACHE_BYTES = withinMemory(8 * 2 ** 20);
@@ -26,85 +25,57 @@ const INODE_CACHE_BYTES = withinMemory(8 * 2 ** 20);
 /** Memory that a decoded inode takes besides its bytes, about. */
 const INODE_OVERHEAD = 768;
 
-/** Group descriptors that are cached. */
-const GROUP_CACHE_COUNT = 2 ** 12;
-
-/** Results are returned at once, without a promise, where the bytes that they need are cached. */
 export interface Inodes {
   /** Inode `number`, whatever its purpose. */
-  any(number: number): Inode | Promise<Inode>;
+  any(number: number): Promise<Inode>;
   /** Inode `number`, if a directory may name it. @throws {CorruptError} if not. */
-  named(number: number): Inode | Promise<Inode>;
+  named(number: number): Promise<Inode>;
   /** The same, which must be a directory or a symbolic link, say. @throws {CorruptError} if it is not. */
   ofType(number: number, type: NodeType): Promise<Inode>;
   /** The same for a regular file. It is not cached: files are opened by the hundred thousand. */
   file(number: number): Promise<Inode>;
   /** The attributes of inode `number`, if a directory may name it. @throws {CorruptError} if not. */
-  attributes(number: number): Attributes | Promise<Attributes>;
-  /** The same for the inode in `bytes`; undefined if they are damaged: `attributes` throws the error. */
-  attributesIn(number: number, bytes: Buffer): Attributes | undefined;
-  /** Reads many inodes in the order of the volume. */
-  sweep(numbers: ArrayLike<number>, signal?: StopSignal): Promise<SweptInodes>;
+  attributes(number: number): Promise<Attributes>;
+  /**
+   * Reads inodes `numbers[0]` to `numbers[count - 1]` for a page of a directory.
+   * @param isMany whether they are so many that they are read in the order of the volume, past the cache.
+   */
+  readAttributes(
+    numbers: ArrayLike<number>,
+    count: number,
+    isMany: boolean,
+    signal?: StopSignal,
+  ): Promise<ReadAttributes>;
   /** The inode, if it is cached. */
   cached(number: number): Inode | undefined;
 }
 
 export function inodesOf(medium: Medium): Inodes {
-  const groups = loadingCache<number, Group>(
-    GROUP_CACHE_COUNT,
-    () => 1,
-    (index) => readGroup(medium, index),
-  );
+  const table = inodeTableOf(medium);
   const cache = new LRUCache<number, Inode>({
     max: Math.ceil(INODE_CACHE_BYTES / (medium.geometry.inodeSize + INODE_OVERHEAD)),
   });
   const isOwn = ownInodes(medium);
 
-  function any(number: number): Inode | Promise<Inode> {
-    return cache.get(number) ?? decoded(number, decodeAndCache);
-  }
-
-  function uncached(number: number): Inode | Promise<Inode> {
-    return cache.get(number) ?? decoded(number, decodeCopy);
-  }
-
-  function decodeCopy(number: number, bytes: Buffer, offset: number): Inode {
-    return decodeInode(medium, number, Buffer.from(bytes), offset);
-  }
-
-  function decodeAndCache(number: number, bytes: Buffer, offset: number): Inode {
+  async function any(number: number): Promise<Inode> {
+    const cached = cache.get(number);
+    if (cached !== undefined) return cached;
+    const { bytes, offset } = await table.read(number);
     const inode = decodeInode(medium, number, ownCopy(bytes), offset);
     cache.set(number, inode);
     return inode;
   }
 
-  function decodeAttributes(number: number, bytes: Buffer, offset: number): Attributes {
-    return attributesOf(medium, checkPurpose(medium, checkInode(medium, number, bytes, offset)));
+  async function uncached(number: number): Promise<Inode> {
+    const cached = cache.get(number);
+    if (cached !== undefined) return cached;
+    const { bytes, offset } = await table.read(number);
+    return decodeInode(medium, number, Buffer.from(bytes), offset);
   }
 
-  /** The result of `decode` for inode `number`. */
-  function decoded<T>(number: number, decode: Decode<T>): T | Promise<T> {
-    const { inodeCount } = medium.geometry;
-    if (!Number.isInteger(number) || number < 1 || number > inodeCount)
-      throw numberError(medium, number, `from 1 to ${inodeCount}`);
-    const group = groups.get(groupOf(medium, number), undefined);
-    if (group instanceof Promise) return group.then((group) => decodedIn(group, number, decode));
-    return decodedIn(group, number, decode);
-  }
-
-  function decodedIn<T>(group: Group, number: number, decode: Decode<T>): T | Promise<T> {
-    const offset = inodeOffset(medium, number, group);
-    const bytes = medium.metadata.read(offset, medium.geometry.inodeSize);
-    if (bytes instanceof Promise) return bytes.then((bytes) => decode(number, bytes, offset));
-    return decode(number, bytes, offset);
-  }
-
-  function named(number: number, find = any): Inode | Promise<Inode> {
+  async function named(number: number, find = any): Promise<Inode> {
     refuseOwn(number);
-    const inode = find(number);
-    return inode instanceof Promise
-      ? inode.then((inode) => checkPurpose(medium, inode))
-      : checkPurpose(medium, inode);
+    return checkPurpose(medium, await find(number));
   }
 
   function refuseOwn(number: number): void {
@@ -119,29 +90,50 @@ export function inodesOf(medium: Medium): Inodes {
 
   return {
     any,
-    named: (number) => named(number),
+    named: async (number) => named(number),
     ofType: async (number, type) => ofType(number, type),
     file: async (number) => ofType(number, "file", uncached),
-    attributes(number) {
+    async attributes(number) {
       refuseOwn(number);
-      return decoded(number, decodeAttributes);
+      const { bytes, offset } = await table.read(number);
+      const attributes = blankAttributes();
+      readStat(medium, checkPurpose(medium, checkInode(medium, number, bytes, offset)), attributes);
+      return attributes;
     },
-    attributesIn(number, bytes) {
-      try {
-        return isOwn(number) ? undefined : decodeAttributes(number, bytes, 0);
-      } catch (error) {
-        if (error instanceof DiskError) return undefined;
-        throw error;
-      }
+    async readAttributes(numbers, count, isMany, signal) {
+      const inodes = await table.readAll(numbers, count, isMany, signal);
+      return attributesIn(inodes, numbers, isOwn, {
+        geometry: medium.geometry,
+        volume: { name: medium.volume.name },
+      });
     },
-    sweep: async (numbers, signal) =>
-      sweepInodes(medium, (index) => groups.get(index, undefined), numbers, signal),
     cached: (number) => cache.get(number),
   };
 }
 
-/** @param bytes borrowed, of the inode; they lie at `offset`. */
-type Decode<T> = (number: number, bytes: Buffer, offset: number) => T;
+/**
+ * The attributes of `inodes`, which are decoded when they are requested. A page may be kept when its file system is closed:
+ * this keeps no more of that than `context`.
+ */
+function attributesIn(
+  inodes: InodeBytes,
+  numbers: ArrayLike<number>,
+  isOwn: (number: number) => boolean,
+  context: InodeContext,
+): ReadAttributes {
+  return (index, into) => {
+    const number = numbers[index]!;
+    const bytes = inodes.of(index);
+    if (bytes === undefined || isOwn(number)) return false;
+    try {
+      readStat(context, checkPurpose(context, checkInode(context, number, bytes, 0)), into);
+      return true;
+    } catch (error) {
+      if (error instanceof DiskError) return false; // reading the inode alone throws it again, with its place
+      throw error;
+    }
+  };
+}
 
 /** Whether an inode is the file system's own, and in no directory. Source: fs/ext4/inode.c, __ext4_iget. */
 function ownInodes({ superblock, geometry }: Medium): (number: number) => boolean {
@@ -156,24 +148,15 @@ function ownInodes({ superblock, geometry }: Medium): (number: number) => boolea
 }
 
 /** @throws {CorruptError} if `inode` holds an extended attribute's value: it is no file then. */
-function checkPurpose<I extends SoundInode>(medium: Medium, inode: I): I {
+function checkPurpose<I extends SoundInode>(context: InodeContext, inode: I): I {
   if ((inode.flags & InodeFlag.attributeValue) !== 0)
-    throw kindError(medium, inode, "an extended attribute's value", "a file");
+    throw kindError(context, inode, "an extended attribute's value", "a file");
   return inode;
-}
-
-function numberError({ volume }: Medium, number: number, expected: string): CorruptError {
-  return new CorruptError({
-    file: volume.name,
-    thing: "an inode that a directory names",
-    found: number,
-    expected,
-  });
 }
 
 /** The error for `inode`, which is not what it is used as. */
 export function kindError(
-  { volume }: Medium,
+  { volume }: InodeContext,
   inode: SoundInode,
   found: string,
   expected: string,

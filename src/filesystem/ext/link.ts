@@ -1,8 +1,9 @@
 /** The targets of symbolic links. */
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
+import { blankAttributes } from "../attributes.js";
 import { encryptedError } from "./encrypted.js";
-import { attributesOf, InodeFlag, type Inode } from "./inode.js";
+import { InodeFlag, readStat, type Inode } from "./inode.js";
 import { kindError } from "./inodes.js";
 import type { Medium } from "./medium.js";
 
@@ -41,5 +42,7 @@ function isFastLink(medium: Medium, inode: Inode): boolean {
   if ((flags & InodeFlag.extents) === 0) return true;
   const { blockSize, blocksPerCluster } = medium.geometry;
   const attributeSectors = attributesBlock === 0 ? 0 : (blocksPerCluster * blockSize) / 512;
-  return attributesOf(medium, inode).allocatedSectors === attributeSectors;
+  const attributes = blankAttributes();
+  readStat(medium, inode, attributes);
+  return attributes.allocatedSectors === attributeSectors;
 }

@@ -17,6 +17,12 @@ export interface Medium {
   readonly systemZone: SystemZone;
 }
 
+/** What it takes to decode an inode: the geometry, and the name of the volume for messages. */
+export interface InodeContext {
+  readonly geometry: Geometry;
+  readonly volume: Pick<BlockSource, "name">;
+}
+
 /** Blocks `[first, end)`. */
 export interface BlockRange {
   readonly first: number;
@@ -25,8 +31,8 @@ export interface BlockRange {
 
 /** The blocks of a file system that hold its own metadata, and so no file's contents. */
 export interface SystemZone {
-  /** Those of blocks `[first, end)` that are in it, in order; at once where the descriptors of their groups were read. */
-  within(first: number, end: number): readonly BlockRange[] | Promise<readonly BlockRange[]>;
+  /** Those of blocks `[first, end)` that are in it, in order. */
+  within(first: number, end: number): Promise<readonly BlockRange[]>;
 }
 
 /** A block that was verified for what it is: of that inode, at that place of it, at that height of its tree. */
@@ -56,9 +62,9 @@ export function word(value: number): Buffer {
 }
 
 /** The complaint that the checksum of `thing`, which lies at `offset`, does not fit. */
-export function checksumError(medium: Medium, offset: number, thing: string): CorruptError {
+export function checksumError({ volume }: InodeContext, offset: number, thing: string): CorruptError {
   return new CorruptError({
-    file: medium.volume.name,
+    file: volume.name,
     offset,
     thing: `the checksum of ${thing}`,
     found: "another one",

@@ -87,7 +87,7 @@ export function namesOf(medium: Medium): Names {
 
   return {
     async find(inode, name, signal) {
-      const index = await indexes.get(inode.number, inode);
+      const index = await indexes.load(inode.number, inode);
       if (index.damage instanceof HostError) indexes.forget(inode.number); // the next look-up may have more luck
       if (!index.positions.isUsable) return scan(inode, name, signal);
       const match = new Match(inode, name);

@@ -6,7 +6,7 @@ import { BufferPool } from "../../bytes/pool.js";
 import { DiskError } from "../../errors.js";
 import { readInto } from "../../extent/read.js";
 import { yieldIfDue, type StopSignal } from "../../extent/time-slice.js";
-import { groupOf, inodeOffset, type Group } from "./group.js";
+import { groupOf } from "./group.js";
 import type { Medium } from "./medium.js";
 
 /** Bytes that are read at once at most. */
@@ -23,35 +23,33 @@ const ORDER_UNIT = 2 ** 20;
 
 const buffers = new BufferPool(STRETCH_SIZE, BUFFERS_KEPT);
 
-/** The bytes of some inodes, by their index among those that were requested. */
-export interface SweptInodes {
-  /** Borrowed; undefined if the inode was not read. */
-  bytesOf(index: number): Buffer | undefined;
-}
-
 /**
- * Reads inodes `numbers`, fewer than 2^20. What cannot be read is left out: reading that inode alone throws the error.
- * @param groupAt gives the descriptor of a group.
+ * Reads inodes `numbers[0]` to `numbers[count - 1]`, fewer than 2^20, to `bytes`. What cannot be read is left out: reading
+ * that inode alone throws the error.
+ * @param offsetOf resolves to the byte where an inode lies.
+ * @returns 1 for each inode that was read.
+ * @throws {Interrupted} once `signal` is aborted.
  */
 export async function sweepInodes(
-  medium: Medium,
-  groupAt: (index: number) => Group | Promise<Group>,
+  { volume, geometry }: Medium,
+  offsetOf: (number: number) => Promise<number>,
   numbers: ArrayLike<number>,
+  count: number,
+  bytes: Buffer,
   signal?: StopSignal,
-): Promise<SweptInodes> {
-  const { volume, geometry } = medium;
+): Promise<Uint8Array> {
   const { inodeSize, inodeCount } = geometry;
-  const bytes = Buffer.allocUnsafe(numbers.length * inodeSize);
-  const isRead = new Uint8Array(numbers.length);
-  const order = inOrder(numbers);
+  const isRead = new Uint8Array(count);
+  const order = inOrder(numbers, count);
   const numberAt = (at: number): number => Math.floor(order[at]!);
   const indexAt = (at: number): number => (order[at]! - numberAt(at)) * ORDER_UNIT;
 
-  /** Reads the inodes at `[from, to)` of `order`, all of one table, of which the first lies at byte `start`. */
-  async function readStretch(from: number, to: number, start: number): Promise<void> {
+  /** Reads the inodes at `[from, to)` of `order`, which are of one table. */
+  async function readStretch(from: number, to: number): Promise<void> {
     const first = numberAt(from);
     const stretch = buffers.take((numberAt(to - 1) + 1 - first) * inodeSize);
     try {
+      const start = await offsetOf(first);
       if (start + stretch.length > volume.size) return; // the volume is cut short
       await readInto(volume, stretch, start);
       for (let at = from; at < to; at++) {
@@ -66,41 +64,28 @@ export async function sweepInodes(
     }
   }
 
-  /** Where inode `number` lies; undefined if that cannot be found out. */
-  async function offsetOf(number: number): Promise<number | undefined> {
-    try {
-      return inodeOffset(medium, number, await groupAt(groupOf(medium, number)));
-    } catch (error) {
-      if (error instanceof DiskError) return undefined;
-      throw error;
-    }
-  }
-
   for (let from = 0; from < order.length;) {
     const turn = yieldIfDue(signal);
     if (turn !== undefined) await turn;
     const first = numberAt(from);
-    const group = groupOf(medium, first);
+    const group = groupOf({ geometry }, first);
     let to = from + 1;
     for (; to < order.length; to++) {
       const next = numberAt(to);
       const isNear = (next - numberAt(to - 1)) * inodeSize <= GAP_LIMIT;
-      if (!isNear || (next + 1 - first) * inodeSize > STRETCH_SIZE || groupOf(medium, next) !== group) break;
+      if (!isNear || (next + 1 - first) * inodeSize > STRETCH_SIZE || groupOf({ geometry }, next) !== group)
+        break;
     }
     const isInside = first > 0 && numberAt(to - 1) <= inodeCount;
-    const start = isInside ? await offsetOf(first) : undefined;
-    if (start !== undefined) await readStretch(from, to, start);
+    if (isInside) await readStretch(from, to);
     from = to;
   }
-  return {
-    bytesOf: (index) =>
-      isRead[index] === 1 ? bytes.subarray(index * inodeSize, (index + 1) * inodeSize) : undefined,
-  };
+  return isRead;
 }
 
 /** `numbers` in ascending order, each with its index as a fraction: numbers are sorted without a function that compares. */
-function inOrder(numbers: ArrayLike<number>): Float64Array {
-  const order = new Float64Array(numbers.length);
+function inOrder(numbers: ArrayLike<number>, count: number): Float64Array {
+  const order = new Float64Array(count);
   for (let index = 0; index < order.length; index++) order[index] = numbers[index]! + index / ORDER_UNIT;
   return order.sort();
 }

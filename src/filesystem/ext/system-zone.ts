@@ -36,49 +36,35 @@ export function systemZoneOf(mediumNow: () => Medium): SystemZone {
     (ranges) => ranges.length + 1,
     readRegion,
   );
-  let journal: readonly BlockRange[] | Promise<readonly BlockRange[]> | undefined;
+  let journal: Promise<readonly BlockRange[]> | undefined;
 
-  function within(
+  async function within(
     first: number,
     end: number,
     ofJournal: readonly BlockRange[],
-  ): readonly BlockRange[] | Promise<readonly BlockRange[]> {
+  ): Promise<readonly BlockRange[]> {
     const medium = mediumNow();
     const size = regionSize(medium) * medium.geometry.blocksPerGroup;
-    const region = (block: number): number =>
+    const regionOf = (block: number): number =>
       Math.max(0, Math.floor((block - medium.geometry.firstDataBlock) / size));
-    if (region(first) !== region(end - 1)) return acrossRegions(region(first), region(end - 1));
-    const ranges = regions.get(region(first), medium);
-    if (ranges instanceof Promise) return ranges.then((ranges) => joined(ranges));
-    return joined(ranges);
-
-    function joined(ranges: readonly BlockRange[]): readonly BlockRange[] {
-      const found = cut(ranges, first, end);
-      const others = ofJournal.length === 0 ? ofJournal : cut(ofJournal, first, end);
-      return others.length === 0 ? found : merge([...found, ...others]);
+    const found: BlockRange[] = [];
+    for (let region = regionOf(first); region <= regionOf(end - 1); region++) {
+      const turn = yieldIfDue();
+      if (turn !== undefined) await turn;
+      const ranges = regions.peek(region) ?? (await regions.load(region, medium));
+      found.push(...cut(ranges, first, end));
     }
-
-    async function acrossRegions(from: number, last: number): Promise<readonly BlockRange[]> {
-      const found = [...cut(ofJournal, first, end)];
-      for (let index = from; index <= last; index++) {
-        const turn = yieldIfDue();
-        if (turn !== undefined) await turn;
-        found.push(...cut(await regions.get(index, medium), first, end));
-      }
-      return merge(found);
-    }
+    const others = cut(ofJournal, first, end);
+    return found.length + others.length > 1 ? merge([...found, ...others]) : [...found, ...others];
   }
 
   /** The zone without the journal, which itself is mapped with it. */
   const withoutJournal: SystemZone = { within: (first, end) => within(first, end, []) };
 
   return {
-    within(first, end) {
-      journal ??= journalRanges({ ...mediumNow(), systemZone: withoutJournal }).then(
-        (ranges) => (journal = ranges),
-      );
-      if (journal instanceof Promise) return journal.then((ranges) => within(first, end, ranges));
-      return within(first, end, journal);
+    async within(first, end) {
+      journal ??= journalRanges({ ...mediumNow(), systemZone: withoutJournal });
+      return within(first, end, await journal);
     },
   };
 }

@@ -6,7 +6,7 @@ import { read } from "../../extent/read.js";
 import type { Run } from "../../extent/runs.js";
 import { yieldIfDue, type StopSignal } from "../../extent/time-slice.js";
 import { DiskError } from "../../errors.js";
-import type { DirectoryEntry, NodeId } from "../filesystem.js";
+import type { NodeId, NodeType } from "../filesystem.js";
 import type { Allocation } from "./chain.js";
 import { rangeOf, tooFewClusters } from "./contents.js";
 import type { Heap } from "./heap.js";
@@ -29,7 +29,14 @@ export interface Directory {
 }
 
 /** An entry as the parser of its file system returns it. */
-export interface Entry extends Omit<DirectoryEntry, "cookie"> {
+export interface Entry {
+  /** Of a damaged entry: the name that says so (damaged-entry.ts). */
+  readonly name: Buffer;
+  /** NO_NODE if the entry is damaged. */
+  readonly id: NodeId;
+  readonly type?: NodeType;
+  /** Why the entry is damaged. */
+  readonly problem?: DiskError | undefined;
   /** A second name of the entry. */
   readonly alias?: Buffer | undefined;
   /** Of its first slot. */

@@ -40,12 +40,12 @@ export async function follow(
     }
     if (links === undefined || cluster < start || cluster >= start + links.length) {
       const index = Math.floor(cluster / PAGE_CLUSTERS);
-      const page = table.page(index);
-      if (page instanceof Promise) {
+      links = table.peek(index);
+      if (links === undefined) {
         const turn = yieldIfDue();
         if (turn !== undefined) await turn;
+        links = await table.load(index);
       }
-      links = page instanceof Promise ? await page : page;
       start = index * PAGE_CLUSTERS;
     }
     const link = links[cluster - start]!;

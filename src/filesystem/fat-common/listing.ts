@@ -3,14 +3,17 @@ import { LRUCache } from "lru-cache";
 import { utf16FromName } from "../../bytes/utf16.js";
 import type { DiskError } from "../../errors.js";
 import { throwIfAborted, type StopSignal } from "../../extent/time-slice.js";
+import { TYPE_CODES, UNKNOWN_TYPE } from "../attributes.js";
 import { damagedEntryPosition } from "../damaged-entry.js";
-import type { DirectoryEntry, NodeId } from "../filesystem.js";
+import type { NodeId } from "../filesystem.js";
+import { PageBuilder } from "../page-builder.js";
+import type { DirectoryPage, PageOptions } from "../page.js";
 import { hashOf, INDEX_LIMIT } from "../positions.js";
 import { entriesOf, entryAt, SLOT_SIZE, type Directory, type Entry, type EntryParser } from "./directory.js";
 import type { Heap } from "./heap.js";
 import { NameIndex } from "./name-index.js";
 
-/** Entries that make a page: listing stops after the part that reaches them. */
+/** Entries of a page: reading stops after the part that reaches them. */
 const PAGE_ENTRIES = 256;
 
 /** Bytes that are read at first for a few entries: some forty. */
@@ -23,16 +26,8 @@ const DAMAGED_COUNT = 1000;
 export type Fold = (units: Buffer) => Buffer;
 
 export interface Listing {
-  /**
-   * @param limit how many entries are needed, if only a few are.
-   * @throws {Interrupted} once `signal` is aborted.
-   */
-  list(
-    directory: Directory,
-    cookie: number,
-    limit?: number,
-    signal?: StopSignal,
-  ): Promise<readonly DirectoryEntry[]>;
+  /** Some entries of `directory` after `cookie`, as `NodeTree.page` describes it, without attributes. */
+  page(directory: Directory, cookie: number, options?: PageOptions): Promise<DirectoryPage>;
   /**
    * The entry `name`: an exact match is preferred to one in another case, and that to an alias.
    * @throws {Interrupted} once `signal` is aborted. The index keeps the names that were read until then.
@@ -127,19 +122,23 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
   }
 
   return {
-    async list(directory, cookie, limit = PAGE_ENTRIES, signal) {
+    async page(directory, cookie, { limit = PAGE_ENTRIES, signal } = {}) {
       if (cookie === 0) damaged.delete(directory.id);
-      const found: DirectoryEntry[] = [];
+      const builder = new PageBuilder();
+      let isEnd = true;
       for await (const { entries, problem } of from(directory, cookie, signal, limit < PAGE_ENTRIES)) {
         if (problem !== undefined) damaged.set(directory.id, problem);
-        for (const { name, id, type, problem, nextSlot: cookie } of entries)
-          found.push(problem === undefined ? { name, id, type, cookie } : { name, id, problem, cookie });
-        if (found.length >= limit) break;
+        for (const { name, id, type, problem, nextSlot: cookie } of entries) {
+          if (problem !== undefined) builder.addDamaged(name, cookie, problem);
+          else builder.add(id, type === undefined ? UNKNOWN_TYPE : TYPE_CODES[type], cookie, name);
+        }
+        isEnd = builder.count < limit;
+        if (!isEnd) break;
       }
       // The names behind the damage are listed first; the error ends the listing.
       const damage = damaged.get(directory.id);
-      if (found.length === 0 && damage !== undefined) throw damage;
-      return found;
+      if (builder.count === 0 && damage !== undefined) throw damage;
+      return builder.finish(isEnd && damage === undefined);
     },
     async find(directory, name, signal) {
       const key = keyOf(name);

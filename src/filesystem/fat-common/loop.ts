@@ -82,7 +82,7 @@ class Cursor {
     const turn = yieldIfDue();
     if (turn !== undefined) await turn;
     const index = Math.floor(this.cluster / PAGE_CLUSTERS);
-    this.#links = await this.#heap.table.page(index);
+    this.#links = await this.#heap.table.load(index);
     this.#start = index * PAGE_CLUSTERS;
     this.cluster = this.#links[this.cluster - this.#start]!;
   }

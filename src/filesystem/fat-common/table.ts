@@ -28,8 +28,10 @@ const CACHE_BYTES = withinMemory(16 * 2 ** 20);
 export type LinkPage = Uint32Array;
 
 export interface LinkTable {
-  /** The links of the clusters from `index` × PAGE_CLUSTERS on. */
-  page(index: number): LinkPage | Promise<LinkPage>;
+  /** The links of the clusters from `index` × PAGE_CLUSTERS on, if they are in memory. */
+  peek(index: number): LinkPage | undefined;
+  /** The same links, read if necessary. @throws {DiskError} if no copy of the table can be read there. */
+  load(index: number): Promise<LinkPage>;
   /** Byte of the volume at which the link of `cluster` begins. */
   offsetOf(cluster: number): number;
   /** The same table with a cache of its own that keeps every page, for work on all chains of a volume of limited size. */
@@ -49,9 +51,9 @@ export function linkTable(
   keptBytes = CACHE_BYTES,
 ): LinkTable {
   const bits = width === "exfat" ? 32 : width;
-  const pages = loadingCache<number, LinkPage>(keptBytes, (page) => page.byteLength + 1, load);
+  const pages = loadingCache<number, LinkPage>(keptBytes, (page) => page.byteLength + 1, readPage);
 
-  async function load(index: number): Promise<LinkPage> {
+  async function readPage(index: number): Promise<LinkPage> {
     const first = index * PAGE_CLUSTERS;
     const count = Math.min(PAGE_CLUSTERS, entryCount - first);
     const start = (first * bits) / 8;
@@ -71,11 +73,15 @@ export function linkTable(
   const offsetOf = (cluster: number): number => offsets[0]! + Math.floor((cluster * bits) / 8);
   const keeping = (): LinkTable => {
     const kept: LinkPage[] = [];
-    const page = (index: number): LinkPage | Promise<LinkPage> =>
-      kept[index] ?? load(index).then((links) => (kept[index] = links));
-    return { page, offsetOf, keeping };
+    const load = async (index: number): Promise<LinkPage> => (kept[index] ??= await readPage(index));
+    return { peek: (index) => kept[index], load, offsetOf, keeping };
   };
-  return { page: (index) => pages.get(index, undefined), offsetOf, keeping };
+  return {
+    peek: (index) => pages.peek(index),
+    load: (index) => pages.load(index, undefined),
+    offsetOf,
+    keeping,
+  };
 }
 
 /**

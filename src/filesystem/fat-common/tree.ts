@@ -81,7 +81,7 @@ export function clusterTree<Node extends ClusterNode>(format: ClusterFormat<Node
       return attributesOf(heap, node, size, format.timesOf(node));
     },
     lookup: async (id, name, signal) => names.find(await directory(id), name, signal),
-    list: async (id, cookie, limit, signal) => names.list(await directory(id), cookie, limit, signal),
+    page: async (id, cookie, options) => names.page(await directory(id), cookie, options),
     async readLink(id) {
       throw kindError(heap, await format.readNode(id), "a symbolic link, which there are none of here");
     },

@@ -78,7 +78,7 @@ async function freeInPages(table: LinkTable, first: number, end: number): Promis
   for (let start = first; start < end; start += PAGE_CLUSTERS) {
     const turn = yieldIfDue();
     if (turn !== undefined) await turn;
-    const links = await table.page(start / PAGE_CLUSTERS);
+    const links = await table.load(start / PAGE_CLUSTERS);
     for (let at = start === 0 ? FIRST_CLUSTER : 0; at < links.length; at++)
       if (links[at] === Link.free) count++;
   }

@@ -30,11 +30,11 @@ import { factsOf } from "./facts.js";
 import { fileAt, type Attribute } from "./mft/file.js";
 import { compareNames, FileName } from "./index/file-name.js";
 import { nodeIds } from "./ids.js";
-import { listingOf, NOWHERE } from "./index/listing.js";
+import { NOWHERE, pageReader } from "./index/listing.js";
 import { linksOf } from "./posix/links.js";
 import type { Medium, NtfsFile } from "./medium.js";
 import { openMedium, openMediumByBackup, type Opened } from "./open.js";
-import { quickAttributes } from "./posix/fast-stat.js";
+import { fastAttributes } from "./posix/fast-stat.js";
 import { descriptorsOf } from "./posix/security.js";
 import { specialOf } from "./posix/special.js";
 import { StandardInformation, standardInformation } from "./posix/standard-information.js";
@@ -71,19 +71,17 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   const state = await stateOf(medium, directories);
   const ids = nodeIds(medium.mft.count);
   const links = linksOf(medium, directories);
-  const listing = listingOf(medium, directories, ids);
+  const readPage = pageReader(medium, directories, ids);
   const xattrs = extendedAttributesOf(medium, directories, descriptorsOf(medium));
   const known = new LRUCache<number, Attributes>({ max: ATTRIBUTES_COUNT });
   let usage: Promise<Usage> | undefined;
 
-  function attributesAt(number: number): Attributes | Promise<Attributes> {
-    return known.get(number) ?? readAttributes(number);
-  }
-
-  async function readAttributes(number: number): Promise<Attributes> {
+  async function attributesAt(number: number): Promise<Attributes> {
+    const cached = known.get(number);
+    if (cached !== undefined) return cached;
     const file = await fileAt(medium, number);
     const attributes =
-      quickAttributes(medium, file.record.bytes, number) ?? (await attributesOf(medium, file, links));
+      fastAttributes(medium, file.record.bytes, number) ?? (await attributesOf(medium, file, links));
     known.set(number, attributes);
     return attributes;
   }
@@ -147,7 +145,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     nodeLimit: ids.limit,
     root: ROOT_NUMBER,
     facts: factsOf(medium, state, warnings),
-    attributes(id) {
+    async attributes(id) {
       const place = ids.placeOf(id);
       return place.kind === "file" ? attributesAt(place.number) : attributesOfStream(id);
     },
@@ -163,17 +161,13 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
       if (damage !== undefined) throw damage;
       return findStream(place.number, units);
     },
-    async list(id, cookie, limit, signal) {
+    async page(id, cookie, options) {
       const { file } = await nodeAt(id);
-      return listing.list(file.record.number, cookie, limit, signal);
+      return readPage(file.record.number, cookie, options);
     },
     parentInode(id) {
       const place = ids.placeOf(id);
       return place.kind === "file" ? parentOf(medium, place.number) : undefined;
-    },
-    async visit(id, cookie, visitor, signal) {
-      const { file } = await nodeAt(id);
-      return listing.visit(file.record.number, cookie, visitor, signal);
     },
     async readLink(id) {
       const { file } = await nodeAt(id);

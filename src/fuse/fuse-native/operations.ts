@@ -9,13 +9,13 @@ import { readInto } from "../../extent/read.js";
 import {
   extendedAttribute,
   type Attributes,
-  type DirectoryEntry,
   type NodeId,
   type NodeTree,
   type Usage,
 } from "../../filesystem/filesystem.js";
+import { pagesOf, type DirectoryEntry } from "../../filesystem/entries.js";
 import { errorReporter, Errno } from "../errno.js";
-import { deviceNumber, direntType, modeOf } from "../protocol/attributes.js";
+import { deviceNumber, modeOf, typeBits } from "../protocol/attributes.js";
 import { parseShownName, showName, showTarget } from "./names.js";
 
 /** Paths whose nodes are cached. */
@@ -76,23 +76,21 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     const names = [".", ".."];
     const parent = await resolve(path.slice(0, path.lastIndexOf("/")) || "/");
     const stats = [statOf(await tree.attributes(id)), statOf(await tree.attributes(parent))];
-    for (let cookie = 0; ;) {
-      const entries = await tree.list(id, cookie);
-      if (entries.length === 0) return { names, stats };
+    for await (const entries of pagesOf(tree, id, { attributes: true })) {
       for (const entry of entries) names.push(showName(entry.name));
       for (const stat of await Promise.all(entries.map(entryStat))) stats.push(stat);
-      cookie = entries.at(-1)!.cookie;
     }
+    return { names, stats };
   };
 
   /** The attributes of an entry; only its type if they are damaged, so that the other entries are listed. */
-  const entryStat = async ({ id, type, problem }: DirectoryEntry): Promise<Stat> => {
+  const entryStat = async ({ id, type, attributes, problem }: DirectoryEntry): Promise<Stat> => {
     try {
       if (problem !== undefined) throw problem;
-      return statOf(await tree.attributes(id));
+      return statOf(attributes ?? (await tree.attributes(id)));
     } catch (error) {
       report(error);
-      return { ...UNKNOWN, mode: direntType(type) << 12 };
+      return { ...UNKNOWN, mode: typeBits(type) };
     }
   };
 

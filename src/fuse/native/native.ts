@@ -5,7 +5,7 @@
  *   kernel-mount.ts   mounting and unmounting
  *   session.ts        requests from the addon's threads, replies to them
  *   server.ts         answers requests from a tree; needs no kernel
- *   directories.ts    … listings; pages.ts, listing.ts
+ *   directories.ts    … listings; pages.ts, reply-writer.ts, kept-pages.ts
  *   files.ts          … reads; windows.ts
  *   read-ahead.ts     prefetches for programs that walk the tree
  *   ../protocol/      encodes and decodes messages

@@ -1,19 +1,13 @@
 /** Pages of a directory: the replies to READDIR and READDIRPLUS. */
 import type { StopSignal } from "../../extent/time-slice.js";
 import { DiskError } from "../../errors.js";
-import type { Attributes, EntryView, NodeId, NodeTree, NodeType } from "../../filesystem/filesystem.js";
-import {
-  AFTER_DOT,
-  AFTER_DOT_DOT,
-  direntSize,
-  pageBody,
-  writeDirent,
-  writeDirentAttributes,
-  writeDirentInode,
-} from "../protocol/directory.js";
+import { TYPE_CODES, type Attributes } from "../../filesystem/attributes.js";
+import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
+import { AFTER_DOT, AFTER_DOT_DOT } from "../protocol/directory.js";
 import { HEADER_SIZE, reply } from "../protocol/reply.js";
-import { entriesOf } from "./listing.js";
+import { KeptPages } from "./kept-pages.js";
 import type { Parents } from "./parents.js";
+import { ReplyWriter, type EntrySource } from "./reply-writer.js";
 
 /** Bytes that the C library requests of a directory at once: the size of prefetched pages. */
 export const USUAL_SIZE = 32 * 2 ** 10;
@@ -56,129 +50,110 @@ export type ReadPage = (
 
 /** @param report logs an error. */
 export function pageReader(tree: NodeTree, report: (error: unknown) => unknown, parents: Parents): ReadPage {
-  const visit = entriesOf(tree);
-
-  /** Undefined if they are damaged: the entry is listed without them, and a request for them fails with EIO. */
-  const attributesOf = (id: NodeId): Attributes | undefined | Promise<Attributes | undefined> => {
-    try {
-      const attributes = tree.attributes(id);
-      if (!(attributes instanceof Promise)) return attributes;
-      return attributes.catch((error: unknown) => {
+  const kept = new KeptPages(tree);
+  const source: EntrySource = {
+    report,
+    async attributesOf(id) {
+      try {
+        return await tree.attributes(id);
+      } catch (error) {
         report(error);
         return undefined;
-      });
-    } catch (error) {
-      report(error);
-      return undefined;
-    }
-  };
-
-  /** The inode number that the ".." of directory `id` shows; undefined if it is not known. */
-  const parentInode = (id: NodeId): number | undefined | Promise<number | undefined> => {
-    const ignore = (error: unknown): undefined => {
-      if (!(error instanceof DiskError)) report(error);
-      return undefined;
-    };
-    try {
-      const inode = parents.inodeOf(id);
-      return inode instanceof Promise ? inode.catch(ignore) : inode;
-    } catch (error) {
-      ignore(error);
-      return undefined;
-    }
+      }
+    },
   };
 
   /** Buffers in which replies are written: most replies are shorter, and are copied out of them. */
   const drafts: Buffer[] = [];
 
+  /**
+   * Adds the entries of directory `id` after `offset` to the reply. Resolves to whether the end was reached.
+   * @throws {DiskError} if the directory is damaged there, and no entry comes before the damage.
+   */
+  async function addEntries(
+    writer: ReplyWriter,
+    id: NodeId,
+    offset: number,
+    isShort: boolean,
+    signal?: StopSignal,
+  ): Promise<boolean> {
+    const options = { limit: isShort ? SHORT_COUNT : undefined, attributes: !isShort, signal };
+    let cookie = offset === AFTER_DOT || offset === AFTER_DOT_DOT ? 0 : offset;
+    try {
+      while (!writer.isFull && !(isShort && writer.ids.length >= SHORT_COUNT)) {
+        const { page, from } = await kept.after(id, cookie, options);
+        const next = writer.add(page, from);
+        if (next < page.count) {
+          if (!isShort) kept.keep(id, cookie, page);
+          return false;
+        }
+        if (page.isLast) {
+          kept.drop(id);
+          return true;
+        }
+        cookie = page.cookies[page.count - 1]!;
+      }
+      return false;
+    } catch (error) {
+      // Entries before the damage are returned first. The next request starts at the damage and fails.
+      if (writer.last === undefined || !(error instanceof DiskError)) throw error;
+      return false;
+    }
+  }
+
+  /** Adds "." and ".." to the reply, as far as they come after `offset`. Resolves to the attributes of ".". */
+  async function addDots(writer: ReplyWriter, id: NodeId, offset: number): Promise<Attributes | undefined> {
+    const hasDot = offset === 0;
+    if (hasDot || offset === AFTER_DOT) writer.addDots(hasDot);
+    const own = hasDot ? await source.attributesOf(id) : undefined;
+    if (own !== undefined) writer.setDot(id, own);
+    return own;
+  }
+
+  /** The inode number of "..", which may only be known once the start of the directory was read. */
+  async function parentInode(id: NodeId, own: Attributes | undefined): Promise<number | undefined> {
+    if (id === tree.root && own !== undefined) return own.inode;
+    return parents.inodeOf(id).catch((error: unknown) => {
+      if (!(error instanceof DiskError)) report(error);
+      return undefined;
+    });
+  }
+
+  /** Sorts the entries of directory `parent` that were written into `page` by type. */
+  function sort({ directories, files, links }: Page, parent: NodeId, { ids, types }: ReplyWriter): void {
+    for (let index = 0; index < ids.length; index++) {
+      const child = ids[index]!;
+      const type = types[index];
+      if (type === TYPE_CODES.file) files.push(child);
+      else if (type === TYPE_CODES.directory) {
+        parents.set(child, parent);
+        if (tree.isCostly?.(child) !== true) directories.push(child);
+      } else if (type === TYPE_CODES.symlink) links.push(child);
+    }
+  }
+
   return async (id, offset, size, plus, isShort, signal) => {
     const limit = isShort ? Math.min(size, SHORT_SIZE) : size;
     const draft = drafts.pop() ?? reply(USUAL_SIZE);
     const out = limit <= USUAL_SIZE ? draft.fill(0) : reply(limit);
-    const words = pageBody(out);
-    const ids: NodeId[] = [];
-    const types: (NodeType | undefined)[] = [];
-    const waiting: Promise<void>[] = [];
-    let [used, isFull, parentAt] = [0, false, -1];
-    let last: number | undefined;
-    let ownInode: number | undefined;
-
-    const complete = (index: number, at: number, id: NodeId, attributes: Attributes | undefined): void => {
-      if (attributes === undefined) return;
-      writeDirentAttributes(words, at, id, attributes, plus);
-      types[index] = attributes.type;
-      if (index === 0 && offset === 0) ownInode = attributes.inode; // of "."
-    };
-
-    const add = (entry: EntryView): boolean => {
-      const { id, type, cookie, attributes: known, problem } = entry;
-      const at = used;
-      const end = at + direntSize(entry, plus);
-      isFull = end > limit;
-      if (isFull) return false;
-      used = end;
-      last = cookie;
-      writeDirent(words, at, entry, plus);
-      const index = types.push(type) - 1;
-      if (problem !== undefined) {
-        // Node number 0 makes the kernel look the name up, which fails with the same error. Source: fs/fuse/readdir.c.
-        report(problem);
-        ids.push(NOT_PREFETCHED);
-        return true;
-      }
-      const isDots = cookie === AFTER_DOT || cookie === AFTER_DOT_DOT;
-      ids.push(isDots || entry.isCostly ? NOT_PREFETCHED : id);
-      if (cookie === AFTER_DOT_DOT) {
-        parentAt = at;
-        return true;
-      }
-      const attributes = known ?? (isShort && type !== undefined ? undefined : attributesOf(id));
-      if (attributes === undefined && isShort) writeDirentInode(words, at, entry.inode, plus);
-      if (attributes instanceof Promise)
-        waiting.push(
-          attributes.then((read) => {
-            complete(index, at, id, read);
-          }),
-        );
-      else complete(index, at, id, attributes);
-      return true;
-    };
-
-    const isEnd = await visit(id, offset, add, isShort ? SHORT_COUNT : undefined, signal);
-    if (waiting.length > 0) await Promise.all(waiting);
-    if (isFull && used === 0) return undefined;
-    if (parentAt >= 0) {
-      const found = id === tree.root && ownInode !== undefined ? ownInode : parentInode(id);
-      const parent = found instanceof Promise ? await found : found;
-      if (parent !== undefined) writeDirentInode(words, parentAt, parent, plus);
-    }
+    const writer = new ReplyWriter(source, out, limit, plus, isShort);
+    const own = await addDots(writer, id, offset);
+    const isEnd = await addEntries(writer, id, offset, isShort, signal);
+    await writer.finish();
+    if (writer.isFull && writer.used === 0) return undefined;
+    const parent = writer.hasDotDot ? await parentInode(id, own) : undefined;
+    if (parent !== undefined) writer.setDotDot(parent);
     const page: Page = {
-      ...{ out: Buffer.from(out.subarray(0, HEADER_SIZE + used)), last, isEnd, isShort },
-      ...{ directories: [], files: [], links: [] },
+      out: Buffer.from(out.subarray(0, HEADER_SIZE + writer.used)),
+      last: writer.last,
+      isEnd,
+      isShort,
+      directories: [],
+      files: [],
+      links: [],
     };
-    if (!isShort) sort(page, id, ids, types);
+    if (!isShort) sort(page, id, writer);
     if (drafts.length < DRAFTS_KEPT) drafts.push(draft);
     return page;
   };
-
-  /** Sorts the entries of `page` of directory `parent` by type. */
-  function sort(
-    { directories, files, links }: Page,
-    parent: NodeId,
-    ids: readonly NodeId[],
-    types: readonly (NodeType | undefined)[],
-  ): void {
-    for (let index = 0; index < ids.length; index++) {
-      const child = ids[index]!;
-      if (child === NOT_PREFETCHED) continue;
-      if (types[index] === "file") files.push(child);
-      else if (types[index] === "directory") {
-        directories.push(child);
-        parents.set(child, parent);
-      } else if (types[index] === "symlink") links.push(child);
-    }
-  }
 }
-
-/** In the place of a node that must not be prefetched. */
-const NOT_PREFETCHED = -1;

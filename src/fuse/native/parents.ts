@@ -12,21 +12,20 @@ export interface Parents {
    * The inode number that ".." of directory `id` shows: what the file system has on disk, or else that of the directory
    * in which `id` was found. Undefined if neither is known any more.
    */
-  inodeOf(id: NodeId): number | undefined | Promise<number | undefined>;
+  inodeOf(id: NodeId): Promise<number | undefined>;
 }
 
 export function parentsIn(tree: NodeTree): Parents {
   const parents = new LRUCache<NodeId, NodeId>({ max: PARENTS_KEPT });
-  const inodeOfFound = async (id: NodeId): Promise<number | undefined> => {
-    const parent = id === tree.root ? id : parents.get(id);
-    return parent === undefined ? undefined : (await tree.attributes(parent)).inode;
-  };
   return {
     set(id, parent) {
       parents.set(id, parent);
     },
-    inodeOf(id) {
-      return tree.parentInode?.(id) ?? inodeOfFound(id);
+    async inodeOf(id) {
+      const inode = tree.parentInode?.(id);
+      if (inode !== undefined) return inode;
+      const parent = id === tree.root ? id : parents.get(id);
+      return parent === undefined ? undefined : (await tree.attributes(parent)).inode;
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Encodes attributes: `fuse_attr`, and the replies that contain it. */
 import type { Timestamp } from "../../bytes/time.js";
+import { TYPE_CODES, UNKNOWN_TYPE } from "../../filesystem/attributes.js";
 import type { Attributes, NodeId, NodeType, Usage } from "../../filesystem/filesystem.js";
 import { body, reply, writeI64le, writeU16le, writeU32le } from "./reply.js";
 
@@ -10,25 +11,14 @@ const VALID_SECONDS = 2 ** 31 - 1;
 export const ENTRY_SIZE = 128;
 const ENTRY_ATTRIBUTES = 40;
 
-/** The `S_IFMT` bits of st_mode (inode(7)); four bits down they are `d_type`. */
-const TYPE_BITS: Readonly<Record<NodeType, number>> = {
-  fifo: 0o010000,
-  character: 0o020000,
-  directory: 0o040000,
-  block: 0o060000,
-  file: 0o100000,
-  symlink: 0o120000,
-  socket: 0o140000,
-};
-
-/** st_mode: type and permissions. */
+/** st_mode (inode(7)): type and permissions. */
 export function modeOf(attributes: Attributes): number {
-  return TYPE_BITS[attributes.type] | attributes.permissions;
+  return typeBits(attributes.type) | attributes.permissions;
 }
 
-/** `d_type` as in `struct dirent`; 0 is "unknown". */
-export function direntType(type: NodeType | undefined): number {
-  return type === undefined ? 0 : TYPE_BITS[type] >>> 12;
+/** The `S_IFMT` bits of st_mode; 0 for a type that is not known. */
+export function typeBits(type: NodeType | undefined): number {
+  return (type === undefined ? UNKNOWN_TYPE : TYPE_CODES[type]) << 12;
 }
 
 /** The kernel's 32-bit device number (include/linux/kdev_t.h, new_encode_dev); 0 if the node is not a device. */

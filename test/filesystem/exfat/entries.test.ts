@@ -6,6 +6,7 @@ import { exfatDriver } from "../../../src/filesystem/exfat/exfat.js";
 import { listAll } from "../ext/support.js";
 import { find, namesIn, openBytes } from "../fat/support.js";
 import { ExfatBuilder, fileSet, open, range, resum } from "./builder.js";
+import { listEntries } from "../../../src/filesystem/entries.js";
 
 t.test("names are compared by the volume's own table", async (t) => {
   const image = new ExfatBuilder({ clusterCount: 100 });
@@ -84,7 +85,7 @@ t.test("a set whose checksum, number or order of slots is wrong is one damaged e
     );
     await t.rejects(fs.lookup(fs.root, Buffer.from("damaged-directory-entry-0xc0")), complaint);
     t.same(
-      (await fs.list(fs.root, damaged!.cookie)).map(({ name }) => name.toString()),
+      (await listEntries(fs, fs.root, damaged!.cookie)).map(({ name }) => name.toString()),
       ["last"],
     );
   }

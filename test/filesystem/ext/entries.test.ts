@@ -80,6 +80,7 @@ try:
         except (OSError, ValueError): pass
 except OSError: print('error')
 `;
+import { listEntries } from "../../../src/filesystem/entries.js";
 
 for (const [kind, ...mke2fs] of KINDS) {
   for (const { what, damage, result, keepsName = false } of DAMAGES) {
@@ -100,7 +101,7 @@ for (const [kind, ...mke2fs] of KINDS) {
         const entries: { name: Buffer; problem?: unknown }[] = [];
         let end: unknown;
         for (let cookie = 0; end === undefined;) {
-          const batch = await fs.list(dir, cookie).catch((error: unknown) => {
+          const batch = await listEntries(fs, dir, cookie).catch((error: unknown) => {
             end = error;
             return [];
           });

@@ -8,8 +8,9 @@ import { DiskError } from "../../../src/errors.js";
 import type { BlockSource } from "../../../src/extent/extent.js";
 import { read } from "../../../src/extent/read.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
-import type { Attributes, DirectoryEntry, FileSystem, NodeTree } from "../../../src/filesystem/filesystem.js";
+import type { Attributes, FileSystem, NodeTree } from "../../../src/filesystem/filesystem.js";
 import { openFile } from "../../../src/storage/file.js";
+import { listEntries, type DirectoryEntry } from "../../../src/filesystem/entries.js";
 
 /** The file at `path` as one source: what the raw image format gives. */
 export async function rawSource(path: string): Promise<BlockSource & { close(): Promise<void> }> {
@@ -37,7 +38,7 @@ export async function withImage<T>(path: string, use: (fs: FileSystem) => Promis
 export async function listAll(fs: FileSystem, id: number): Promise<DirectoryEntry[]> {
   const all: DirectoryEntry[] = [];
   for (let cookie = 0; ;) {
-    const batch = await fs.list(id, cookie);
+    const batch = await listEntries(fs, id, cookie);
     if (batch.length === 0) return all;
     all.push(...batch);
     cookie = batch.at(-1)!.cookie;
@@ -283,7 +284,7 @@ export async function readWhatIsReadable(
     if (attributes?.type !== "directory") continue;
     let last: Buffer | undefined;
     for (let cookie = 0; ;) {
-      const batch = await attempt(() => fs.list(id, cookie));
+      const batch = await attempt(() => listEntries(fs, id, cookie));
       if (batch === undefined || batch.length === 0) break;
       for (const entry of batch) {
         if (entry.cookie <= cookie) throw new Error("cookies do not grow");

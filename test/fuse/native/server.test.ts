@@ -1,5 +1,7 @@
 /** The server without a kernel: tests encode the requests and decode the replies by code of their own. */
 import t from "tap";
+import { TYPE_CODES } from "../../../src/filesystem/attributes.js";
+import type { DirectoryPage, PageOptions } from "../../../src/filesystem/page.js";
 import { CorruptError, DeniedError, HostError, UnsupportedError } from "../../../src/errors.js";
 import { noReadAhead } from "../../../src/fuse/native/read-ahead.js";
 import { serve } from "../../../src/fuse/native/server.js";
@@ -183,10 +185,10 @@ t.test(
         attributesRead++;
         return super.attributes(id);
       }
-      override async list(id: number, cookie: number, limit?: number): ReturnType<FakeTree["list"]> {
-        limits.push(limit);
-        const entries = await super.list(id, cookie, limit);
-        return entries.map((entry) => ({ ...entry, type: "file" as const, inode: 10_000 + entry.id - 2 }));
+      override async page(id: number, cookie: number, options: PageOptions = {}): Promise<DirectoryPage> {
+        limits.push(options.limit);
+        const page = await super.page(id, cookie, options);
+        return { ...page, types: page.types.fill(TYPE_CODES.file), inodes: page.ids.map((id) => 9_998 + id) };
       }
     }
     const wide = new CountingTree();

@@ -1,8 +1,10 @@
 /** Trees in memory: one with everything that is difficult to show, and a large one. */
 import { CorruptError } from "../../../src/errors.js";
-import { damagedEntry, damagedEntryName } from "../../../src/filesystem/damaged-entry.js";
+import { damagedEntryName, NO_NODE } from "../../../src/filesystem/damaged-entry.js";
 import type { BlockSource, Extent } from "../../../src/extent/extent.js";
-import type { Attributes, DirectoryEntry, NodeTree, NodeType } from "../../../src/filesystem/filesystem.js";
+import { pageOf, type DirectoryEntry } from "../../../src/filesystem/entries.js";
+import type { Attributes, NodeTree, NodeType } from "../../../src/filesystem/filesystem.js";
+import type { DirectoryPage, PageOptions } from "../../../src/filesystem/page.js";
 import type { Storage } from "../../../src/storage/storage.js";
 
 export interface Node {
@@ -18,7 +20,7 @@ export interface Node {
   readonly damagedPosition?: number;
 }
 
-/** Entries that `list` returns at once: few, so that a listing takes many calls. */
+/** Entries of a page: few, so that a listing takes many pages. */
 const BATCH = 1000;
 
 export class FakeTree implements NodeTree {
@@ -87,7 +89,7 @@ export class FakeTree implements NodeTree {
     return this.nodes.get(id)!.names!.get(name.toString("latin1"))?.id;
   }
 
-  async list(id: number, cookie: number, limit = BATCH): Promise<DirectoryEntry[]> {
+  async page(id: number, cookie: number, { limit = BATCH }: PageOptions = {}): Promise<DirectoryPage> {
     let all = this.#batches.get(id);
     if (all === undefined) {
       all = [...this.nodes.get(id)!.names!].map(([name, node], index) => ({
@@ -98,10 +100,15 @@ export class FakeTree implements NodeTree {
       }));
       const { damagedPosition } = this.nodes.get(id)!;
       if (damagedPosition !== undefined)
-        all.push(damagedEntry(damagedPosition, all.length + 1, entryDamage(damagedPosition)));
+        all.push({
+          name: damagedEntryName(damagedPosition),
+          id: NO_NODE,
+          cookie: all.length + 1,
+          problem: entryDamage(damagedPosition),
+        });
       this.#batches.set(id, all);
     }
-    return all.slice(cookie, cookie + Math.min(limit, BATCH));
+    return pageOf(all.slice(cookie, cookie + Math.min(limit, BATCH)), false);
   }
 
   async readLink(id: number): Promise<Buffer> {

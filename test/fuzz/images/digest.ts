@@ -1,9 +1,10 @@
 /** All that an image shows, so that two states of it can be compared. */
 import { createHash } from "node:crypto";
 import { read } from "../../../src/extent/read.js";
-import type { Attributes, DirectoryEntry, NodeTree } from "../../../src/filesystem/filesystem.js";
+import type { Attributes, NodeTree } from "../../../src/filesystem/filesystem.js";
 import type { View } from "../../../src/tree/view.js";
 import type { Probe } from "../probe.js";
+import { listEntries, type DirectoryEntry } from "../../../src/filesystem/entries.js";
 
 /** Files that are longer are read only so far. */
 const LONGEST = 128 * 1024;
@@ -85,7 +86,7 @@ async function listOf(
 ): Promise<{ entries: DirectoryEntry[]; isWhole: boolean }> {
   const entries: DirectoryEntry[] = [];
   for (let cookie = 0; entries.length < NODES;) {
-    const batch = await probe.attempt("list", () => tree.list(id, cookie));
+    const batch = await probe.attempt("list", () => listEntries(tree, id, cookie));
     if (batch === undefined) return { entries, isWhole: false };
     if (batch.length === 0) break;
     entries.push(...batch);

@@ -2,7 +2,7 @@
 import { overlay } from "../../../src/extent/overlay.js";
 import { read } from "../../../src/extent/read.js";
 import type { BlockSource } from "../../../src/extent/extent.js";
-import type { Attributes, DirectoryEntry, NodeTree } from "../../../src/filesystem/filesystem.js";
+import type { Attributes, NodeTree } from "../../../src/filesystem/filesystem.js";
 import { openImage } from "../../../src/image/formats.js";
 import { entriesOf } from "../../../src/tree/layout.js";
 import { composeTree, type ComposedTree } from "../../../src/tree/compose.js";
@@ -11,6 +11,7 @@ import { openGate } from "../../../src/storage/gate.js";
 import type { Storage } from "../../../src/storage/storage.js";
 import type { Probe } from "../probe.js";
 import type { Random } from "../random.js";
+import { listEntries, type DirectoryEntry } from "../../../src/filesystem/entries.js";
 
 /** Nodes, nodes and entries of one directory, and depth to which one image is walked. */
 const NODES = 100;
@@ -79,7 +80,7 @@ async function entriesIn(
 ): Promise<DirectoryEntry[]> {
   const entries: DirectoryEntry[] = [];
   for (let cookie = 0; entries.length < ENTRIES;) {
-    const batch = await probe.attempt("list", () => tree.list(id, cookie));
+    const batch = await probe.attempt("list", () => listEntries(tree, id, cookie));
     if (batch === undefined || batch.length === 0) break;
     for (const entry of batch) entries.push(entry);
     cookie = batch.at(-1)!.cookie;
@@ -87,10 +88,10 @@ async function entriesIn(
   if (entries.length > 0) {
     const { name, cookie } = random.pick(entries);
     await probe.attempt("lookup", () => tree.lookup(id, name));
-    await probe.attempt("list in the middle", () => tree.list(id, cookie));
+    await probe.attempt("list in the middle", () => listEntries(tree, id, cookie));
   }
   await probe.attempt("lookup of a missing name", () => tree.lookup(id, Buffer.from("nowhere")));
-  if (random.oneIn(4)) await probe.attempt("list anywhere", () => tree.list(id, random.word()));
+  if (random.oneIn(4)) await probe.attempt("list anywhere", () => listEntries(tree, id, random.word()));
   return entries;
 }
 

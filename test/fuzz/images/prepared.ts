@@ -12,6 +12,7 @@ import { digestOf, type Digest } from "./digest.js";
 import { examine, openImages } from "./examine.js";
 import { recordPlaces, type Place } from "./places.js";
 import { memoryStorage } from "./storage.js";
+import { listEntries } from "../../../src/filesystem/entries.js";
 
 /** Bytes of a part of a file that is looked at as a whole: it is worth a change unless it is zero, or a file's contents. */
 const PART = 16;
@@ -85,7 +86,7 @@ async function contentsOf(image: Buffer, trees: readonly NodeTree[]): Promise<Ui
     const pending = [tree.root];
     for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
       for (let cookie = 0; ;) {
-        const batch = await tree.list(id, cookie);
+        const batch = await listEntries(tree, id, cookie);
         if (batch.length === 0) break;
         for (const entry of batch) {
           const { type } = await tree.attributes(entry.id);

@@ -1,145 +1,182 @@
-/** An index as a whole: its root in the file's record, its blocks, and the bitmap of those in use. */
+/** An index (a B-tree) as a whole: its root in the file's record, its blocks, and the bitmap of those in use. */
 import { viewOf } from "../../../bytes/struct.js";
 import { CorruptError, DiskError } from "../../../errors.js";
 import type { BlockSource } from "../../../extent/extent.js";
 import { read } from "../../../extent/read.js";
-import { yieldIfDue, type StopSignal } from "../../../extent/time-slice.js";
+import type { StopSignal } from "../../../extent/time-slice.js";
 import { residentValue, Type } from "../mft/attribute.js";
 import { contentsOf } from "../data/contents.js";
-import { findAttribute } from "../mft/file.js";
+import { findAttribute, type Attribute } from "../mft/file.js";
 import { applyFixups, misfitError } from "../mft/fixup.js";
 import type { Medium, NtfsFile } from "../medium.js";
+import { BlockBitmap } from "./block-bitmap.js";
 import { BLOCK_MAGIC, IndexBlock, IndexRoot, nodeAt, type IndexNode } from "./node.js";
 
-export interface Index {
-  readonly root: IndexNode;
-  /** Bytes of a block. */
-  readonly blockSize: number;
-  /** Block `number`, counted from 0. @throws {DiskError} where it is damaged. */
-  block(number: number): Promise<IndexNode>;
-  /** The number of the block at `vcn`. @throws {CorruptError} where there is none. */
-  numberOf(vcn: number): number;
-  /** Whether the bitmap has the block as in use; at once where its neighbours were asked for before. */
-  isInUse(number: number): boolean | Promise<boolean>;
-  /**
-   * The blocks in use from `number` on, in order, some at a time. They are not cached for look-ups.
-   * @param most how many are read at once at most.
-   * @throws {Interrupted} once `signal` is aborted.
-   */
-  blocksFrom(number: number, most?: number, signal?: StopSignal): AsyncGenerator<BlockRow>;
-}
-
-/** Blocks that lie one behind the other, the first of which is `number`; those that are damaged with what is wrong. */
+/** Adjacent blocks, the first of which is `number`; in the place of a damaged one its error. */
 export interface BlockRow {
   readonly number: number;
   readonly nodes: readonly (IndexNode | DiskError)[];
 }
 
-/** Bytes of blocks that are read at once when all of them are wanted. */
+/** Bytes of blocks that are read at once when all of them are needed. */
 const READ_AHEAD = 64 * 2 ** 10;
-
-/** Bytes of a bitmap that are held at a time. */
-const BITMAP_CHUNK = 4096;
 
 /** Blocks have been seen from 512 bytes to 64 KiB; Windows makes them of 4 KiB. */
 const BLOCK_SIZE_LIMIT = 64 * 2 ** 10;
 
-/** VCNs of an index count clusters, or where a block is smaller than one, these. Source: ntfs-3g index.c. */
+/** VCNs of an index count clusters, or if a block is smaller than a cluster, units of this size. Source: ntfs-3g index.c. */
 const SMALL_UNIT = 512;
 
-/** Keys of blocks: each index that is opened has a range of them for its own. */
+/** Keys of blocks in the cache: each index that is opened has a range of its own. */
 const KEY_RANGE = 2 ** 28;
 let indexCount = 0;
 
-/** The index `name` of `file`; undefined where it has none. */
+/** The index `name` of `file`; undefined if it has none. */
 export async function openIndex(medium: Medium, file: NtfsFile, name: string): Promise<Index | undefined> {
-  const rootAttribute = await findAttribute(medium, file, Type.indexRoot, name);
-  if (rootAttribute === undefined) return undefined;
-  const { volume, geometry, blocks } = medium;
-  const owner = `index "${name}" of file ${file.record.number}`;
-  const complain = (thing: string, found: string | number, expected: string): CorruptError =>
-    new CorruptError({
-      file: volume.name,
-      offset: rootAttribute.first.record.offset,
-      thing,
-      found,
-      expected,
-    });
-  if (!rootAttribute.first.isResident)
-    throw complain(`the root of ${owner}`, "in clusters", "in the file's record");
-  const value = Buffer.from(residentValue(rootAttribute.first, volume.name));
-  const { blockSize } = IndexRoot.view(value, 0, `${volume.name}, ${owner}`);
-  const root = nodeAt(value, IndexRoot.size, volume.name, `the root of ${owner}`);
+  const attribute = await findAttribute(medium, file, Type.indexRoot, name);
+  if (attribute === undefined) return undefined;
+  const place = new IndexPlace(medium, file, name, attribute);
+  const { root, blockSize } = place.readRoot();
+  const allocation = await place.contents(Type.indexAllocation);
+  if (allocation !== undefined) place.checkBlockSize(blockSize);
+  const bitmap = new BlockBitmap(() => place.bitmap());
+  return new Index(place, root, blockSize, allocation, bitmap);
+}
 
-  const allocation = await sourceOf(medium, file, Type.indexAllocation, name);
-  const isSize =
-    Number.isInteger(Math.log2(blockSize)) && blockSize >= SMALL_UNIT && blockSize <= BLOCK_SIZE_LIMIT;
-  if (allocation !== undefined && !isSize)
-    throw complain(
-      `the block size of ${owner}`,
-      blockSize,
-      `a power of two from ${SMALL_UNIT} to ${BLOCK_SIZE_LIMIT}`,
-    );
-  // No index has holes, so none is larger than its volume.
-  const blockCount = Math.floor(Math.min(allocation?.size ?? 0, volume.size) / blockSize);
-  const unit = blockSize >= geometry.clusterSize ? geometry.clusterSize : SMALL_UNIT;
-  const firstKey = indexCount++ * KEY_RANGE;
-  let bitmap: BlockSource | undefined;
-  let chunk: Bits | undefined;
+/** Which index of which file it is: for its attributes, and for error messages. */
+class IndexPlace {
+  readonly medium: Medium;
+  /** The index as messages name it. */
+  readonly title: string;
+  readonly #file: NtfsFile;
+  readonly #name: string;
+  readonly #root: Attribute;
 
-  function parse(bytes: Buffer, number: number): IndexNode {
-    const what = `block ${number} of ${owner}`;
-    const { magic, vcn } = IndexBlock.view(bytes);
-    if (magic !== BLOCK_MAGIC) throw complain(`the magic of ${what}`, `0x${magic.toString(16)}`, '"INDX"');
-    const misfit = applyFixups(viewOf(bytes), 0, bytes.length, geometry.sectorSize);
-    if (misfit !== undefined) throw misfitError(misfit, volume.name, undefined, what);
-    if (vcn !== (number * blockSize) / unit)
-      throw complain(`the number of ${what}`, vcn, `${(number * blockSize) / unit}`);
-    return nodeAt(bytes, IndexBlock.size, volume.name, what);
+  constructor(medium: Medium, file: NtfsFile, name: string, root: Attribute) {
+    this.medium = medium;
+    this.title = `index "${name}" of file ${file.record.number}`;
+    this.#file = file;
+    this.#name = name;
+    this.#root = root;
   }
 
-  async function block(number: number): Promise<IndexNode> {
-    const known = blocks.get(firstKey + number);
+  error(thing: string, found: string | number, expected: string): CorruptError {
+    const { offset } = this.#root.first.record;
+    return new CorruptError({ file: this.medium.volume.name, offset, thing, found, expected });
+  }
+
+  /** The root, and the size of the blocks below it. */
+  readRoot(): { root: IndexNode; blockSize: number } {
+    const volume = this.medium.volume.name;
+    const { first } = this.#root;
+    if (!first.isResident)
+      throw this.error(`the root of ${this.title}`, "in clusters", "in the file's record");
+    const value = Buffer.from(residentValue(first, volume));
+    const { blockSize } = IndexRoot.view(value, 0, `${volume}, ${this.title}`);
+    return { root: nodeAt(value, IndexRoot.size, volume, `the root of ${this.title}`), blockSize };
+  }
+
+  checkBlockSize(size: number): void {
+    if (Number.isInteger(Math.log2(size)) && size >= SMALL_UNIT && size <= BLOCK_SIZE_LIMIT) return;
+    const expected = `a power of two from ${SMALL_UNIT} to ${BLOCK_SIZE_LIMIT}`;
+    throw this.error(`the block size of ${this.title}`, size, expected);
+  }
+
+  /** The contents of the index's attribute of `type`; undefined if it has none. */
+  async contents(type: number): Promise<BlockSource | undefined> {
+    const attribute = await findAttribute(this.medium, this.#file, type, this.#name);
+    return attribute && contentsOf(this.medium, attribute);
+  }
+
+  async bitmap(): Promise<BlockSource> {
+    const bitmap = await this.contents(Type.bitmap);
+    if (bitmap === undefined) throw this.error(`the bitmap of ${this.title}`, "not there", "there");
+    return bitmap;
+  }
+}
+
+export class Index {
+  readonly root: IndexNode;
+  /** Bytes of a block. */
+  readonly blockSize: number;
+  /** Which blocks are in use. */
+  readonly bitmap: BlockBitmap;
+  readonly #place: IndexPlace;
+  readonly #allocation: BlockSource | undefined;
+  readonly #blockCount: number;
+  /** Bytes of a unit of VCNs. */
+  readonly #unit: number;
+  readonly #firstKey = indexCount++ * KEY_RANGE;
+
+  constructor(
+    place: IndexPlace,
+    root: IndexNode,
+    blockSize: number,
+    allocation: BlockSource | undefined,
+    bitmap: BlockBitmap,
+  ) {
+    const { volume, geometry } = place.medium;
+    this.root = root;
+    this.blockSize = blockSize;
+    this.bitmap = bitmap;
+    this.#place = place;
+    this.#allocation = allocation;
+    // No index has holes, so none is larger than its volume.
+    this.#blockCount = Math.floor(Math.min(allocation?.size ?? 0, volume.size) / blockSize);
+    this.#unit = blockSize >= geometry.clusterSize ? geometry.clusterSize : SMALL_UNIT;
+  }
+
+  /** The number of the block at `vcn`, counted from 0. @throws {CorruptError} if there is none. */
+  numberOf(vcn: number): number {
+    const number = (vcn * this.#unit) / this.blockSize;
+    if (Number.isInteger(number) && number < this.#blockCount) return number;
+    const expected = `the place of one of its ${this.#blockCount} blocks`;
+    throw this.#place.error(`a child in ${this.#place.title}`, `at ${vcn}`, expected);
+  }
+
+  /** Block `number`, which is cached. @throws {DiskError} if it is damaged. */
+  async block(number: number): Promise<IndexNode> {
+    const { blocks } = this.#place.medium;
+    const known = blocks.get(this.#firstKey + number);
     if (known !== undefined) return known;
-    const node = parse(await read(allocation!, number * blockSize, blockSize), number);
-    if (number < KEY_RANGE) blocks.set(firstKey + number, node);
+    const node = this.#parse(await this.#read(number, 1), number);
+    if (number < KEY_RANGE) blocks.set(this.#firstKey + number, node);
     return node;
   }
 
-  /** The part of the bitmap that tells of block `number`. */
-  function bitsAt(number: number): Bits | Promise<Bits> {
-    const start = number - (number % (BITMAP_CHUNK * 8));
-    return chunk?.start === start ? chunk : readBits(start);
-  }
-
-  async function readBits(start: number): Promise<Bits> {
-    bitmap ??= await sourceOf(medium, file, Type.bitmap, name);
-    if (bitmap === undefined) throw complain(`the bitmap of ${owner}`, "not there", "there");
-    const at = start / 8;
-    const length = Math.min(BITMAP_CHUNK, bitmap.size - at);
-    const bytes = length > 0 ? await read(bitmap, at, length) : Buffer.alloc(0);
-    chunk = { start, bytes };
-    return chunk;
-  }
-
-  function isInUse(number: number): boolean | Promise<boolean> {
-    const bits = bitsAt(number);
-    return bits instanceof Promise ? bits.then((read) => isSet(read, number)) : isSet(bits, number);
-  }
-
-  /** The blocks from `number` on, of which there are `count`, in one request where that can be. */
-  async function readBlocks(number: number, count: number): Promise<(IndexNode | DiskError)[]> {
-    let bytes: Buffer | undefined;
-    try {
-      bytes = await read(allocation!, number * blockSize, count * blockSize);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error; // each by itself, then
+  /**
+   * The blocks in use from `number` on, in order, some at a time. They are not cached for look-ups.
+   * @param most how many are read at once at most.
+   * @throws {Interrupted} once `signal` is aborted.
+   */
+  async *blocksFrom(
+    number: number,
+    most = Math.max(1, READ_AHEAD / this.blockSize),
+    signal?: StopSignal,
+  ): AsyncGenerator<BlockRow, void, void> {
+    for (let at = number; ;) {
+      const run = await this.bitmap.nextRun(at, this.#blockCount, most, signal);
+      if (run === undefined) return;
+      yield { number: run.first, nodes: await this.#readBlocks(run.first, run.count) };
+      at = run.first + run.count;
     }
+  }
+
+  async #read(number: number, count: number): Promise<Buffer> {
+    return read(this.#allocation!, number * this.blockSize, count * this.blockSize);
+  }
+
+  /** The `count` blocks from `number` on: in one request, or if that fails, one by one. */
+  async #readBlocks(number: number, count: number): Promise<(IndexNode | DiskError)[]> {
+    const bytes = await this.#read(number, count).catch((error: unknown) => {
+      if (error instanceof DiskError) return undefined;
+      throw error;
+    });
     const nodes: (IndexNode | DiskError)[] = [];
     for (let i = 0; i < count; i++) {
       try {
-        const part = bytes?.subarray(i * blockSize, (i + 1) * blockSize);
-        nodes.push(part === undefined ? await block(number + i) : parse(part, number + i));
+        const part = bytes?.subarray(i * this.blockSize, (i + 1) * this.blockSize);
+        nodes.push(part ? this.#parse(part, number + i) : await this.block(number + i));
       } catch (error) {
         if (!(error instanceof DiskError)) throw error;
         nodes.push(error);
@@ -148,65 +185,17 @@ export async function openIndex(medium: Medium, file: NtfsFile, name: string): P
     return nodes;
   }
 
-  return {
-    root,
-    blockSize,
-    block,
-    isInUse,
-    numberOf(vcn) {
-      const number = (vcn * unit) / blockSize;
-      if (Number.isInteger(number) && number < blockCount) return number;
-      throw complain(`a child in ${owner}`, `at ${vcn}`, `the place of one of its ${blockCount} blocks`);
-    },
-    async *blocksFrom(number, most = Math.max(1, READ_AHEAD / blockSize), signal) {
-      for (let at = number; at < blockCount;) {
-        const turn = yieldIfDue(signal);
-        if (turn !== undefined) await turn;
-        const found = bitsAt(at);
-        const bits = found instanceof Promise ? await found : found;
-        if (bits.bytes.length === 0) return; // the bitmap has ended, and no block behind it is in use
-        if (!isSet(bits, at)) {
-          at = nextInUse(bits, at);
-          continue;
-        }
-        const end = Math.min(at + most, blockCount, bits.start + BITMAP_CHUNK * 8);
-        let count = 1;
-        while (at + count < end && isSet(bits, at + count)) count++;
-        yield { number: at, nodes: await readBlocks(at, count) };
-        at += count;
-      }
-    },
-  };
-}
-
-/** A part of a bitmap, from the bit `start` on. */
-interface Bits {
-  readonly start: number;
-  readonly bytes: Buffer;
-}
-
-function isSet({ start, bytes }: Bits, number: number): boolean {
-  return ((bytes[(number - start) >>> 3] ?? 0) & (1 << (number & 7))) !== 0;
-}
-
-/** The next block from `number` on whose bit is set in a part of the bitmap, or the first that it tells nothing of. */
-function nextInUse({ start, bytes }: Bits, number: number): number {
-  const end = start + BITMAP_CHUNK * 8;
-  for (let at = number; at < end;) {
-    const byte = bytes[(at - start) >>> 3] ?? 0;
-    if (byte >>> (at & 7) === 0) at += 8 - (at & 7);
-    else if ((byte & (1 << (at & 7))) !== 0) return at;
-    else at++;
+  /** Block `number` out of its bytes, to which this applies the fixups. */
+  #parse(bytes: Buffer, number: number): IndexNode {
+    const { volume, geometry } = this.#place.medium;
+    const title = `block ${number} of ${this.#place.title}`;
+    const { magic, vcn } = IndexBlock.view(bytes);
+    if (magic !== BLOCK_MAGIC)
+      throw this.#place.error(`the magic of ${title}`, `0x${magic.toString(16)}`, '"INDX"');
+    const misfit = applyFixups(viewOf(bytes), 0, bytes.length, geometry.sectorSize);
+    if (misfit !== undefined) throw misfitError(misfit, volume.name, undefined, title);
+    const expected = (number * this.blockSize) / this.#unit;
+    if (vcn !== expected) throw this.#place.error(`the number of ${title}`, vcn, `${expected}`);
+    return nodeAt(bytes, IndexBlock.size, volume.name, title);
   }
-  return end;
-}
-
-async function sourceOf(
-  medium: Medium,
-  file: NtfsFile,
-  type: number,
-  name: string,
-): Promise<BlockSource | undefined> {
-  const attribute = await findAttribute(medium, file, type, name);
-  return attribute && contentsOf(medium, attribute);
 }

@@ -10,7 +10,7 @@ import { openIndex, type Index } from "./btree.js";
 import { fileAt } from "../mft/file.js";
 import { compareNames, FileName, nameIn, Namespace, type UpCase } from "./file-name.js";
 import type { Medium } from "../medium.js";
-import { NameList } from "./names.js";
+import { IndexNames } from "./names.js";
 import { childOf, IndexEntry, isLast, keyOf, nextEntry, type IndexNode } from "./node.js";
 import { search } from "./search.js";
 
@@ -27,9 +27,9 @@ export interface Match extends Reference {
 }
 
 /** Some of a directory's names. */
-export interface Names {
-  readonly list: NameList;
-  /** Whether it is known that none comes after them. */
+export interface SomeNames {
+  readonly names: IndexNames;
+  /** Whether it is known that none follow. */
   readonly isEnd: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface Directories {
    * @param limit how many are needed, if only a few are.
    * @throws {Interrupted} once `signal` is aborted.
    */
-  list(number: number, cookie: number, limit?: number, signal?: StopSignal): Promise<Names>;
+  list(number: number, cookie: number, limit?: number, signal?: StopSignal): Promise<SomeNames>;
   /**
    * The file with the name `units`, in UTF-16, in directory `number`; short names are found too.
    * @throws {Interrupted} once `signal` is aborted.
@@ -103,9 +103,10 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
         const next = nextEntry(node, at);
         const child = childOf(node, at, next);
         if (child !== undefined) {
-          // One that the bitmap has as free would be missed without a word.
-          const used = index.isInUse(index.numberOf(child));
-          if (!(used instanceof Promise ? await used : used)) lost ??= freeError(node, at);
+          // The names in a block that the bitmap has as free would be missing without an error.
+          const number = index.numberOf(child);
+          const isInUse = index.bitmap.peek(number) ?? (await index.bitmap.isInUse(number));
+          if (!isInUse) lost ??= freeError(node, at);
         }
         if (isLast(node, at)) return lost;
         visit(at, next);
@@ -164,7 +165,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
   return {
     async list(number, cookie, limit = BATCH_SIZE, signal) {
       const index = await indexAt(number);
-      const names = new NameList();
+      const names = new IndexNames();
       const add = async (node: IndexNode, origin: number): Promise<void> => {
         const error = await entriesOf(index, node, (at, next) => {
           if (origin + next <= cookie) return;
@@ -187,7 +188,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       const first = Math.max(0, Math.floor((cookie - FIRST_BLOCK_COOKIE) / index.blockSize));
       let isEnd = true;
       for await (const row of index.blocksFrom(first, limit < BATCH_SIZE ? 1 : undefined, signal)) {
-        if (names.count >= limit) {
+        if (names.page.count >= limit) {
           isEnd = false;
           break;
         }
@@ -199,8 +200,8 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
       }
       // The names behind the damage come first: only the end says that some are missing.
       const damage = damaged.get(number);
-      if (names.count === 0 && damage !== undefined) throw damage;
-      return { list: names, isEnd: isEnd && damage === undefined };
+      if (names.page.count === 0 && damage !== undefined) throw damage;
+      return { names, isEnd: isEnd && damage === undefined };
     },
 
     async find(number, units, ignoreCase, signal) {

@@ -115,7 +115,8 @@ function single(medium: Medium, file: NtfsFile, first: AttributeRecord): Attribu
 function segmentOf(medium: Medium, attribute: AttributeRecord): Segment {
   const head = nonResident(attribute, medium.volume.name);
   let table: RunTable | undefined;
-  return { firstVcn: head.firstVcn, load: () => (table ??= decodeRuns(attribute, head, medium.volume.name)) };
+  const peek = (): RunTable => (table ??= decodeRuns(attribute, head, medium.volume.name));
+  return { firstVcn: head.firstVcn, peek, load: async () => peek() };
 }
 
 /** An attribute that the attribute list tells of: `entry` is that of its first part. */
@@ -135,7 +136,7 @@ async function listed(medium: Medium, file: NtfsFile, entry: ListedAttribute): P
         tables.set(firstVcn, table);
         return table;
       };
-      return { firstVcn, load: () => tables.get(firstVcn) ?? load() };
+      return { firstVcn, peek: () => tables.get(firstVcn), load };
     });
   return { file, type, name, first, segments: [segmentOf(medium, first), ...segments] };
 }

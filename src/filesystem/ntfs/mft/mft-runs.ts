@@ -14,7 +14,7 @@ import type { Geometry } from "../boot.js";
 import { fixRecord, type MftPlace } from "./mft.js";
 import { parseRecord } from "./record.js";
 import { clusterRuns } from "../data/clusters.js";
-import { decodeRuns, mapClusters, type RunTable, type Segment } from "./run-list.js";
+import { decodeRuns, knownSegment, mapClusters, type RunTable, type Segment } from "./run-list.js";
 
 /**
  * @param warnings gets what is wrong with the table, where it is of use nevertheless.
@@ -43,7 +43,7 @@ export async function findMft(
     });
   const { head, table } = first;
   const tables: RunTable[] = [table];
-  const segments: Segment[] = [{ firstVcn: 0, load: () => table }];
+  const segments: Segment[] = [knownSegment(0, table)];
   const source = runSource(volume, `${file} $MFT`, tableSize(head, recordSize), async (offset, length) =>
     clusterRuns({ volume, geometry, offset, length }, (vcn, count) =>
       mapClusters(segments, vcn, count, (at) => missingRuns(file, at)),
@@ -61,7 +61,7 @@ export async function findMft(
       fixRecord(bytes, recordNumber, geometry, file, offset);
       const part = partOf(parseRecord(bytes, recordNumber, offset, file), listed, file);
       tables.push(part);
-      segments.push({ firstVcn, load: () => part });
+      segments.push(knownSegment(firstVcn, part));
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       warnings.push(`a part of $MFT is missing, and with it files: ${error.message}`);
@@ -161,7 +161,7 @@ async function furtherParts(
       const table = decodeRuns(list, head, file);
       const source = runSource(volume, `${file} $MFT`, size, async (offset, length) =>
         clusterRuns({ volume, geometry, offset, length }, (vcn, count) =>
-          mapClusters([{ firstVcn: 0, load: () => table }], vcn, count, (at) => missingRuns(file, at)),
+          mapClusters([knownSegment(0, table)], vcn, count, (at) => missingRuns(file, at)),
         ),
       );
       bytes = await read(source, 0, size);

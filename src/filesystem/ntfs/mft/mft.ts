@@ -3,11 +3,12 @@ import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../../bytes/memory.js";
 import { ownCopy } from "../../../bytes/pool.js";
 import { viewOf } from "../../../bytes/struct.js";
-import { CorruptError, DiskError } from "../../../errors.js";
+import { CorruptError, DiskError, ignoreDiskError } from "../../../errors.js";
 import type { BlockSource } from "../../../extent/extent.js";
 import { loadingCache } from "../../../extent/loading.js";
 import { overlay } from "../../../extent/overlay.js";
 import { read, readInto } from "../../../extent/read.js";
+import { yieldIfDue, type StopSignal } from "../../../extent/time-slice.js";
 import type { FileRecord } from "./attribute.js";
 import type { Geometry } from "../boot.js";
 import { applyFixups, misfitError, type Misfit } from "./fixup.js";
@@ -17,22 +18,22 @@ export interface Mft {
   /** Records that there is room for. */
   readonly count: number;
   /**
-   * Record `number`, whatever it is for; at once where its neighbours were read already. Borrowed: what is to be
-   * kept of it is to be copied.
-   * @throws {CorruptError} where it is none, or is not in use; it may also be the promise that fails.
+   * Record `number`, whatever it is for. Its bytes are borrowed: a caller that keeps them copies them.
+   * @throws {CorruptError} if it is not a record, or is not in use.
    */
-  record(number: number): FileRecord | Promise<FileRecord>;
+  record(number: number): Promise<FileRecord>;
   /**
-   * Calls `visit` with the records `numbers`, which ascend, their fixups applied, or with what is wrong with them. It
-   * is for many that are wanted once: neighbours are read together, and nothing of them is kept but what `visit` says.
-   * The bytes, which may be of no record at all, are lent until it returns, to be read only.
+   * Calls `visit` for the records `numbers`, which ascend, each with its fixups applied or with its error. It is for many
+   * records that are needed once: adjacent ones are read together, and none is cached unless `visit` returns true.
+   * The bytes may be of no record at all. They are borrowed until `visit` returns, and must not be changed.
+   * @throws {Interrupted} once `signal` is aborted.
    */
-  sweep(numbers: ArrayLike<number>, visit: Visit): Promise<void>;
+  sweep(numbers: ArrayLike<number>, visit: Visit, signal?: StopSignal): Promise<void>;
   /** The absolute byte where record `number` lies, for complaints; 0 where that is not known. */
   offsetOf(number: number): number;
 }
 
-/** Is given the record of the number at `index`: it lies in `view`, from `start` on. Whether it is soon asked for again. */
+/** Takes the record of `numbers[index]`, from `start` of `view` on. Returns true if it is soon needed again. */
 type Visit = (index: number, view: DataView | DiskError, start: number) => boolean;
 
 /** Where the table lies, and what stands in for its damaged records. */
@@ -91,56 +92,45 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
     },
   );
 
-  function inPage({ bytes, isFixed }: Page, number: number): FileRecord | Promise<FileRecord> {
+  /** Record `number`, in its page. */
+  function inPage({ bytes, isFixed }: Page, number: number): FileRecord {
     const slot = number % perPage;
-    try {
-      const part = bytes.subarray(slot * recordSize, (slot + 1) * recordSize);
-      const offset = place.offsetOf(number);
-      if (isFixed[slot] !== 1) fixRecord(part, number, geometry, file, offset);
-      isFixed[slot] = 1; // they are applied, whatever else is wrong with it
-      return parseRecord(part, number, offset, file);
-    } catch (error) {
-      if (number >= MIRRORED_COUNT || !(error instanceof CorruptError)) throw error;
-      return place.copyOf(number, error);
-    }
+    const part = bytes.subarray(slot * recordSize, (slot + 1) * recordSize);
+    const offset = place.offsetOf(number);
+    if (isFixed[slot] !== 1) fixRecord(part, number, geometry, file, offset);
+    isFixed[slot] = 1; // they are applied, whatever else is wrong with it
+    return parseRecord(part, number, offset, file);
   }
 
-  /** The record without its page, a part of which cannot be read, or be found. */
+  /** Record `number` without its page, another part of which cannot be read or found. */
   async function alone(number: number): Promise<FileRecord> {
-    try {
-      const bytes = await read(place.source, number * recordSize, recordSize);
-      const offset = place.offsetOf(number);
-      fixRecord(bytes, number, geometry, file, offset);
-      return parseRecord(bytes, number, offset, file);
-    } catch (error) {
-      if (number >= MIRRORED_COUNT || !(error instanceof DiskError)) throw error;
-      return place.copyOf(number, error);
-    }
+    const bytes = await read(place.source, number * recordSize, recordSize);
+    const offset = place.offsetOf(number);
+    fixRecord(bytes, number, geometry, file, offset);
+    return parseRecord(bytes, number, offset, file);
   }
 
-  async function load(number: number, loading: Promise<Page>): Promise<FileRecord> {
-    let page: Page;
-    try {
-      page = await loading;
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      return alone(number);
-    }
-    return inPage(page, number);
+  async function readRecord(number: number): Promise<FileRecord> {
+    const index = Math.floor(number / perPage);
+    const page = pages.peek(index) ?? (await pages.load(index, undefined).catch(ignoreDiskError));
+    return page === undefined ? alone(number) : inPage(page, number);
   }
 
-  function record(number: number): FileRecord | Promise<FileRecord> {
+  async function record(number: number): Promise<FileRecord> {
     if (number < 0 || number >= count) {
       const thing = "the number of a file record that is referred to";
       throw new CorruptError({ file, thing, found: number, expected: `from 0 to ${count - 1}` });
     }
     const own = kept.get(number);
     if (own !== undefined) return parseRecord(own, number, place.offsetOf(number), file);
-    const page = pages.get(Math.floor(number / perPage), undefined);
-    return page instanceof Promise ? load(number, page) : inPage(page, number);
+    if (number >= MIRRORED_COUNT) return readRecord(number);
+    return readRecord(number).catch((error: unknown) => {
+      if (error instanceof DiskError) return place.copyOf(number, error);
+      throw error;
+    });
   }
 
-  /** Has record `numbers[index]` visited by itself. */
+  /** Reads record `numbers[index]` alone, and calls `visit` for it. */
   async function visitAlone(numbers: ArrayLike<number>, index: number, visit: Visit): Promise<void> {
     let view: DataView | DiskError;
     try {
@@ -152,7 +142,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
     visit(index, view, 0);
   }
 
-  /** Reads records `numbers[from]` to `numbers[to - 1]` at once; those that this does not give, by themselves. */
+  /** Reads records `numbers[from]` to `numbers[to - 1]` together, or if that fails, one by one. */
   async function readStretch(
     numbers: ArrayLike<number>,
     from: number,
@@ -169,7 +159,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
         throw error;
       },
     );
-    let misfit: Misfit | undefined; // of a record that may be wanted again, under another name
+    let misfit: Misfit | undefined; // that of the last record: `numbers` may have it again
     for (let index = from; index < to; index++) {
       const number = numbers[index]!;
       if (!isRead || number < MIRRORED_COUNT) {
@@ -188,12 +178,14 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
   return {
     count,
     record,
-    async sweep(numbers, visit) {
+    async sweep(numbers, visit, signal) {
       let from = 0;
-      // What is past the table's end is wrong, and said so one by one.
+      // Numbers past the end of the table are errors, one by one.
       let inside = numbers.length;
       while (inside > 0 && numbers[inside - 1]! >= count) inside--;
       while (from < inside) {
+        const turn = yieldIfDue(signal);
+        if (turn !== undefined) await turn;
         let to = from + 1;
         while (to < inside && isNear(numbers[from]!, numbers[to - 1]!, numbers[to]!)) to++;
         await readStretch(numbers, from, to, visit);

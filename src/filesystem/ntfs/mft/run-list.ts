@@ -31,8 +31,15 @@ export type ClusterRun =
 /** A part of an attribute that one record tells of. */
 export interface Segment {
   readonly firstVcn: number;
-  /** @throws {DiskError} where the record cannot be read. */
-  load(): RunTable | Promise<RunTable>;
+  /** Its runs, if its record is in memory. */
+  peek(): RunTable | undefined;
+  /** Its runs. @throws {DiskError} if the record cannot be read. */
+  load(): Promise<RunTable>;
+}
+
+/** The segment from cluster `firstVcn` on whose runs are `table`. */
+export function knownSegment(firstVcn: number, table: RunTable): Segment {
+  return { firstVcn, peek: () => table, load: async () => table };
 }
 
 /** The runs that `attribute` holds. */
@@ -107,8 +114,7 @@ export async function mapClusters(
     let error: DiskError | undefined;
     if (index >= 0) {
       try {
-        const loaded = segments[index]!.load();
-        const table = loaded instanceof Promise ? await loaded : loaded;
+        const table = segments[index]!.peek() ?? (await segments[index]!.load());
         at = appendRuns(runs, table, at, next);
         if (runs.length >= MAP_LIMIT) break;
         error = table.damage;

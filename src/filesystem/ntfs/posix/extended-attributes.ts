@@ -54,18 +54,18 @@ export function extendedAttributesOf(
     });
     return Buffer.concat(parts);
   };
-  const system: Readonly<Record<string, (file: NtfsFile) => Buffer | Promise<Buffer | undefined>>> = {
+  const system: Readonly<Record<string, (file: NtfsFile) => Promise<Buffer | undefined>>> = {
     "system.ntfs_acl": (file) => descriptors.of(file),
-    "system.ntfs_attrib": (file) => word(flagsOf(medium, file)),
-    "system.ntfs_attrib_be": (file) => word(flagsOf(medium, file)).reverse(),
+    "system.ntfs_attrib": async (file) => word(flagsOf(medium, file)),
+    "system.ntfs_attrib_be": async (file) => word(flagsOf(medium, file)).reverse(),
     "system.ntfs_efsinfo": (file) => whole(file, Type.loggedStream, "$EFS", EFS_LIMIT),
     "system.ntfs_reparse_data": (file) => whole(file, Type.reparsePoint, "", REPARSE_SIZE_LIMIT),
     "system.ntfs_object_id": (file) => objectIdOf(medium, directories, file),
     "system.ntfs_dos_name": (file) => dosNameOf(medium, file),
-    "system.ntfs_times": (file) => times(file, TIMES, false),
-    "system.ntfs_times_be": (file) => times(file, TIMES, true),
-    "system.ntfs_crtime": (file) => times(file, ["createdLow"], false),
-    "system.ntfs_crtime_be": (file) => times(file, ["createdLow"], true),
+    "system.ntfs_times": async (file) => times(file, TIMES, false),
+    "system.ntfs_times_be": async (file) => times(file, TIMES, true),
+    "system.ntfs_crtime": async (file) => times(file, ["createdLow"], false),
+    "system.ntfs_crtime_be": async (file) => times(file, ["createdLow"], true),
     "system.ntfs_ea": (file) => whole(file, Type.extendedAttributes, "", EA_SIZE_LIMIT),
   };
 

@@ -1,9 +1,9 @@
 /**
- * The attributes of an ordinary file straight out of its record's bytes. A listing does this for every file of a
- * directory: nothing is made that is not kept. Whatever is out of the ordinary, damage too, is left to the full way.
+ * The attributes of an ordinary file straight from the bytes of its record, without objects for what is in the record: a
+ * listing does this for every file of a directory. Any other file, a damaged one too, is left to stat.ts.
  */
 import { viewOf } from "../../../bytes/struct.js";
-import type { Attributes } from "../../filesystem.js";
+import { blankAttributes, type Attributes } from "../../attributes.js";
 import {
   AttributeFlag,
   AttributeHeader,
@@ -12,9 +12,8 @@ import {
   ResidentHeader,
   Type,
 } from "../mft/attribute.js";
-import type { Medium } from "../medium.js";
 import { END_OF_ATTRIBUTES, RECORD_MAGIC, RecordFlag, RecordHeader } from "../mft/record.js";
-import { show, slateFor, type Shown } from "./stat-fields.js";
+import { setStat, type StatContext, type StatFields } from "./stat-fields.js";
 import { FileFlag, StandardInformation } from "./standard-information.js";
 
 /** The name of a directory's index, "$I30": its length, and its UTF-16 characters, two in each word. */
@@ -44,30 +43,34 @@ export function sequenceIn(view: DataView, start: number): number | undefined {
   return isFile ? view.getUint16(start + sequence.offset, true) : undefined;
 }
 
-/** What a record tells at once. */
-export interface Look {
-  isDirectory: boolean;
-  linkCount: number;
+/** What a record says of its file. */
+export interface RecordStat extends StatFields {
   /** Where in the view the standard information begins. */
   information: number;
-  /** Bytes, both. */
-  size: number;
-  allocated: number;
 }
 
-const look: Look = { isDirectory: false, linkCount: 0, information: 0, size: 0, allocated: 0 };
+export function blankRecordStat(): RecordStat {
+  return { type: "file", linkCount: 0, size: 0, allocated: 0, information: 0 };
+}
 
-/** The attributes of file `number` by `bytes`, its record with its fixups applied; undefined where they do not tell. */
-export function quickAttributes(medium: Medium, bytes: Buffer, number: number): Attributes | undefined {
+/**
+ * The attributes of file `number` from `bytes`, its record with its fixups applied; undefined if the file is not an ordinary
+ * one.
+ */
+export function fastAttributes(context: StatContext, bytes: Buffer, number: number): Attributes | undefined {
   const view = viewOf(bytes);
-  if (!lookAt(view, 0, bytes.length, look)) return undefined;
-  const { isDirectory, linkCount, information, size, allocated } = look;
-  const shown: Shown = { type: isDirectory ? "directory" : "file", size, allocated };
-  return show(slateFor(medium), number, linkCount, view, information, shown);
+  const stat = blankRecordStat();
+  if (!readRecordStat(view, 0, bytes.length, stat)) return undefined;
+  const attributes = blankAttributes();
+  setStat(attributes, context, number, stat, view, stat.information);
+  return attributes;
 }
 
-/** Fills `look` from the record at `start`, of `size` bytes, with its fixups applied; whether it tells. */
-export function lookAt(view: DataView, start: number, size: number, look: Look): boolean {
+/**
+ * Sets `into` from the record at `start`, of `size` bytes, with its fixups applied. Returns false if the file is not an
+ * ordinary one.
+ */
+export function readRecordStat(view: DataView, start: number, size: number, into: RecordStat): boolean {
   if (sequenceIn(view, start) === undefined) return false;
   const isDirectory = (view.getUint16(start + flags.offset, true) & RecordFlag.directory) !== 0;
   const used = view.getUint32(start + usedSize.offset, true);
@@ -99,11 +102,11 @@ export function lookAt(view: DataView, start: number, size: number, look: Look):
   const fileFlags = view.getUint32(information + StandardInformation.fields.flags.offset, true);
   const isOther = (fileFlags & FileFlag.reparsePoint) !== 0;
   if (isOther || (!isDirectory && (fileFlags & FileFlag.system) !== 0)) return false;
-  look.isDirectory = isDirectory;
-  look.linkCount = view.getUint16(start + linkCount.offset, true);
-  look.information = information;
-  look.size = look.allocated = 0;
-  return body === 0 || readSizes(view, body, look);
+  into.type = isDirectory ? "directory" : "file";
+  into.linkCount = view.getUint16(start + linkCount.offset, true);
+  into.information = information;
+  into.size = into.allocated = 0;
+  return body === 0 || readSizes(view, body, into);
 }
 
 /** Whether the `characters` at `at` are "$I30". */
@@ -125,27 +128,27 @@ function valueAt(view: DataView, at: number, length: number, least: number): num
   return size >= least && isWithin ? at + from : 0;
 }
 
-/** Reads the sizes of the attribute at `at`; false where they cannot be right. */
-function readSizes(view: DataView, at: number, look: Look): boolean {
+/** Reads the sizes of the attribute at `at`. Returns false if they cannot be right. */
+function readSizes(view: DataView, at: number, into: RecordStat): boolean {
   const length = view.getUint32(at + lengthField.offset, true);
   if (view.getUint8(at + nonResident.offset) === 0) {
     if (valueAt(view, at, length, 0) === 0) return false;
-    look.size = view.getUint32(at + valueLength.offset, true);
-    look.allocated = Math.ceil(look.size / 8) * 8;
+    into.size = view.getUint32(at + valueLength.offset, true);
+    into.allocated = Math.ceil(into.size / 8) * 8;
     return true;
   }
   const packed = AttributeFlag.compression | AttributeFlag.sparse;
   const isPacked = (view.getUint16(at + attributeFlags.offset, true) & packed) !== 0;
   const headerSize = isPacked ? PackedSize.size : NonResidentHeader.size;
-  // A packed one without its own size, or any other oddity, is for the full way.
+  // A packed one without its own size, or any other oddity, is left to stat.ts.
   if (length < headerSize) return false;
   const runs = view.getUint16(at + runsOffset.offset, true);
   const last = readSize(view, at + lastVcn.offset);
   if (last > Number.MAX_SAFE_INTEGER && last < 2 ** 63) return false;
   if (readSize(view, at + firstVcn.offset) !== 0 || runs >= length || runs < headerSize) return false;
-  look.size = readSize(view, at + dataSize.offset);
-  look.allocated = readSize(view, at + (isPacked ? PackedSize.fields.packedSize : allocatedSize).offset);
-  return Number.isSafeInteger(look.size);
+  into.size = readSize(view, at + dataSize.offset);
+  into.allocated = readSize(view, at + (isPacked ? PackedSize.fields.packedSize : allocatedSize).offset);
+  return Number.isSafeInteger(into.size);
 }
 
 /** The 64-bit word at `at`; inexact past 2^53. */

@@ -1,13 +1,13 @@
 /** A file's attributes, as stat(2) shows them. */
 import { viewOf } from "../../../bytes/struct.js";
-import type { Attributes, NodeType } from "../../filesystem.js";
+import { blankAttributes, type Attributes, type NodeType } from "../../attributes.js";
 import { AttributeFlag, nonResident, residentValue, Type, type AttributeRecord } from "../mft/attribute.js";
 import { linuxMetadata } from "./extended-attribute.js";
 import { findAttribute } from "../mft/file.js";
 import type { Links } from "./links.js";
 import type { Medium, NtfsFile } from "../medium.js";
 import { keepsSize, ReparseHeader } from "./reparse.js";
-import { FILE_PERMISSIONS, sectorsOf, show, slateFor } from "./stat-fields.js";
+import { FILE_PERMISSIONS, sectorsOf, setStat } from "./stat-fields.js";
 import { specialOf, type Device, type Special } from "./special.js";
 import { StandardInformation, standardInformation } from "./standard-information.js";
 import { WOF_STREAM } from "../data/wof.js";
@@ -21,14 +21,12 @@ export async function attributesOf(medium: Medium, file: NtfsFile, links: Links)
   const flags = information.readUInt32LE(StandardInformation.fields.flags.offset);
   const special = await specialOf(medium, file, flags);
   const { uid, gid, mode } = await linuxMetadata(medium, file);
-  const body = await bodyOf(medium, file, special);
-  return show(slateFor(medium), record.number, record.linkCount, viewOf(information), 0, {
-    ...(uid !== undefined && { uid }),
-    ...(gid !== undefined && { gid }),
-    ...(mode !== undefined && { mode }),
-    ...body,
-    ...(await kindOf(file, special, links)),
-  });
+  const { size, allocated } = await bodyOf(medium, file, special);
+  const kind = await kindOf(file, special, links);
+  const attributes = blankAttributes();
+  const fields = { linkCount: record.linkCount, size, allocated, uid, gid, mode, ...kind };
+  setStat(attributes, medium, record.number, fields, viewOf(information), 0);
+  return attributes;
 }
 
 /** The attributes of a named stream of a file whose own are `owner`. */

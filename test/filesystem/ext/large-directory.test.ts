@@ -8,7 +8,8 @@ import { memorySource } from "../../../src/extent/runs.js";
 import { extDriver } from "../../../src/filesystem/ext/ext.js";
 import { groupOf, inodeOffset, readGroup } from "../../../src/filesystem/ext/group.js";
 import { openMedium } from "../../../src/filesystem/ext/open.js";
-import type { Attributes, FileSystem, EntryView } from "../../../src/filesystem/filesystem.js";
+import { listEntries, pagesOf } from "../../../src/filesystem/entries.js";
+import type { Attributes, FileSystem } from "../../../src/filesystem/filesystem.js";
 import { listAll, run, withFolder } from "./support.js";
 
 const FILE_COUNT = 6000;
@@ -46,29 +47,21 @@ interface Seen {
   readonly name: string;
   readonly id: number;
   readonly cookie: number;
-  readonly isLast: boolean;
   readonly attributes: Attributes | undefined;
 }
 
-function seen({ names, from, to, id, cookie, isLast, attributes }: EntryView): Seen {
-  return { name: names.toString("latin1", from, to), id, cookie, isLast, attributes };
+/** The entries of directory `id` after `cookie`, of one page. */
+async function pageAfter(fs: FileSystem, id: number, cookie: number): Promise<Seen[]> {
+  const entries = await listEntries(fs, id, cookie, { attributes: true });
+  return entries.map(({ name, id, cookie, attributes }) => ({
+    ...{ name: name.toString("latin1"), id, cookie, attributes },
+  }));
 }
 
-/** The next entries of directory `id` after `cookie`, at most `count`. */
-async function page(fs: FileSystem, id: number, cookie: number, count: number): Promise<Seen[]> {
-  const entries: Seen[] = [];
-  await fs.visit!(id, cookie, (entry) => {
-    if (entries.length === count) return false;
-    entries.push(seen(entry));
-    return true;
-  });
-  return entries;
-}
-
-async function visitAll(fs: FileSystem, id: number, pageSize = 150): Promise<Seen[]> {
+async function listWithAttributes(fs: FileSystem, id: number): Promise<Seen[]> {
   const all: Seen[] = [];
   for (;;) {
-    const entries = await page(fs, id, all.at(-1)?.cookie ?? 0, pageSize);
+    const entries = await pageAfter(fs, id, all.at(-1)?.cookie ?? 0);
     if (entries.length === 0) return all;
     all.push(...entries);
   }
@@ -87,7 +80,7 @@ for (const blockSize of [1024, 4096]) {
 
       await t.test("its inodes are read in order, not one by one", async (t) => {
         volume.bytes = volume.calls = 0;
-        const entries = await visitAll(fs, large);
+        const entries = await listWithAttributes(fs, large);
         t.equal(entries.length, FILE_COUNT);
         t.ok(entries.every(({ attributes }) => attributes !== undefined));
         const isOrdered = entries.every(({ id }, i) => i === 0 || id > entries[i - 1]!.id);
@@ -98,7 +91,7 @@ for (const blockSize of [1024, 4096]) {
       });
 
       await t.test("names and attributes are those that debugfs and single requests give", async (t) => {
-        const entries = await visitAll(fs, large);
+        const entries = await listWithAttributes(fs, large);
         const listed = await listAll(fs, large);
         t.strictSame(
           entries.map(({ name, id, cookie }) => [name, id, cookie]),
@@ -119,31 +112,48 @@ for (const blockSize of [1024, 4096]) {
       });
 
       await t.test("any cookie continues it, whatever was listed before", async (t) => {
-        const entries = await visitAll(fs, large, 1000);
-        const rest = (await page(fs, large, entries[4999]!.cookie, 50)).map(({ name }) => name);
-        t.strictSame(
-          rest,
-          entries.slice(5000, 5050).map(({ name }) => name),
-        );
-        const first = (await page(fs, large, 0, 50)).map(({ name }) => name);
-        t.strictSame(
-          first,
-          entries.slice(0, 50).map(({ name }) => name),
-        );
-        t.strictSame(await page(fs, large, entries.at(-1)!.cookie, 50), []);
+        const entries = await listWithAttributes(fs, large);
+        for (const from of [5000, 0, 17, 5999]) {
+          const page = await pageAfter(fs, large, from === 0 ? 0 : entries[from - 1]!.cookie);
+          t.ok(page.length > 0, `${page.length} entries from the one at ${from}`);
+          t.strictSame(page, entries.slice(from, from + page.length));
+        }
+        t.strictSame(await pageAfter(fs, large, entries.at(-1)!.cookie), []);
       });
 
       await t.test("two programs that list it at once do not disturb each other", async (t) => {
-        const [one, other] = await Promise.all([visitAll(fs, large, 90), visitAll(fs, large, 700)]);
+        const [one, other] = await Promise.all([
+          listWithAttributes(fs, large),
+          listWithAttributes(fs, large),
+        ]);
         t.strictSame(one, other);
       });
 
-      await t.test("a small directory is left to list", async (t) => {
-        t.equal(await fs.visit!(await find(fs, "small"), 0, () => true), undefined);
+      await t.test("the entries of a small directory have attributes, too", async (t) => {
+        const entries = await listWithAttributes(fs, await find(fs, "small"));
+        t.equal(entries.length, 3);
+        for (const { id, attributes } of entries) t.same(attributes, await fs.attributes(id));
+      });
+
+      await t.test("a page without attributes reads no inodes, however large the directory is", async (t) => {
+        const fresh = counting(image);
+        const tree = (await extDriver.open(fresh))!;
+        await tree.attributes(large);
+        fresh.bytes = 0;
+        const entries = await listEntries(tree, large, 0);
+        t.ok(entries.every(({ attributes }) => attributes === undefined));
+        t.ok(fresh.bytes <= 128 * 2 ** 10, `${fresh.bytes} bytes`);
+      });
+
+      await t.test("a page has a bounded number of entries", async (t) => {
+        const pages: number[] = [];
+        for await (const page of pagesOf(fs, large, { attributes: true })) pages.push(page.length);
+        t.ok(pages.length > 1 && pages[0]! < 3000, `pages of ${pages.join()} entries`);
+        t.equal((await listEntries(fs, large, 0, { limit: 1 })).length < 500, true, "fewer for a limit");
       });
 
       await t.test("an inode that is damaged or cannot be read takes no other with it", async (t) => {
-        const names = await visitAll(fs, large);
+        const names = await listWithAttributes(fs, large);
         const medium = (await openMedium(volume))!.medium;
         const offsetOf = async (id: number): Promise<number> =>
           inodeOffset(medium, id, await readGroup(medium, groupOf(medium, id)));
@@ -166,7 +176,7 @@ for (const blockSize of [1024, 4096]) {
             ];
           },
         });
-        const entries = await visitAll(hurt!, large);
+        const entries = await listWithAttributes(hurt!, large);
         t.strictSame(
           entries.map(({ name }) => name),
           names.map(({ name }) => name),
