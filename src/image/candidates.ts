@@ -9,7 +9,7 @@ import { closeAll, closeOnError } from "../storage/closing.js";
 import { fileFacts } from "../storage/file.js";
 import { openGate, type Gate } from "../storage/gate.js";
 import type { Copy } from "./copies.js";
-import { factsOf, openImageAs, type OpenedImage } from "./formats.js";
+import { openImageAs, type OpenedImage } from "./formats.js";
 import type { Identity, ImageFacts, ImageFormat } from "./image.js";
 
 /** An image that may be a parent. */
@@ -182,14 +182,13 @@ export function openCandidates(options: CandidateOptions): Candidates {
 
 function candidateOf(path: string, { image, identity }: Opened): Candidate {
   const [file] = image.files;
-  const inode = fileFacts(file)?.inode;
   return {
-    ...factsOf(image),
+    ...fileFacts(file),
+    format: image.format,
     ...(identity && { identity }),
     path,
     realPath: file.location,
     size: file.size,
-    ...(inode !== undefined && { inode }),
   };
 }
 

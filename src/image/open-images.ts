@@ -14,7 +14,10 @@ export interface SharedImages {
    * @throws {DiskError} as `openImageAt`.
    */
   open(path: string): Promise<Image>;
-  /** Takes over an open image: closes it and returns the shared one where there is one of the same format. */
+  /**
+   * Takes over an image that a gate opened, so that its location is without symbolic links. If that file is open already as
+   * the same format, closes the image and returns the shared one.
+   */
   share(opened: OpenedImage): Promise<Image>;
   /** Returns the layer of the state with the id `state`; of the current state by default. */
   layer(image: Image, state?: string): Promise<Layer>;
@@ -29,8 +32,7 @@ export function sharedImages(options: ImageOptions): SharedImages {
   /** By the state's id. */
   const layers = new Map<Image, Map<string, Layer>>();
 
-  async function share({ image, isProbed }: OpenedImage): Promise<Image> {
-    const path = await closeOnError(image, () => pathOf(image.files[0]));
+  async function add(path: string, { image, isProbed }: OpenedImage): Promise<Image> {
     if (isProbed) probed.set(path, image.format);
     const key = keyOf(image.format, path);
     const known = images.get(key) ?? image;
@@ -43,9 +45,11 @@ export function sharedImages(options: ImageOptions): SharedImages {
     async open(path) {
       const real = await realpath(path).catch(whenHostFails(path));
       const known = images.get(keyOf(probed.get(real), real));
-      return known ?? share({ image: await openImageAt(path, options), isProbed: true });
+      if (known !== undefined) return known;
+      const image = await openImageAt(path, options);
+      return add(await closeOnError(image, () => pathOf(image.files[0])), { image, isProbed: true });
     },
-    share,
+    share: (opened) => add(opened.image.files[0].location, opened),
     async layer(image, state = image.states[0].id) {
       const known = layers.get(image) ?? new Map<string, Layer>();
       layers.set(image, known);
