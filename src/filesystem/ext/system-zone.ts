@@ -143,8 +143,12 @@ async function journalRanges(medium: Medium): Promise<BlockRange[]> {
     const map = isTree ? mapByExtents(medium, inode) : mapByTable(medium, inode);
     const ranges: BlockRange[] = [];
     const end = Math.min(JOURNAL_LIMIT, Math.ceil(inode.size / geometry.blockSize));
-    for (const run of await map(0, end))
-      if (run.kind === "at") ranges.push({ first: run.block, end: run.block + run.count });
+    for (let at = 0; at < end && ranges.length < RANGES_KEPT;) {
+      for (const run of await map(at, end)) {
+        if (run.kind === "at") ranges.push({ first: run.block, end: run.block + run.count });
+        at += run.count;
+      }
+    }
     return merge(ranges);
   } catch (error) {
     if (error instanceof DiskError) return [];

@@ -17,6 +17,8 @@ const LAYOUTS: Readonly<Record<string, readonly string[]>> = {
   "ext4 with metadata in each group": ["-t", "ext4", "-O", "^flex_bg,^metadata_csum", "-J", "size=4"],
   "ext4 with meta_bg": ["-t", "ext4", "-O", "meta_bg,^resize_inode", "-J", "size=4"],
   ext3: ["-t", "ext3", "-J", "size=4"],
+  // One call of the mapping reads 64 tables, of 256 blocks each.
+  "ext3 with a journal of many tables": ["-t", "ext3", "-J", "size=18"],
   ext2: ["-t", "ext2"],
 };
 
