@@ -1,12 +1,12 @@
 /**
- * VDI, VirtualBox's own image format: a header, a block map of one 32-bit entry a block, and the blocks in the order in
- * which they were first written. Fixed images have the same map, with every block stored.
+ * VDI, VirtualBox's own image format: a header, a block map with one 32-bit entry for each block of the disk, and the blocks
+ * in the order in which they were first written. Fixed images have the same map, with every block stored.
  *
- * header.ts reads the header of all versions (0, 1.0, 1.1, with and without geometry); block-map.ts the map.
+ * header.ts reads the header of all versions (0, 1.0, 1.1, with and without geometry), block-map.ts the map.
  * Specification: VirtualBox src/VBox/Storage/VDICore.h and VDI.cpp (facts only).
  *
- * Not done: encryption (which only the .vbox tells of), repair. A block that two entries name is served to both: finding
- * it means to read the whole map, which a check does, and opening does not.
+ * Not done: encryption (only the .vbox says that an image is encrypted), and repair. If two entries name the same block,
+ * both are served: finding out takes reading the whole map, which opening does not do.
  */
 import { NIL_UUID } from "../../bytes/guid.js";
 import { read } from "../../extent/read.js";
@@ -30,7 +30,6 @@ function vdiImage(file: Storage, header: VdiHeader): Image {
   const { uuid, modification, variant } = header;
   const isChild = variant === "differencing" || variant === "undo";
   const identity = uuid === NIL_UUID ? undefined : identityOf(uuid, modification);
-  const blockMap = openBlockMap(file, header);
   return singleStateImage(
     { format: "vdi", files: [file], ...(identity && { identity }) },
     {
@@ -39,7 +38,7 @@ function vdiImage(file: Storage, header: VdiHeader): Image {
       warnings: header.warnings,
       details: header.details,
       ...(isChild && { parent: parentOf(header) }),
-      map: (offset, length) => blockMap.map(offset, length),
+      map: openBlockMap(file, header),
     },
   );
 }
