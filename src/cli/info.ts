@@ -39,8 +39,10 @@ function jsonOf(disk: Disk): unknown {
     size: disk.source.size,
     chain: disk.layers.map((layer) => ({
       path: layer.image.files[0].location,
+      ...(layer.image.files.length > 1 && { files: layer.image.files.map(({ location }) => location) }),
       format: layer.image.format,
       variant: layer.variant,
+      ...(isSnapshot(layer) && { snapshot: layer.state.name }),
       size: layer.size,
       fileSize: fileSizeOf(layer),
       ...layer.image.identity,
@@ -71,7 +73,7 @@ function textOf(disk: Disk, isVerbose: boolean): string {
   const [leaf] = disk.layers;
   const sections = [
     `${printSentence(disk.path)}\n${columns([
-      ["  format", `${leaf!.image.format}, ${leaf!.variant}`],
+      ["  format", `${leaf!.image.format}, ${leaf!.variant}${snapshotText(leaf!)}`],
       ["  size", `${formatSize(disk.source.size)} (${disk.source.size} bytes)`],
     ])}`,
     `chain, the newest first\n${columns(disk.layers.map(layerRow))}`,
@@ -88,10 +90,19 @@ function fileSizeOf({ image }: Layer): number {
   return image.files.reduce((sum, { size }) => sum + size, 0);
 }
 
+/** Whether the layer is an internal snapshot of its image. */
+function isSnapshot({ image, state }: Layer): boolean {
+  return state.id !== image.states[0].id;
+}
+
+function snapshotText(layer: Layer): string {
+  return isSnapshot(layer) ? `, snapshot "${shown(layer.state.name)}"` : "";
+}
+
 function layerRow(layer: Layer): string[] {
   return [
     `  ${printSentence(layer.image.files[0].name)}`,
-    `${layer.image.format}, ${layer.variant}`,
+    `${layer.image.format}, ${layer.variant}${snapshotText(layer)}`,
     `${formatSize(fileSizeOf(layer))} on the host`,
     layer.image.identity?.uuid ?? "",
   ];

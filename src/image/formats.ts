@@ -1,6 +1,6 @@
 /** The image formats, in probe order, and how a file is opened as one of them. */
 import { dirname } from "node:path";
-import { UnsupportedError } from "../errors.js";
+import { UnsupportedError, withContext } from "../errors.js";
 import { read } from "../extent/read.js";
 import { storageSource } from "../extent/storage.js";
 import { closeOnError } from "../storage/closing.js";
@@ -66,7 +66,8 @@ export async function openImageAs(
     const probed = among.find((one) => one.probe(edges));
     const chosen =
       format === undefined ? probed : among.find((one) => one.name === format && one.probe(edges));
-    if (chosen !== undefined) return { image: await chosen.open(file, gate), isProbed: chosen === probed };
+    if (chosen !== undefined)
+      return { image: await chosen.open(file, namingGate(file, gate)), isProbed: chosen === probed };
     throw new UnsupportedError({
       file: file.name,
       thing:
@@ -100,6 +101,19 @@ async function gateOf(file: Storage, { allowDirs = [], findImages }: ImageOption
   const path = await pathOf(file);
   const moreFolders = async (): Promise<readonly string[]> => (await findImages?.({ path }))?.folders ?? [];
   return openGate([...homeOf(path), ...allowDirs], { moreFolders });
+}
+
+/** A gate whose errors say which image names the file. */
+function namingGate({ name }: Storage, gate: Gate): Gate {
+  return {
+    async open(path) {
+      try {
+        return await gate.open(path);
+      } catch (error) {
+        throw withContext(`a file of ${name}`, error);
+      }
+    },
+  };
 }
 
 async function readEdges(file: Storage): Promise<Edges> {

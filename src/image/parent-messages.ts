@@ -82,9 +82,11 @@ export function listed(texts: readonly string[]): string {
   return [...texts.slice(0, LISTED_LIMIT), ...more].join("; ");
 }
 
-/** Whether the gate denied the file, and not the host. */
+/** Whether the gate denied the file, and not the host: the host's error would be the cause. */
 function isByGate(error: DiskError): boolean {
-  return error instanceof DeniedError && error.cause === undefined;
+  let { cause } = error;
+  while (cause instanceof DiskError) ({ cause } = cause); // the context that was added
+  return error instanceof DeniedError && cause === undefined;
 }
 
 function nameOf({ image }: Layer): string {

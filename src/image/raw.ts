@@ -17,7 +17,7 @@ import { storageSource } from "../extent/storage.js";
 import type { Storage } from "../storage/storage.js";
 import { EDGE_SIZE, type ImageFormat } from "./image.js";
 import { findSignature, promises } from "./signatures.js";
-import { singleStateImage } from "./single-state.js";
+import { singleStateImage } from "./states.js";
 
 export const raw: ImageFormat = {
   name: "raw",

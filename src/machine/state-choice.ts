@@ -114,7 +114,7 @@ function find(tree: StateTree, wanted: string): ChosenState | undefined {
       imageUuid === first.imageUuid && imageState === first.imageState;
     if (others.every(isSame)) return { state: first };
     const thing = `several states of this disk are called ${JSON.stringify(wanted)}: ${describeStates(found)}`;
-    throw new MissingError({ file, thing, hint: "name the one that is meant by its UUID" });
+    throw new MissingError({ file, thing, hint: "name the one that is meant by its UUID or id" });
   };
   const named = one(snapshots.filter(({ name }) => name === wanted));
   if (named !== undefined) {

@@ -6,7 +6,7 @@ import { HostError } from "../../src/errors.js";
 import { openChain } from "../../src/image/chain.js";
 import { openImageAt } from "../../src/image/formats.js";
 import { raw } from "../../src/image/raw.js";
-import { singleStateImage } from "../../src/image/single-state.js";
+import { singleStateImage } from "../../src/image/states.js";
 import type { Storage } from "../../src/storage/storage.js";
 import { toyFormat, writeFiles } from "./toy.js";
 

@@ -37,6 +37,7 @@ t.test(
     const folder = folderOf(t, {
       "vm/disk.toy": "TOY\nstate now\nfile a\nfile parts/b",
       "vm/outside.toy": "TOY\nstate now\nfile a\nfile ../c",
+      "vm/gone.toy": "TOY\nstate now\nfile a\nfile nothing",
       "vm/a": 1,
       "vm/parts/b": 2,
       c: 3,
@@ -47,6 +48,10 @@ t.test(
       message: /c: this file is named by an image but lies outside.*--allow-dir/,
     });
     t.same(await sectorsOf(join(folder, "vm/outside.toy"), [folder]), [1, 3]);
+    await t.rejects(sectorsOf(join(folder, "vm/gone.toy")), {
+      name: "MissingError",
+      message: /^a file of .*vm\/gone\.toy: .*vm\/nothing: no such file/,
+    });
   },
 );
 
@@ -174,7 +179,7 @@ t.test("a child may be built on an internal snapshot of its parent", async (t) =
   t.same(await sectorsOf(join(folder, "before.toy")), [2]);
   await t.rejects(sectorsOf(join(folder, "never.toy")), {
     name: "MissingError",
-    message: /parent of .*never\.toy: .*base\.toy: no state never/,
+    message: /parent of .*never\.toy: .*base\.toy: no internal snapshot "never"; there are: "before"/,
   });
   const images = openImages({ formats });
   t.teardown(() => images.close());

@@ -14,7 +14,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { CorruptError, MissingError } from "../../src/errors.js";
+import { CorruptError } from "../../src/errors.js";
 import { append, type LayerExtent } from "../../src/extent/extent.js";
 import { read } from "../../src/extent/read.js";
 import { storageSource } from "../../src/extent/storage.js";
@@ -26,6 +26,8 @@ import type {
   Match,
   ParentReference,
 } from "../../src/image/image.js";
+import { imageWithStates } from "../../src/image/states.js";
+import { closeAll } from "../../src/storage/closing.js";
 import type { Storage } from "../../src/storage/storage.js";
 
 export const SECTOR = 512;
@@ -66,7 +68,7 @@ export function toyFormat(hooks: Hooks = {}): ImageFormat {
         }
         if (states.length === 0) throw new CorruptError({ file: file.name, thing: "there is no state" });
       } catch (error) {
-        for (const other of files.slice(1)) await other.close();
+        await closeAll(files.slice(1));
         throw error;
       }
       return toyImage(files, states, words, hooks);
@@ -83,32 +85,20 @@ function toyImage(
   const identity = identityOf(words["id"]);
   const parent = parentOf(words, hooks);
   const [first, ...others] = states.map(({ name }) => ({ id: name, name }));
-  const image: Image = {
-    format: "toy",
-    files,
-    ...(identity && { identity }),
-    states: [first!, ...others],
-    layer(id = first!.id) {
-      const state = states.find(({ name }) => name === id);
-      if (state === undefined)
-        return Promise.reject(new MissingError({ file: files[0].name, thing: `no state ${id}` }));
-      const { sectors, on } = state;
-      return Promise.resolve({
-        image,
-        state: { id, name: id },
+  return imageWithStates(
+    { format: "toy", files, ...(identity && { identity }), states: [first!, ...others] },
+    ({ id }) => {
+      const { sectors, on } = states.find(({ name }) => name === id)!;
+      return {
         size: sectors.length * SECTOR,
         variant: "toy",
         warnings: [],
         details: {},
         ...(on === undefined ? parent && { parent } : { parentState: on }),
         map: (offset, length) => Promise.resolve(mapSectors(sectors, offset, length)),
-      });
+      };
     },
-    async close() {
-      for (const file of files) await file.close();
-    },
-  };
-  return image;
+  );
 }
 
 function parentOf(words: Readonly<Record<string, string[]>>, hooks: Hooks): ParentReference | undefined {

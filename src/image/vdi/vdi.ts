@@ -13,7 +13,7 @@ import { read } from "../../extent/read.js";
 import { storageSource } from "../../extent/storage.js";
 import type { Storage } from "../../storage/storage.js";
 import type { Identity, Image, ImageFormat, ParentReference } from "../image.js";
-import { singleStateImage } from "../single-state.js";
+import { singleStateImage } from "../states.js";
 import { openBlockMap } from "./block-map.js";
 import { HEADER_SIZE, isVdi, readHeader, type VdiHeader } from "./header.js";
 
