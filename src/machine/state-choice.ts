@@ -185,10 +185,11 @@ function describeStates(states: readonly DiskState[]): string {
 }
 
 /** `"Before update" {…} of 2026-03-01T12:00:00Z`. */
-export function describe({ name, uuid, taken, isCurrent }: DiskState): string {
+export function describe({ name, uuid, taken, isCurrent, imageState }: DiskState): string {
   return [
     isCurrent ? name : JSON.stringify(name),
     ...(uuid === undefined ? [] : [`{${uuid}}`]),
+    ...(imageState === undefined || imageState === name ? [] : [`with the id ${imageState}`]),
     ...(taken === undefined ? [] : [`of ${printMoment(taken)}`]),
   ].join(" ");
 }
