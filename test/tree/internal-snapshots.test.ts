@@ -76,7 +76,10 @@ t.test("two internal snapshots of the same name are not taken for one", (t) => {
   });
   const states = [state("1"), state("2"), state("3", "other")];
   const tree = { file: "/disk", states, base: undefined, parentOf: () => undefined };
-  t.throws(() => chooseState(tree, "twin"), { name: "MissingError", message: /several states.*with the id 1.*with the id 2/ });
+  t.throws(() => chooseState(tree, "twin"), {
+    name: "MissingError",
+    message: /several states.*with the id 1.*with the id 2/,
+  });
   t.equal(chooseState(tree, "2").state, states[1], "its id tells which is meant");
   t.equal(chooseState(tree, "other").state, states[2]);
   t.end();
