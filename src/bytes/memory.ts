@@ -46,7 +46,7 @@ export interface EngineSizes {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** V8's sizes without a limit: mount/begin.ts says why. */
+/** V8's sizes without a limit: mount/spawn-daemon.ts says why. */
 const USUAL: EngineSizes = { oldSpace: 1024, initialOldSpace: 64, semiSpace: 8, environment: {} };
 
 /** The old generation's part of a limit: buffers, threads and Node.js itself need the rest. */

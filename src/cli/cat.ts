@@ -6,8 +6,8 @@ import { read } from "../extent/read.js";
 import type { Disk } from "../tree/disk.js";
 import { findNode, withArticle } from "../tree/path.js";
 import { diskOptions, withDisk, type DiskArguments } from "./disk.js";
-import { complainAndGoOn } from "./exit.js";
-import { isOfOutput, write } from "./output.js";
+import { reportAndContinue } from "./exit.js";
+import { isOutputError, write } from "./output.js";
 
 interface Arguments extends DiskArguments {
   path: string[];
@@ -36,8 +36,8 @@ export const cat: CommandModule<object, Arguments> = {
         try {
           await writeFile(disk, path);
         } catch (error) {
-          if (!(error instanceof DiskError) || isOfOutput(error)) throw error;
-          complainAndGoOn(error); // the other files may be sound
+          if (!(error instanceof DiskError) || isOutputError(error)) throw error;
+          reportAndContinue(error); // the other files may be sound
         }
       }
     }),

@@ -7,8 +7,8 @@ import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Chosen } from "../machine/choose.js";
 import type { Disk } from "../tree/disk.js";
 import type { Problem } from "../tree/part.js";
-import { complainAndGoOn, exitCodeOf, isReported, setExitCode, UsageError } from "./exit.js";
-import { warner, type Level, type Warn } from "./log.js";
+import { reportAndContinue, exitCodeOf, isReported, setExitCode, UsageError } from "./exit.js";
+import { warningLogger, type Level, type Warn } from "./log.js";
 
 export interface DiskArguments {
   image: string;
@@ -54,7 +54,7 @@ export function openOptions<T>(command: Argv<T>): Argv<T & { "allow-dir": string
         "the tree), @2026-03-01 or @2026-03-01T12:00Z (the last that was taken by then; a day is its beginning)",
     })
     .option("allow-dir", {
-      ...severalTimes,
+      ...repeatable,
       describe: "Also look for parent images in this folder, and let images name files in it",
     })
     .option("allow-live", {
@@ -144,7 +144,7 @@ export function notEmpty(what: string): (name: string) => string {
 }
 
 /** An option that takes one value and may be given again. */
-export const severalTimes = {
+export const repeatable = {
   type: "string",
   requiresArg: true,
   default: [] as string[],
@@ -176,7 +176,7 @@ export async function withDisk(
   argv: DiskArguments,
   work: (disk: Disk, ofStates: readonly Problem[]) => Promise<void>,
 ): Promise<void> {
-  const warn = warner(argv.logLevel);
+  const warn = warningLogger(argv.logLevel);
   let logged: Promise<void> | undefined;
   const ofStates: Problem[] = [];
   const { image, admission, states, state } = await chooseImage(argv, warn);
@@ -199,10 +199,10 @@ export async function withDisk(
     try {
       await work(disk, ofStates);
     } catch (error) {
-      complainAndGoOn(error);
+      reportAndContinue(error);
     }
     for (const [warning, error] of problems) {
-      if (!(error instanceof DiskError)) complainAndGoOn(error);
+      if (!(error instanceof DiskError)) reportAndContinue(error);
       else if (!isReported(error)) await warn(warning);
     }
   } finally {

@@ -21,8 +21,8 @@ const REMEMBERED_LIMIT = 10_000;
 const reported = new Set<string>();
 
 /** Reports `error` on standard error, once however often it comes, and returns the exit code for it. */
-export function complain(error: unknown, program = "vdisk"): number {
-  if (!(error instanceof DiskError)) return complainOfOther(error, program);
+export function reportError(error: unknown, program = "vdisk"): number {
+  if (!(error instanceof DiskError)) return reportOther(error, program);
   if (!isReported(error)) {
     markReported(error);
     tell(program, printSentence(error.message));
@@ -31,8 +31,8 @@ export function complain(error: unknown, program = "vdisk"): number {
 }
 
 /** Reports a problem after which the command goes on; the exit code is that of the first, or of a bug. */
-export function complainAndGoOn(error: unknown): void {
-  setExitCode(complain(error));
+export function reportAndContinue(error: unknown): void {
+  setExitCode(reportError(error));
 }
 
 /** Keeps `code` for the end of the command, unless another problem came first; a bug outranks all. */
@@ -64,7 +64,7 @@ export function exitCodeOf({ code }: Pick<DiskError, "code">): number {
 }
 
 /** Reports a wrong command line, or a bug. */
-function complainOfOther(error: unknown, program: string): number {
+function reportOther(error: unknown, program: string): number {
   if (isErrnoException(error) && error.syscall === "uv_cwd") {
     tell(program, "the current folder does not exist any more; cd to another");
     return ExitCode.missing;

@@ -1,7 +1,7 @@
 /** Machines as JSON: all that is known of them. Trees stay trees; moments are as in ISO 8601. */
 import type { MachineList } from "../machine/hypervisor.js";
 import type { DiskState, Machine, MachineDisk, Snapshot } from "../machine/machine.js";
-import { printMoment } from "../machine/moment.js";
+import { printDateTime } from "../machine/date-time.js";
 import type { FileUser } from "../storage/users.js";
 
 /** What no settings tell of disks: their newest images do. */
@@ -43,5 +43,5 @@ function diskJson({ slot, base, states }: MachineDisk, index: number, { sizes, u
 }
 
 function timed(at: Snapshot | DiskState): object {
-  return at.taken === undefined ? at : { ...at, taken: printMoment(at.taken) };
+  return at.taken === undefined ? at : { ...at, taken: printDateTime(at.taken) };
 }

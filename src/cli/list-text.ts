@@ -2,7 +2,7 @@
 import { win32 } from "node:path";
 import { printSentence } from "../bytes/text.js";
 import type { Timestamp } from "../bytes/time.js";
-import { flatten } from "../machine/flatten.js";
+import { withDescendants } from "../machine/descendants.js";
 import type { MachineList } from "../machine/hypervisor.js";
 import type { DiskState, Machine, MachineDisk, Medium, Snapshot } from "../machine/machine.js";
 import { printUser, type FileUser } from "../storage/users.js";
@@ -41,7 +41,7 @@ function stateOf({ state, disks }: Machine, users: readonly FileUser[]): string 
 
 function diskRow({ slot, base, states }: MachineDisk, index: number, sizes: Known["sizes"]): string[] {
   const newest = states.at(-1)!;
-  const images = base === undefined ? [] : flatten([base]);
+  const images = base === undefined ? [] : withDescendants([base]);
   const size = sizes.get(newest.image ?? "");
   const stored = images.reduce((sum, { fileSize = 0 }) => sum + fileSize, 0);
   const missing = images.filter(({ path }) => path === undefined).length;
@@ -119,7 +119,7 @@ export function wideText({ machines }: MachineList): string {
     if (problem !== undefined) {
       return [[shown(name), "", "inaccessible", "", "", "", shown(uuid), printSentence(problem)]];
     }
-    const known = new Map(flatten(media).map((medium) => [medium.uuid, medium]));
+    const known = new Map(withDescendants(media).map((medium) => [medium.uuid, medium]));
     return disks.flatMap(({ slot, states }) =>
       states.map((at) => {
         const medium = known.get(at.imageUuid);

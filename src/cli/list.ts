@@ -5,7 +5,7 @@ import { usersOf } from "../storage/users.js";
 import { markIncomplete, notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
 import { exitCodeOf, setExitCode, UsageError } from "./exit.js";
 import type { Known } from "./list-json.js";
-import { warner } from "./log.js";
+import { warningLogger } from "./log.js";
 import { write, writeJson } from "./output.js";
 
 interface Arguments extends Omit<DiskArguments, "image"> {
@@ -48,7 +48,7 @@ export const list: CommandModule<object, Arguments> = {
       .example('$0 list "Windows 10"', "The partitions of its disk") as never,
   handler: async (argv) => {
     const { image, vm } = argv;
-    refuseUnused(argv);
+    refuseIneffective(argv);
     if (argv.mounts) {
       const { showMounts } = await import("./mounts.js");
       await showMounts(argv.json);
@@ -67,7 +67,7 @@ export const list: CommandModule<object, Arguments> = {
 };
 
 /** @throws {UsageError} for an option that has no effect on what is to be listed. */
-function refuseUnused(argv: Arguments): void {
+function refuseIneffective(argv: Arguments): void {
   const { image, mounts, vm, verbose, wide, json } = argv;
   const ofDisks = {
     "--disk": argv.disk !== undefined,
@@ -106,7 +106,7 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
     vm === undefined ? await listMachines() : { machines: [await findMachine(vm)], media: [], warnings: [] };
   // A table has no room for what is odd about a machine.
   const told = wide ? found.machines.flatMap(({ warnings }) => warnings) : [];
-  const warn = warner(logLevel);
+  const warn = warningLogger(logLevel);
   for (const warning of [...found.warnings, ...told]) await warn(warning);
   const newest = found.machines.flatMap(({ disks }) =>
     disks.flatMap(({ states }) => states.at(-1)!.image ?? []),

@@ -9,7 +9,7 @@ export type Level = (typeof levels)[number];
 export type Warn = (warning: string) => Promise<void>;
 
 /** Tells warnings in the log of a command, which is loaded with the first one: most disks have none. */
-export function warner(level: Level = "warn"): Warn {
+export function warningLogger(level: Level = "warn"): Warn {
   let log: Promise<Logger> | undefined;
   return async (warning) => {
     log ??= commandLog(level);

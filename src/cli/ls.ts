@@ -8,7 +8,7 @@ import type { Problem } from "../tree/part.js";
 import { findNode, joinPath } from "../tree/path.js";
 import { inspect, listDirectory, type Listed } from "../tree/walk.js";
 import { diskOptions, markIncomplete, withDisk, type DiskArguments } from "./disk.js";
-import { complainAndGoOn } from "./exit.js";
+import { reportAndContinue } from "./exit.js";
 import { jsonOf, longListing } from "./listing.js";
 import { write } from "./output.js";
 
@@ -60,7 +60,7 @@ async function list(disk: Disk, ofStates: readonly Problem[], argv: Arguments): 
   const print = argv.json ? jsonPrinter() : textPrinter(argv);
   for await (const section of sections(disk, ofStates, argv)) {
     await print.section(section);
-    for (const { problem } of section.entries) if (problem !== undefined) complainAndGoOn(problem);
+    for (const { problem } of section.entries) if (problem !== undefined) reportAndContinue(problem);
   }
   await print.end();
 }
@@ -80,7 +80,7 @@ async function* sections(disk: Disk, ofStates: readonly Problem[], argv: Argumen
     const { entries, problem } = await listDirectory(tree, next.id);
     const listed = isDetailed ? await inspectAll(tree, entries) : entries.map(listedByName);
     yield { path: next.path, entries: listed };
-    if (problem !== undefined) complainAndGoOn(problem);
+    if (problem !== undefined) reportAndContinue(problem);
     if (next.id === tree.root) markIncomplete(disk);
     if (STATE_ROOT.test(next.path)) markIncomplete({ problems: ofStates });
     if (!argv.recursive) continue;
@@ -89,7 +89,7 @@ async function* sections(disk: Disk, ofStates: readonly Problem[], argv: Argumen
       const type = entry.type ?? (await inspect(tree, entry)).attributes?.type;
       if (type !== "directory") continue;
       const path = joinPath(next.path, printName(entry.name));
-      if (seen.has(entry.id)) complainAndGoOn(seenBefore(path));
+      if (seen.has(entry.id)) reportAndContinue(listedTwice(path));
       else below.push({ id: entry.id, path });
       seen.add(entry.id);
     }
@@ -103,7 +103,7 @@ function listedByName(entry: Listed["entry"]): Listed {
 }
 
 /** A directory has one name. Where one has two, it may lie within itself, so it is listed once. */
-function seenBefore(path: string): CorruptError {
+function listedTwice(path: string): CorruptError {
   return new CorruptError({ file: path, thing: "this directory is listed under another name already" });
 }
 

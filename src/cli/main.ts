@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /** The `vdisk` command. A mount's process takes the longest to begin, so it does before all else is loaded. */
-import { beginMount } from "../mount/begin.js";
-import { mountHelperWords } from "./mount-helper.js";
+import { spawnDaemon } from "../mount/spawn-daemon.js";
+import { translateMountHelper } from "./mount-helper.js";
 import { runProgram } from "./program.js";
 
-const helperWords = mountHelperWords(process.argv.slice(2));
+const helperWords = translateMountHelper(process.argv.slice(2));
 if (helperWords !== undefined) process.argv.splice(2, Infinity, ...helperWords);
 const [, , command, ...words] = process.argv;
 const isElsewhere = words.some((word) => ["-f", "--foreground", "-h", "--help"].includes(word));
-if (command === "mount" && !isElsewhere) beginMount(words);
+if (command === "mount" && !isElsewhere) spawnDaemon(words);
 await runProgram("vdisk", async () => {
   if (helperWords?.[0] === "remount") {
     const { remount } = await import("../mount/remount.js");

@@ -24,7 +24,7 @@ const COMMANDS = ["cat", "info", "list", "ls", "mount", "unmount"];
  * The words of the command line that `words` stand for, if they are mount(8)'s; otherwise undefined. Where mount(8)
  * asks for a remount, they are `remount DIR OPTIONS`.
  */
-export function mountHelperWords(words: readonly string[]): string[] | undefined {
+export function translateMountHelper(words: readonly string[]): string[] | undefined {
   const [source, directory, flag, list, ...rest] = words;
   const isHelper = flag === "-o" && list !== undefined && rest.length === 0;
   if (!isHelper || source === undefined || directory === undefined) return undefined;

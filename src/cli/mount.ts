@@ -4,17 +4,10 @@ import type { CommandModule } from "yargs";
 import { printSentence } from "../bytes/text.js";
 import { backendNames } from "../fuse/backend.js";
 import type { BackendChoice } from "../fuse/backends.js";
-import { forgoMount } from "../mount/begin.js";
-import { startMount, type PlacelessRequest } from "../mount/start.js";
-import {
-  chooseImage,
-  diskOptions,
-  fileSystemsOf,
-  notEmpty,
-  severalTimes,
-  type DiskArguments,
-} from "./disk.js";
-import { commandLog, warner } from "./log.js";
+import { discardDaemon } from "../mount/spawn-daemon.js";
+import { startMount, type RequestWithoutMountPoint } from "../mount/start.js";
+import { chooseImage, diskOptions, fileSystemsOf, notEmpty, repeatable, type DiskArguments } from "./disk.js";
+import { commandLog, warningLogger } from "./log.js";
 import { parseMountOptions } from "./mount-options.js";
 import { write } from "./output.js";
 
@@ -50,7 +43,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
       .option("allow-root", { type: "boolean", default: false, describe: "Let root see the mount" })
       .option("options", {
         alias: "o",
-        ...severalTimes,
+        ...repeatable,
         describe: "Further mount options, separated by commas",
       })
       .option("fuse-backend", {
@@ -65,8 +58,8 @@ export const mountCommand: CommandModule<object, Arguments> = {
   handler: async (argv) => {
     const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);
     const fileSystems = fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase });
-    const warn = warner(argv.logLevel);
-    const prepare = async (): Promise<PlacelessRequest> => {
+    const warn = warningLogger(argv.logLevel);
+    const prepare = async (): Promise<RequestWithoutMountPoint> => {
       const { image, admission, states, state } = await chooseImage(argv, warn);
       return {
         image: resolve(image),
@@ -84,7 +77,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
       };
     };
     if (argv.foreground) {
-      await forgoMount();
+      await discardDaemon();
       process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM")); // the terminal was closed
       const request = { ...(await prepare()), mountPoint: argv.mountPoint };
       const { serveMount } = await import("../mount/serve.js");

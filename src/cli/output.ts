@@ -16,7 +16,7 @@ export async function write(data: string | Uint8Array): Promise<void> {
 }
 
 /** Whether `error` comes from standard output, so that there is no use in writing more. */
-export function isOfOutput(error: DiskError): boolean {
+export function isOutputError(error: DiskError): boolean {
   return error.message.startsWith(`${OUTPUT}: `);
 }
 

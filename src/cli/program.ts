@@ -1,7 +1,7 @@
 /** What the commands have in common: parsing, errors, exit codes. */
 import type { CommandModule } from "yargs";
 import { fromHost } from "../errors.js";
-import { complain, ExitCode } from "./exit.js";
+import { reportError, ExitCode } from "./exit.js";
 
 /** The chosen command. It is thrown, since yargs formats its whole help text after a handler that returns. */
 class Chosen extends Error {
@@ -60,14 +60,14 @@ export async function runProgram(name: string, body: () => Promise<unknown>): Pr
   // A reader that has seen enough (`vdisk cat … | head`) is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(ExitCode.done);
-    process.exit(complain(fromHost(error, "standard output"), name));
+    process.exit(reportError(fromHost(error, "standard output"), name));
   });
   // An error of standard error itself cannot be reported.
   process.stderr.on("error", () => undefined);
   try {
     await body();
   } catch (error) {
-    process.exitCode = complain(error, name);
+    process.exitCode = reportError(error, name);
   }
 }
 

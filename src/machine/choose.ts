@@ -11,12 +11,19 @@ import { EXTENSIONS } from "../image/neighbourhood.js";
 import { admitImage, type Admission } from "./admission.js";
 import { chooseDisk } from "./disk-choice.js";
 import type { MachineList, SoughtImage } from "./hypervisor.js";
-import { flatten } from "./flatten.js";
-import { listed } from "./listed.js";
+import { withDescendants } from "./descendants.js";
+import { choiceList } from "./choice-list.js";
 import type { DiskState, Machine, MachineDisk, Medium } from "./machine.js";
-import { findMachine, hypervisors, listMachines, matching, openConfiguration, uuidIn } from "./machines.js";
+import {
+  findMachine,
+  hypervisors,
+  listMachines,
+  machinesNamed,
+  openConfiguration,
+  parseUuid,
+} from "./machines.js";
 import { chooseState, describe, treeOf, type ChosenState } from "./state-choice.js";
-import { chainTree, findChild, identify } from "./unowned.js";
+import { chainTree, findChild, identify } from "./chain-states.js";
 
 export interface Wanted {
   /** As the user typed it. */
@@ -60,9 +67,9 @@ export async function choose(wanted: Wanted, known?: MachineList): Promise<Chose
   if (described !== undefined) return chooseOfMachine(described, wanted);
   if (stats?.isDirectory() === false) return chooseOfFile(wanted);
   if (image.includes("/")) return { image, notices: [] }; // opening it will report what is wrong
-  const uuid = uuidIn(image);
+  const uuid = parseUuid(image);
   const list = known ?? (await listMachines());
-  const named = matching(list.machines, image);
+  const named = machinesNamed(list.machines, image);
   if (named.length > 0) return chooseOfMachine(await findMachine(image, list), wanted);
   if (uuid !== undefined) return chooseOfMedium(uuid, list, wanted);
   if (stats !== undefined) return { image, notices: [] };
@@ -83,7 +90,7 @@ async function machineIn(folder: string): Promise<Machine | undefined> {
   }
   const files = (await Promise.all(hypervisors.map((each) => each.configurationsIn(folder)))).flat();
   if (files.length > 1) {
-    const thing = `several machines are described in this folder: ${listed(files)}`;
+    const thing = `several machines are described in this folder: ${choiceList(files)}`;
     throw new MissingError({ file: folder, thing, hint: "name one of these files" });
   }
   return files[0] === undefined ? undefined : openConfiguration(files[0]);
@@ -132,10 +139,12 @@ async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): 
   refuseDiskChoice(wanted);
   const found = findMedium(list.machines, (medium) => medium.uuid === uuid);
   if (found !== undefined) return chooseOfFound(found, wanted);
-  const alone = flatten(list.media).find((medium) => medium.uuid === uuid);
+  const alone = withDescendants(list.media).find((medium) => medium.uuid === uuid);
   if (alone?.path !== undefined) return chooseOfFile({ ...wanted, image: alone.path });
   if (alone !== undefined) throw lost(alone.location, alone.uuid, undefined);
-  const other = flatten(list.machines.flatMap(({ media }) => media)).find((medium) => medium.uuid === uuid);
+  const other = withDescendants(list.machines.flatMap(({ media }) => media)).find(
+    (medium) => medium.uuid === uuid,
+  );
   if (other !== undefined) {
     const [file, thing] = [
       other.path ?? other.location,
@@ -165,7 +174,7 @@ interface FoundMedium {
 function findMedium(machines: readonly Machine[], is: (medium: Medium) => boolean): FoundMedium | undefined {
   for (const machine of machines) {
     for (const base of machine.media) {
-      const medium = base.kind === "disk" ? flatten([base]).find(is) : undefined;
+      const medium = base.kind === "disk" ? withDescendants([base]).find(is) : undefined;
       if (medium === undefined) continue;
       const ofBase = machine.disks.filter((disk) => disk.base === base);
       const showing = ofBase.find(({ states }) => states.some(({ imageUuid }) => imageUuid === medium.uuid));
@@ -200,7 +209,7 @@ async function finish(
   { allowDirs = [], allowLive = false }: Wanted,
 ): Promise<Chosen> {
   const { image, imageUuid } = state;
-  const medium = flatten(machine.media).find(({ uuid }) => uuid === imageUuid);
+  const medium = withDescendants(machine.media).find(({ uuid }) => uuid === imageUuid);
   if (image === undefined) throw lost(medium?.location, imageUuid, machine);
   if (medium?.isEncrypted === true) {
     const thing = "this disk is encrypted by VirtualBox, which is not read";
@@ -220,7 +229,7 @@ async function finish(
 /** What is to be said of a state at which the guest had its file systems mounted. */
 function inUse(machine: Machine, { withoutSnapshots }: MachineDisk, state: DiskState): string | undefined {
   const { name, isCurrent } = state;
-  const snapshot = flatten(machine.snapshots).find(({ uuid }) => uuid === state.uuid);
+  const snapshot = withDescendants(machine.snapshots).find(({ uuid }) => uuid === state.uuid);
   const isSaved = machine.state === "saved" && (isCurrent || withoutSnapshots !== undefined);
   if (!isSaved && snapshot?.isOnline !== true) return undefined;
   const when = isSaved
@@ -244,7 +253,7 @@ function isImage({ path, uuid }: Medium, sought: SoughtImage): boolean {
 /** What is to be said where a machine is called as the file that was named. */
 async function namesake(image: string): Promise<string[]> {
   if (image.includes("/") || EXTENSIONS.has(extname(image).toLowerCase())) return [];
-  const isThere = matching((await listMachines()).machines, image).length > 0;
+  const isThere = machinesNamed((await listMachines()).machines, image).length > 0;
   return isThere ? [`${image}: a machine is called so, too; the file of that name is taken`] : [];
 }
 
@@ -273,7 +282,7 @@ function lost(location: string | undefined, uuid: string, machine: Machine | und
 
 function noSuchThing(image: string, { machines, warnings }: MachineList): MissingError {
   const names = machines.map(({ name }) => JSON.stringify(name));
-  const found = names.length === 0 ? "no machine was found at all" : `there are: ${listed(names)}`;
+  const found = names.length === 0 ? "no machine was found at all" : `there are: ${choiceList(names)}`;
   const hint = [found, ...warnings].join("; ");
   return new MissingError({ file: image, thing: "no such file, and no machine is called so", hint });
 }

@@ -1,9 +1,9 @@
 /** Which of a machine's hard disks is meant. */
 import { basename, resolve, win32 } from "node:path";
 import { MissingError } from "../errors.js";
-import { listed } from "./listed.js";
+import { choiceList } from "./choice-list.js";
 import type { Machine, MachineDisk, Medium } from "./machine.js";
-import { uuidIn } from "./machines.js";
+import { parseUuid } from "./machines.js";
 
 /**
  * The disk of `machine` that `wanted` names: by slot ("SATA 0:0"), by number, by the UUID or the file name of one of
@@ -20,14 +20,14 @@ export function chooseDisk(machine: Machine, wanted: string | undefined): Machin
     const thing = `this machine has several hard disks: ${describeDisks(disks)}`;
     throw new MissingError({ file: path, thing, hint: "choose one with --disk, by its number or its place" });
   }
-  const uuid = uuidIn(wanted);
+  const uuid = parseUuid(wanted);
   const slot = plainSlot(wanted);
   const ways: ((disk: MachineDisk, index: number) => boolean)[] = [
     (disk) => uuid !== undefined && hasImage(disk, (image) => image.uuid === uuid),
     (_, index) => wanted === String(index),
     (disk) => plainSlot(disk.slot) === slot && isAttached(disk),
     (disk) => plainSlot(disk.slot) === slot,
-    (disk) => hasImage(disk, ({ place }) => place !== undefined && isCalled(place, wanted)),
+    (disk) => hasImage(disk, ({ place }) => place !== undefined && hasName(place, wanted)),
   ];
   const [found, ...others] = ways.map((way) => disks.filter(way)).find((some) => some.length > 0) ?? [];
   if (found !== undefined && others.length === 0) return found;
@@ -39,7 +39,7 @@ export function chooseDisk(machine: Machine, wanted: string | undefined): Machin
 }
 
 /** Whether `path` is what `wanted` names: by its last part, or wholly. */
-export function isCalled(path: string, wanted: string): boolean {
+export function hasName(path: string, wanted: string): boolean {
   return win32.basename(path) === wanted || basename(path) === wanted || path === resolve(wanted);
 }
 
@@ -70,7 +70,7 @@ function plainSlot(slot: string): string {
 }
 
 function describeDisks(disks: readonly MachineDisk[]): string {
-  return listed(
+  return choiceList(
     disks.map((disk, index) => {
       const { slot, base, states } = disk;
       const name = base === undefined ? `{${states.at(-1)!.imageUuid}}` : win32.basename(base.location);

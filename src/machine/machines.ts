@@ -2,7 +2,7 @@
 import { MissingError } from "../errors.js";
 import type { FindImages } from "../image/registry.js";
 import type { Hypervisor, MachineList } from "./hypervisor.js";
-import { listed } from "./listed.js";
+import { choiceList } from "./choice-list.js";
 import type { Machine } from "./machine.js";
 import { virtualBox } from "./virtualbox/virtualbox.js";
 
@@ -28,12 +28,12 @@ export async function findMachine(wanted: string, list?: MachineList): Promise<M
   const described = await openConfiguration(wanted);
   if (described !== undefined) return described;
   const all = list ?? (await listMachines());
-  const [found, ...others] = matching(all.machines, wanted);
+  const [found, ...others] = machinesNamed(all.machines, wanted);
   if (found === undefined) throw noMachine(all, wanted);
   if (others.length > 0) {
     throw new MissingError({
       file: wanted,
-      thing: `several machines are called so: ${listed([found, ...others].map(describe))}`,
+      thing: `several machines are called so: ${choiceList([found, ...others].map(describe))}`,
       hint: "name the one that is meant by its UUID or its path",
     });
   }
@@ -56,8 +56,8 @@ export const findImages: FindImages = async (image) => {
 };
 
 /** Of `machines`, those called `wanted`: by UUID, by name, or by name in another case. */
-export function matching(machines: readonly Machine[], wanted: string): readonly Machine[] {
-  const uuid = uuidIn(wanted);
+export function machinesNamed(machines: readonly Machine[], wanted: string): readonly Machine[] {
+  const uuid = parseUuid(wanted);
   const lower = wanted.toLowerCase();
   const ways: ((machine: Machine) => boolean)[] = [
     (machine) => machine.uuid === uuid,
@@ -68,7 +68,7 @@ export function matching(machines: readonly Machine[], wanted: string): readonly
 }
 
 /** The UUID that `text` is, lower case, without braces; undefined where it is something else. */
-export function uuidIn(text: string): string | undefined {
+export function parseUuid(text: string): string | undefined {
   const uuid = text.replace(/^\{(.*)\}$/, "$1").toLowerCase();
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid) ? uuid : undefined;
 }
@@ -82,6 +82,6 @@ function noMachine({ machines, warnings }: MachineList, wanted: string): Missing
   const thing =
     names.length === 0
       ? "no machine was found at all"
-      : `no machine is called so; there are: ${listed(names)}`;
+      : `no machine is called so; there are: ${choiceList(names)}`;
   return new MissingError({ file: wanted, thing, hint: ["see vdisk list", ...warnings].join("; ") });
 }

@@ -9,12 +9,12 @@
  */
 import type { Timestamp } from "../bytes/time.js";
 import { MissingError, UsageError } from "../errors.js";
-import { isCalled } from "./disk-choice.js";
-import { flatten } from "./flatten.js";
-import { listed } from "./listed.js";
+import { hasName } from "./disk-choice.js";
+import { withDescendants } from "./descendants.js";
+import { choiceList } from "./choice-list.js";
 import type { DiskState, Machine, MachineDisk, Snapshot } from "./machine.js";
-import { uuidIn } from "./machines.js";
-import { parseMoment, printMoment } from "./moment.js";
+import { parseUuid } from "./machines.js";
+import { parseDateTime, printDateTime } from "./date-time.js";
 
 /** A disk's states, and how they hang together. */
 export interface StateTree {
@@ -67,7 +67,7 @@ export function treeOf(
  */
 function parentsOf(snapshots: readonly Snapshot[]): ReadonlyMap<string, string | undefined> {
   const parents = new Map<string, string | undefined>(snapshots.map(({ uuid }) => [uuid, undefined]));
-  for (const { uuid, children } of flatten(snapshots)) {
+  for (const { uuid, children } of withDescendants(snapshots)) {
     for (const child of children) if (!parents.has(child.uuid)) parents.set(child.uuid, uuid);
   }
   return parents;
@@ -106,7 +106,7 @@ export function chooseState(tree: StateTree, wanted: string): ChosenState {
 function find(tree: StateTree, wanted: string): ChosenState | undefined {
   const { states, base, file } = tree;
   const snapshots = states.filter(({ isCurrent }) => !isCurrent);
-  const uuid = uuidIn(wanted);
+  const uuid = parseUuid(wanted);
   const one = (found: readonly DiskState[]): ChosenState | undefined => {
     const [first, ...others] = found;
     if (first === undefined) return undefined;
@@ -134,7 +134,7 @@ function find(tree: StateTree, wanted: string): ChosenState | undefined {
   const lower = wanted.toLowerCase();
   return (
     one(snapshots.filter(({ name }) => name.toLowerCase() === lower)) ??
-    one(states.filter(({ image }) => image !== undefined && isCalled(image, wanted))) ??
+    one(states.filter(({ image }) => image !== undefined && hasName(image, wanted))) ??
     one(states.filter(({ imageState }) => imageState === wanted))
   );
 }
@@ -143,7 +143,7 @@ const KEYWORDS = ["current", "latest", "base"];
 
 function lastBefore(tree: StateTree, text: string): ChosenState {
   const { states, file } = tree;
-  const moment = parseMoment(text);
+  const moment = parseDateTime(text);
   if (moment === undefined) {
     const thing = `@${text} is no moment; one is @2026-03-01, @2026-03-01T12:00 or @2026-03-01T12:00:00Z`;
     throw new UsageError(thing);
@@ -152,7 +152,7 @@ function lastBefore(tree: StateTree, text: string): ChosenState {
   if (moment >= Date.now() && current !== undefined) return { state: current };
   const timed = states.filter((state) => state.taken !== undefined);
   const state = timed.findLast(({ taken }) => milliseconds(taken!) <= moment);
-  const when = printMoment({ seconds: Math.floor(moment / 1000), nanoseconds: 0 });
+  const when = printDateTime({ seconds: Math.floor(moment / 1000), nanoseconds: 0 });
   if (state === undefined) {
     const there =
       timed.length > 0
@@ -181,7 +181,7 @@ function reasonOf({ states, reason }: StateTree): string | undefined {
 }
 
 function describeStates(states: readonly DiskState[]): string {
-  return listed(states.map(describe));
+  return choiceList(states.map(describe));
 }
 
 /** `"Before update" {…} of 2026-03-01T12:00:00Z`. */
@@ -190,6 +190,6 @@ export function describe({ name, uuid, taken, isCurrent, imageState }: DiskState
     isCurrent ? name : JSON.stringify(name),
     ...(uuid === undefined ? [] : [`{${uuid}}`]),
     ...(imageState === undefined || imageState === name ? [] : [`with the id ${imageState}`]),
-    ...(taken === undefined ? [] : [`of ${printMoment(taken)}`]),
+    ...(taken === undefined ? [] : [`of ${printDateTime(taken)}`]),
   ].join(" ");
 }

@@ -10,7 +10,7 @@ import { DiskError, unlessHostFails } from "../errors.js";
 import { serveMount, type MountRequest, type StartedMount } from "./serve.js";
 
 /** What the parent asks for. */
-export type AskedMount = Omit<MountRequest, "log">;
+export type DaemonRequest = Omit<MountRequest, "log">;
 
 /** What the daemon tells its parent: that the mount is usable, or why there is none. */
 export type DaemonMessage =
@@ -25,7 +25,7 @@ const file = process.argv[2]!;
 process.on("SIGHUP", () => undefined); // the terminal it was started from may close
 process.once("disconnect", giveUp);
 if (!process.connected) giveUp();
-const [request] = (await once(process, "message")) as [AskedMount];
+const [request] = (await once(process, "message")) as [DaemonRequest];
 // Listened for from now on: a message that had to wait for its listener may not disconnect, Node throws then.
 const heard = once(process, "message");
 // Where its disk is full, the log loses lines, and the mount goes on.
@@ -55,6 +55,6 @@ try {
 function giveUp(): void {
   unlessHostFails(() => {
     rmSync(file, { force: true });
-  }, undefined); // what stays is removed when it is old (state.ts)
+  }, undefined); // what stays is removed when it is old (records.ts)
   process.kill(process.pid, "SIGTERM");
 }

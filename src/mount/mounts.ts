@@ -1,8 +1,8 @@
 /** What is mounted now: the host's mount table, together with what the mounts' processes have written down. */
 import { platform } from "node:os";
 import { isServing, probe } from "./serving.js";
-import { readRecords } from "./state.js";
-import { MOUNT_TYPE, readMountTable } from "./table.js";
+import { readRecords } from "./records.js";
+import { MOUNT_TYPE, readMountTable } from "./mount-table.js";
 
 export interface Mount {
   readonly mountPoint: string;

@@ -2,8 +2,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { DeniedError, HostError, MissingError } from "../errors.js";
-import { resolvePlace } from "./place.js";
-import { MOUNT_TYPE, readMountTable } from "./table.js";
+import { resolveMountPoint } from "./mount-point.js";
+import { MOUNT_TYPE, readMountTable } from "./mount-table.js";
 
 /** Options that can change: they are the kernel's own, and take back nothing of what a mount promises. */
 const CHANGEABLE =
@@ -19,7 +19,7 @@ const UNCHANGED =
  * @throws {DeniedError} for an option that cannot be changed.
  */
 export async function remount(path: string, options: readonly string[]): Promise<void> {
-  const place = await resolvePlace(path);
+  const place = await resolveMountPoint(path);
   const mounted = (await readMountTable()).findLast((entry) => entry.mountPoint === place);
   if (mounted?.type !== MOUNT_TYPE) throw new MissingError({ file: path, thing: "no vdisk is mounted here" });
   const changes = options.filter((option) => !UNCHANGED.test(option));

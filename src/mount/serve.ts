@@ -7,9 +7,9 @@ import type { FileSystemOptions } from "../filesystem/filesystem.js";
 import type { Admission } from "../machine/admission.js";
 import type { DiskState } from "../machine/machine.js";
 import { openDisk } from "../tree/disk.js";
-import { checkMountPoint } from "./place.js";
+import { checkMountPoint } from "./mount-point.js";
 import { pidNamespace } from "./process.js";
-import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } from "./state.js";
+import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } from "./records.js";
 
 export interface MountRequest {
   readonly image: string;

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { isRunning, pidNamespace, startOf } from "./process.js";
-import type { MountRecord } from "./state.js";
+import type { MountRecord } from "./records.js";
 
 /** Seconds by which the clock may have been set back since. */
 const CLOCK_SLACK = 60;

@@ -4,14 +4,14 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { DiskError, HostError, whenHostFails } from "../errors.js";
-import { takeMount } from "./begin.js";
-import type { AskedMount, DaemonMessage } from "./daemon.js";
-import { checkMountPoint } from "./place.js";
+import { takeDaemon } from "./spawn-daemon.js";
+import type { DaemonRequest, DaemonMessage } from "./daemon.js";
+import { checkMountPoint } from "./mount-point.js";
 import type { StartedMount } from "./serve.js";
-import { stateFiles } from "./state.js";
+import { stateFiles } from "./records.js";
 
 /** What a mount of its own process is for, without the place. */
-export type PlacelessRequest = Omit<AskedMount, "mountPoint">;
+export type RequestWithoutMountPoint = Omit<DaemonRequest, "mountPoint">;
 
 /**
  * Mounts at `place`, in a process of its own, which goes on when this one ends.
@@ -20,15 +20,15 @@ export type PlacelessRequest = Omit<AskedMount, "mountPoint">;
  */
 export async function startMount(
   place: string,
-  prepare: () => Promise<PlacelessRequest>,
+  prepare: () => Promise<RequestWithoutMountPoint>,
 ): Promise<StartedMount> {
-  const { child, heard, log } = await takeMount([place]);
+  const { child, heard, log } = await takeDaemon([place]);
   child.ref();
   child.channel?.ref();
   let isLogKept = false;
   try {
     const mountPoint = await checkMountPoint(place);
-    const request: AskedMount = { ...(await prepare()), mountPoint };
+    const request: DaemonRequest = { ...(await prepare()), mountPoint };
     child.send(request, () => undefined); // where it has ended already, there is more to be heard below
     const [message] = (await heard) as [DaemonMessage?];
     // The mount is there, and stays once its process knows that this is known: an interruption comes too late.

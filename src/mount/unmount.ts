@@ -4,10 +4,10 @@ import { platform } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DeniedError, HostError, isErrnoException, MissingError } from "../errors.js";
-import { resolvePlace } from "./place.js";
+import { resolveMountPoint } from "./mount-point.js";
 import { isServing } from "./serving.js";
-import { readRecord, removeRecord, stateFiles, type MountRecord } from "./state.js";
-import { MOUNT_TYPE, readMountTable } from "./table.js";
+import { readRecord, removeRecord, stateFiles, type MountRecord } from "./records.js";
+import { MOUNT_TYPE, readMountTable } from "./mount-table.js";
 
 /** How long the serving process may take to close its image once it is unmounted, in milliseconds. */
 const PATIENCE = 5000;
@@ -19,7 +19,7 @@ const PATIENCE = 5000;
  * @throws {DeniedError} when it is in use or not ours to unmount.
  */
 export async function unmount(path: string, lazy: boolean): Promise<void> {
-  const place = await resolvePlace(path);
+  const place = await resolveMountPoint(path);
   const mounted = (await readMountTable()).findLast((entry) => entry.mountPoint === place);
   if (mounted === undefined || !(mounted.type === MOUNT_TYPE || platform() === "darwin")) {
     throw new MissingError({ file: path, thing: "no vdisk is mounted here" });

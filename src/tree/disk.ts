@@ -7,7 +7,7 @@ import { openImages, type Chain } from "../image/chain.js";
 import { admit, type Admission } from "../machine/admission.js";
 import type { DiskState } from "../machine/machine.js";
 import { findImages } from "../machine/machines.js";
-import { chainStates } from "../machine/unowned.js";
+import { chainStates } from "../machine/chain-states.js";
 import { composeTree, type ComposedTree } from "./compose.js";
 import { entriesOf, ownerOf } from "./layout.js";
 import { inUseWarnings } from "./in-use.js";

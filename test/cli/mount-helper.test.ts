@@ -1,9 +1,9 @@
 import t from "tap";
-import { mountHelperWords } from "../../src/cli/mount-helper.js";
+import { translateMountHelper } from "../../src/cli/mount-helper.js";
 
 t.test("mount(8)'s words become those of vdisk mount", async (t) => {
   const words = (options: string): string[] | undefined =>
-    mountHelperWords(["/vms/a.vdi", "/mnt", "-o", options])?.slice(1);
+    translateMountHelper(["/vms/a.vdi", "/mnt", "-o", options])?.slice(1);
   t.same(words("rw,dev,suid"), ["/vms/a.vdi", "/mnt", "--quiet"]);
   t.same(words("ro,noexec,nosuid,nodev,snapshot=Before x"), [
     ...["/vms/a.vdi", "/mnt", "--quiet", "--snapshot=Before x"],
@@ -16,7 +16,7 @@ t.test("mount(8)'s words become those of vdisk mount", async (t) => {
     ...["/vms/a.vdi", "/mnt", "--quiet", "--allow-live", "--time-zone=+02:00", "--time-zone=a=b"],
     ...["--disk=SATA:0:0", "-o", "allow_other,nonsense"],
   ]);
-  t.same(mountHelperWords(["a", "/mnt", "-o", "ro,remount,noexec"]), [
+  t.same(translateMountHelper(["a", "/mnt", "-o", "ro,remount,noexec"]), [
     "remount",
     "/mnt",
     "ro,remount,noexec",
@@ -34,5 +34,5 @@ t.test("a command line of ours is left alone", async (t) => {
     "image /mnt -o ro -f",
     "--log-level image -o ro",
   ])
-    t.equal(mountHelperWords(line.split(" ")), undefined, line);
+    t.equal(translateMountHelper(line.split(" ")), undefined, line);
 });

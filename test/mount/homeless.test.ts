@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { stateFiles, writeRecord } from "../../src/mount/state.js";
+import { stateFiles, writeRecord } from "../../src/mount/records.js";
 import { BASE, run, VDISK, type Result } from "../support/command.js";
 import { place } from "../support/place.js";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
 import type { Mount } from "../../src/mount/mounts.js";
-import { parseMountInfo } from "../../src/mount/table.js";
+import { parseMountInfo } from "../../src/mount/mount-table.js";
 import { BASE, run, VDISK, type Result } from "../support/command.js";
 import { place } from "../support/place.js";
 

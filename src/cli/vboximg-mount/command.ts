@@ -5,11 +5,11 @@ import type { Chosen } from "../../machine/choose.js";
 import type { MachineList } from "../../machine/hypervisor.js";
 import { findMachine, listMachines } from "../../machine/machines.js";
 import { startMount } from "../../mount/start.js";
-import { notEmpty, severalTimes } from "../disk.js";
+import { notEmpty, repeatable } from "../disk.js";
 import { tell, UsageError } from "../exit.js";
 import { parseMountOptions } from "../mount-options.js";
 import { write } from "../output.js";
-import { imageMeant } from "./image.js";
+import { imageMeant } from "./image-choice.js";
 import { writtenImages } from "./images.js";
 import { machineListing } from "./machines.js";
 import { partitionListing } from "./partitions.js";
@@ -57,9 +57,9 @@ export const vboximgMount: CommandModule<object, Arguments> = {
       .option("guest-filesystem", { alias: "g", ...flag, describe: "Show the guest's files, too, as fsN" })
       .option("root", { ...flag, describe: "Let root see the mount; the same as -o allow_root" })
       .option("rw", { ...flag, describe: "Taken, but vdisk does not write: writing is an error" })
-      .option("options", { alias: "o", ...severalTimes, describe: "Mount options, separated by commas" })
+      .option("options", { alias: "o", ...repeatable, describe: "Mount options, separated by commas" })
       .option("allow-dir", {
-        ...severalTimes,
+        ...repeatable,
         describe: "Also take images in this folder that a machine or an image names (vdisk's own option)",
       })
       .epilogue("End a mount with: vdisk unmount MOUNT-POINT, or umount, or fusermount3 -u") as never,

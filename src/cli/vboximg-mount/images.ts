@@ -1,6 +1,6 @@
 /** What a listing says of a machine's images. */
 import { basename, win32 } from "node:path";
-import { flatten } from "../../machine/flatten.js";
+import { withDescendants } from "../../machine/descendants.js";
 import type { DiskState, Machine, MachineDisk, Medium } from "../../machine/machine.js";
 import { usersOf } from "../../storage/users.js";
 
@@ -66,7 +66,7 @@ export function stateOf({ path, children }: Medium, written: ReadonlySet<string>
   if (path === undefined) return "no access";
   if (written.size === 0) return "created";
   const isWritten = (medium: Medium): boolean => medium.path !== undefined && written.has(medium.path);
-  return written.has(path) ? "wlock" : flatten(children).some(isWritten) ? "rlock" : "created";
+  return written.has(path) ? "wlock" : withDescendants(children).some(isWritten) ? "rlock" : "created";
 }
 
 /** Why an image cannot be mounted. */

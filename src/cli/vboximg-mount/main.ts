@@ -6,10 +6,10 @@ import { packageVersion } from "../../package.js";
 import { UsageError } from "../exit.js";
 import { runProgram, withoutDoubleDash, WORDING } from "../program.js";
 import { NAME, vboximgMount } from "./command.js";
-import { apart } from "./short.js";
+import { splitShortOptions } from "./short-options.js";
 
 await runProgram(NAME, () =>
-  yargs(apart(withoutDoubleDash(hideBin(process.argv))))
+  yargs(splitShortOptions(withoutDoubleDash(hideBin(process.argv))))
     .scriptName(NAME)
     .detectLocale(false) // what we say ourselves is English
     .updateStrings(WORDING)

@@ -1,6 +1,6 @@
 /** The hard disks of a machine over all its states: which image shows which of them, when. */
 import type { DiskState, MachineDisk, Medium } from "../machine.js";
-import { flatten } from "../flatten.js";
+import { withDescendants } from "../descendants.js";
 import type { Attachment, MachineSettings, SnapshotSettings } from "./settings.js";
 
 /** Types of bases that take no part in snapshots: what is in them is there only once. */
@@ -17,7 +17,7 @@ interface Moment {
 export function disksOf(settings: MachineSettings, media: readonly Medium[]): MachineDisk[] {
   const mediumOf = new Map<string, { medium: Medium; base: Medium }>();
   for (const base of media) {
-    for (const medium of flatten([base])) {
+    for (const medium of withDescendants([base])) {
       if (!mediumOf.has(medium.uuid)) mediumOf.set(medium.uuid, { medium, base });
     }
   }
@@ -67,7 +67,7 @@ function stateOf(
 
 /** The snapshots, the oldest first, and the current state. One without a time stands behind what it was made on. */
 function momentsOf({ snapshot, attachments }: MachineSettings): Moment[] {
-  const snapshots = snapshot === undefined ? [] : flatten([snapshot]);
+  const snapshots = snapshot === undefined ? [] : withDescendants([snapshot]);
   let last = -Infinity;
   const timed = snapshots.map((snapshot) => {
     last = snapshot.taken?.seconds ?? last;

@@ -1,8 +1,8 @@
 /** Which images belong to the VirtualBox machine of an image, for the search for its parents. */
 import { dirname } from "node:path";
 import type { FindImages, RegisteredImage } from "../../image/registry.js";
-import { flatten } from "../flatten.js";
-import { existing, ownersOf } from "./owners.js";
+import { withDescendants } from "../descendants.js";
+import { existingFiles, ownersOf } from "./owners.js";
 
 /**
  * The images that are registered with the machine of `image`. Never throws for what a settings file holds: one that
@@ -10,15 +10,15 @@ import { existing, ownersOf } from "./owners.js";
  */
 export const findVirtualBoxImages: FindImages = async (image) => {
   const { machines, media, warnings } = await ownersOf(image);
-  const images: RegisteredImage[] = flatten(media).flatMap(({ path, uuid }) =>
+  const images: RegisteredImage[] = withDescendants(media).flatMap(({ path, uuid }) =>
     path === undefined ? [] : [{ path, uuid }],
   );
   const folders: string[] = [];
   for (const { file, settings } of machines) {
     const folder = dirname(file);
     folders.push(folder);
-    for (const { location, uuid } of flatten(settings.media)) {
-      for (const path of await existing(location, folder)) images.push({ path, uuid });
+    for (const { location, uuid } of withDescendants(settings.media)) {
+      for (const path of await existingFiles(location, folder)) images.push({ path, uuid });
     }
   }
   return { folders, images, warnings: [...warnings, ...machines.flatMap((machine) => machine.warnings)] };

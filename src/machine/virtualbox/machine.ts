@@ -4,8 +4,8 @@ import type { Machine, Medium, Snapshot } from "../machine.js";
 import { disksOf } from "./disks.js";
 import type { LoadedSettings } from "./load.js";
 import { locateMedia } from "./locate.js";
-import { flatten } from "../flatten.js";
-import { listed } from "../listed.js";
+import { withDescendants } from "../descendants.js";
+import { choiceList } from "../choice-list.js";
 import type { MachineSettings, SnapshotSettings } from "./settings.js";
 
 export const NAME = "VirtualBox";
@@ -46,14 +46,14 @@ export function nameOf(file: string): string {
 
 /** The UUIDs of what is attached in any state, but not registered with the machine itself. */
 export function unregistered({ media, attachments, snapshot }: MachineSettings): string[] {
-  const registered = new Set(flatten(media).map(({ uuid }) => uuid));
-  const states = [{ attachments }, ...(snapshot === undefined ? [] : flatten([snapshot]))];
+  const registered = new Set(withDescendants(media).map(({ uuid }) => uuid));
+  const states = [{ attachments }, ...(snapshot === undefined ? [] : withDescendants([snapshot]))];
   const attached = new Set(states.flatMap((state) => state.attachments.map(({ uuid }) => uuid)));
   return [...attached].filter((uuid) => !registered.has(uuid));
 }
 
 function unregisteredText(uuids: readonly string[]): string {
-  const media = listed(uuids.map((uuid) => `{${uuid}}`));
+  const media = choiceList(uuids.map((uuid) => `{${uuid}}`));
   return uuids.length === 1
     ? `the medium ${media} is attached, but registered nowhere`
     : `${uuids.length} media are attached, but registered nowhere: ${media}`;

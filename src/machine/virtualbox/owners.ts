@@ -7,7 +7,7 @@ import type { Medium } from "../machine.js";
 import { loadGlobalSettings } from "./global.js";
 import { loadSettings, loadXml, type LoadedSettings } from "./load.js";
 import { placesOf } from "./locate.js";
-import { flatten } from "../flatten.js";
+import { withDescendants } from "../descendants.js";
 import { unregistered } from "./machine.js";
 import { parseSettings, type MachineSettings } from "./settings.js";
 
@@ -67,29 +67,29 @@ async function registers(
   { path, uuid }: SoughtImage,
   isUuidEnough: boolean,
 ): Promise<boolean> {
-  const media = flatten(settings.media);
+  const media = withDescendants(settings.media);
   if (isUuidEnough && media.some((medium) => medium.uuid === uuid)) return true;
   for (const { location } of media) {
-    if ((await existing(location, dirname(file))).includes(path)) return true;
+    if ((await existingFiles(location, dirname(file))).includes(path)) return true;
   }
   return false;
 }
 
 async function registeredOwners(image: SoughtImage): Promise<Pick<Owners, "machines" | "media">> {
   const { machines, media } = loadGlobalSettings();
-  const shared = media.filter((base) => flatten([base]).some(({ path }) => path === image.path));
-  const sharedUuids = flatten(shared).map(({ uuid }) => uuid);
+  const shared = media.filter((base) => withDescendants([base]).some(({ path }) => path === image.path));
+  const sharedUuids = withDescendants(shared).map(({ uuid }) => uuid);
   const marks = [
     ...sharedUuids,
     escape(basename(image.path)),
     ...(image.uuid === undefined ? [] : [image.uuid]),
   ];
   // A glance at the text tells whether it is worth the parsing.
-  const glance = (text: string, file: string): MachineSettings | undefined =>
+  const parseIfMentioned = (text: string, file: string): MachineSettings | undefined =>
     marks.some((mark) => text.includes(mark)) ? parseSettings(text, file) : undefined;
   const found: LoadedSettings[] = [];
   for (const { file } of machines) {
-    const loaded = unlessUnreadable(() => loadXml(file, glance));
+    const loaded = unlessUnreadable(() => loadXml(file, parseIfMentioned));
     if (loaded?.value === undefined) continue;
     const owner = { file, settings: loaded.value, warnings: loaded.warnings };
     const isOwner =
@@ -115,7 +115,7 @@ function escape(text: string): string {
 }
 
 /** The places of `location`, of the settings in `folder`, where a file is, with all symbolic links followed. */
-export async function existing(location: string, folder: string): Promise<string[]> {
+export async function existingFiles(location: string, folder: string): Promise<string[]> {
   const resolved = await Promise.all([...placesOf(location, folder)].map(resolveFile));
   return [...new Set(resolved)].filter((path) => path !== undefined);
 }

@@ -70,7 +70,7 @@ export function readPlainXml(xml: string, limits: Limits): Element | undefined {
         ended = element;
       } else if (top?.name === "Hardware" && !KEPT.includes(name)) {
         const left = { elements: limits.elements - count, depth: limits.depth - open.length };
-        const passed = passOver(xml, at, name, left);
+        const passed = skipElement(xml, at, name, left);
         if (passed === undefined) return undefined;
         at = passed.end;
         count += passed.count;
@@ -87,7 +87,7 @@ export function readPlainXml(xml: string, limits: Limits): Element | undefined {
  * Where the element `name` ends whose content begins at `at`, and how many elements are in it. It is checked as all else
  * is, and nothing of it is kept.
  */
-function passOver(
+function skipElement(
   xml: string,
   at: number,
   name: string,

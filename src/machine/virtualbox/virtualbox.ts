@@ -18,7 +18,7 @@ import { findVirtualBoxImages } from "./images.js";
 import { loadSettings, type LoadedSettings } from "./load.js";
 import { locateMedia } from "./locate.js";
 import { machineOf, NAME, nameOf, unregistered, type FindBase } from "./machine.js";
-import { flatten } from "../flatten.js";
+import { withDescendants } from "../descendants.js";
 import { FILES_AT_ONCE, ownersOf, settingsFiles } from "./owners.js";
 import { SIZE_LIMIT } from "./xml.js";
 
@@ -44,7 +44,7 @@ export const virtualBox: Hypervisor = {
   configurationsIn: settingsFiles,
 
   isConfiguration: (path) =>
-    /\.vbox(-prev)?$/i.test(path) || (/\.xml(-prev)?$/i.test(path) && isSynthetic(path)),
+    /\.vbox(-prev)?$/i.test(path) || (/\.xml(-prev)?$/i.test(path) && isVirtualBoxXml(path)),
 
   async openMachine(path) {
     return complete(loadSettings(resolve(path)));
@@ -62,7 +62,7 @@ export const virtualBox: Hypervisor = {
  * Whether an XML file may be VirtualBox's, which called its settings so before version 4.0: other programs have XML files
  * too. One that cannot be read may be: opening it as a machine says why.
  */
-function isSynthetic(path: string): boolean {
+function isVirtualBoxXml(path: string): boolean {
   try {
     return readSmallFile(path, SIZE_LIMIT).includes("<VirtualBox");
   } catch (error) {
@@ -151,10 +151,12 @@ function baseFinder(global: GlobalSettings, loaded: readonly LoadedSettings[]): 
         settings.media.flatMap((entry) => {
           let base: Medium | undefined;
           const located = (): Medium => (base ??= locateMedia([entry], dirname(file))[0]!);
-          return flatten([entry]).map((medium) => [medium.uuid, located] as const);
+          return withDescendants([entry]).map((medium) => [medium.uuid, located] as const);
         }),
       ),
-      ...global.media.flatMap((base) => flatten([base]).map((medium) => [medium.uuid, () => base] as const)),
+      ...global.media.flatMap((base) =>
+        withDescendants([base]).map((medium) => [medium.uuid, () => base] as const),
+      ),
     ]);
     return bases.get(uuid)?.();
   };

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import t from "tap";
 import { CorruptError, DiskError, UnsupportedError } from "../../../src/errors.js";
-import { flatten } from "../../../src/machine/flatten.js";
+import { withDescendants } from "../../../src/machine/descendants.js";
 import { parseSettings } from "../../../src/machine/virtualbox/settings.js";
 import { realSettings } from "../../image/image.js";
 
@@ -16,11 +16,11 @@ t.test("media are read at every depth, and their UUIDs lose braces and capitals"
       `<HardDisk uuid="{C}" location="c.vdi"><HardDisk uuid="{D}" location="d.vdi"/></HardDisk></HardDisk>`,
   );
   t.same(
-    flatten(parseSettings(nested, "m.vbox").media).map(({ uuid }) => uuid),
+    withDescendants(parseSettings(nested, "m.vbox").media).map(({ uuid }) => uuid),
     ["a", "b", "c", "d"],
   );
   const deep = `<HardDisk uuid="{A}" location="a">`.repeat(300) + "</HardDisk>".repeat(300);
-  t.equal(flatten(parseSettings(machine(deep), "m.vbox").media).length, 300);
+  t.equal(withDescendants(parseSettings(machine(deep), "m.vbox").media).length, 300);
   t.end();
 });
 
@@ -71,8 +71,8 @@ for (const path of realSettings) {
     const text = readFileSync(path, "utf8");
     const expected = REAL[basename(path)]!;
     const { media, snapshot } = parseSettings(text, path);
-    t.equal(flatten(media).length, expected.images);
-    t.match(flatten([snapshot!])[1], expected.snapshot);
+    t.equal(withDescendants(media).length, expected.images);
+    t.match(withDescendants([snapshot!])[1], expected.snapshot);
     for (let length = 0; length < text.trimEnd().length; length += 7) {
       try {
         parseSettings(text.slice(0, length), "cut.vbox");

@@ -1,7 +1,7 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import t, { type Test } from "tap";
-import { flatten } from "../../../src/machine/flatten.js";
+import { withDescendants } from "../../../src/machine/descendants.js";
 import { listMachines } from "../../../src/machine/machines.js";
 import { findVirtualBoxImages } from "../../../src/machine/virtualbox/images.js";
 import { virtualBox } from "../../../src/machine/virtualbox/virtualbox.js";
@@ -134,7 +134,11 @@ t.test(
         version,
       );
       t.match(
-        flatten(machine!.snapshots).map(({ name, isOnline, taken }) => [name, isOnline, taken!.nanoseconds]),
+        withDescendants(machine!.snapshots).map(({ name, isOnline, taken }) => [
+          name,
+          isOnline,
+          taken!.nanoseconds,
+        ]),
         [
           ["first", false, 0],
           ["of a branch", true, 0],

@@ -8,7 +8,7 @@ import { open, rm } from "node:fs/promises";
 import { engineSizes, memoryLimit, type EngineSizes } from "../bytes/memory.js";
 import { fromHost, ignoreDiskError, thrownElsewhere } from "../errors.js";
 import { packageFile } from "../package.js";
-import { newLog } from "./state.js";
+import { newLog } from "./records.js";
 
 /**
  * V8's options for the process that serves a mount. Its sizes are these unless the host limits this process's memory
@@ -30,7 +30,7 @@ const engine = ({ oldSpace, initialOldSpace, semiSpace }: EngineSizes): string[]
   "--max-inlined-bytecode-size-cumulative=300",
 ];
 
-export interface Beginning {
+export interface Daemon {
   /** Ends by itself where this process ends, or disconnects, before it has said that it has heard of the mount. */
   readonly child: ChildProcess;
   /** The first that it says; nothing where it ends without a word. */
@@ -39,13 +39,13 @@ export interface Beginning {
   readonly log: string;
 }
 
-let begun: Promise<Beginning> | undefined;
+let begun: Promise<Daemon> | undefined;
 
 /**
  * Begins the process of the next mount. It does not keep this one from ending.
  * @param words what people who list processes see of it.
  */
-export function beginMount(words: readonly string[]): void {
+export function spawnDaemon(words: readonly string[]): void {
   begun = begin(words);
   begun.catch(thrownElsewhere);
 }
@@ -54,21 +54,21 @@ export function beginMount(words: readonly string[]): void {
  * The process that was begun, for one mount; or else one that begins now.
  * @throws {DiskError} where its log cannot be made.
  */
-export function takeMount(words: readonly string[]): Promise<Beginning> {
-  if (begun === undefined) beginMount(words);
+export function takeDaemon(words: readonly string[]): Promise<Daemon> {
+  if (begun === undefined) spawnDaemon(words);
   const taken = begun!;
   begun = undefined;
   return taken;
 }
 
 /** There will be no mount: a process that was begun for it ends. */
-export async function forgoMount(): Promise<void> {
+export async function discardDaemon(): Promise<void> {
   const forgone = await begun?.catch(ignoreDiskError);
   begun = undefined;
   if (forgone?.child.connected === true) forgone.child.disconnect();
 }
 
-async function begin(words: readonly string[]): Promise<Beginning> {
+async function begin(words: readonly string[]): Promise<Daemon> {
   const log = await newLog();
   const file = await open(log, "wx", 0o600).catch((error: unknown) => {
     throw fromHost(error, log);

@@ -2,21 +2,21 @@
 import { access, constants, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DeniedError, fromHost, isErrnoException, MissingError, whenHostFails } from "../errors.js";
-import { MOUNT_TYPE, readMountTable } from "./table.js";
+import { MOUNT_TYPE, readMountTable } from "./mount-table.js";
 
 /**
  * `path` as an absolute path without symbolic links, as the mount table has it.
  * @throws {DiskError} when it is not an empty directory that we may mount on, with the reason.
  */
 export async function checkMountPoint(path: string): Promise<string> {
-  const place = await resolvePlace(path);
+  const place = await resolveMountPoint(path);
   const mounted = (await readMountTable()).findLast((entry) => entry.mountPoint === place);
   if (mounted !== undefined) {
-    const isSynthetic = mounted.type === MOUNT_TYPE;
+    const isVdisk = mounted.type === MOUNT_TYPE;
     throw new DeniedError({
       file: path,
       thing: `the mount point is in use: ${mounted.source} (${mounted.type}) is mounted on it`,
-      hint: isSynthetic ? `vdisk unmount ${JSON.stringify(path)}` : "choose another directory",
+      hint: isVdisk ? `vdisk unmount ${JSON.stringify(path)}` : "choose another directory",
     });
   }
   try {
@@ -62,7 +62,7 @@ export async function checkMountPoint(path: string): Promise<string> {
  * `path` as the mount table has it, without touching what is mounted there: the daemon of a dead mount answers
  * nothing.
  */
-export async function resolvePlace(path: string): Promise<string> {
+export async function resolveMountPoint(path: string): Promise<string> {
   const absolute = resolve(path);
   const real = await realpath(absolute).catch(whenHostFails(undefined));
   if (real !== undefined) return real;

@@ -1,7 +1,7 @@
 /** Media and snapshots are trees; mostly, all of them are wanted. */
 
 /** `roots` and all below them, each before its children. */
-export function flatten<T extends { readonly children: readonly T[] }>(roots: readonly T[]): T[] {
+export function withDescendants<T extends { readonly children: readonly T[] }>(roots: readonly T[]): T[] {
   const all: T[] = [];
   const pending = [...roots].reverse();
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {

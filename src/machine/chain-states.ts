@@ -61,7 +61,7 @@ export async function chainTree(path: string, allowDirs: readonly string[]): Pro
 /** Returns what is known of an image by itself. */
 export async function identify(path: string, allowDirs: readonly string[]): Promise<SoughtImage> {
   const real = await realpath(path).catch(whenHostFails(path));
-  const { uuid } = (await glance(path, allowDirs)) ?? {};
+  const { uuid } = (await readUuids(path, allowDirs)) ?? {};
   return { path: real, ...(uuid !== undefined && { uuid }) };
 }
 
@@ -80,13 +80,13 @@ export async function findChild({ path, uuid }: SoughtImage): Promise<string | u
     }
   }
   const looked = await mapParallel(files.slice(0, FILES_LIMIT), FILES_AT_ONCE, async (file) =>
-    (await glance(file))?.parent === uuid ? file : undefined,
+    (await readUuids(file))?.parent === uuid ? file : undefined,
   );
   return looked.find((file) => file !== undefined);
 }
 
 /** The UUIDs of the image `path` and of its parent; undefined where it is no image, which is reported elsewhere. */
-async function glance(
+async function readUuids(
   path: string,
   allowDirs: readonly string[] = [],
 ): Promise<{ uuid?: string; parent?: string } | undefined> {

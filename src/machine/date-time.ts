@@ -7,7 +7,7 @@ const FORM = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))?(Z|[
  * Milliseconds since 1970 of the moment that `text` tells; undefined where it tells none. A date alone is the
  * moment at which that day begins; without a zone, the host's is meant.
  */
-export function parseMoment(text: string): number | undefined {
+export function parseDateTime(text: string): number | undefined {
   const [, date, time = "00:00", zone = ""] = FORM.exec(text) ?? [];
   if (date === undefined) return undefined;
   const offset = zone.toUpperCase().replace(/^([+-]\d\d)(\d\d)$/, "$1:$2");
@@ -19,6 +19,6 @@ export function parseMoment(text: string): number | undefined {
 }
 
 /** `2026-03-01T12:00:00Z`: as it may be typed again. */
-export function printMoment(taken: Timestamp): string {
+export function printDateTime(taken: Timestamp): string {
   return formatTimestamp({ ...taken, nanoseconds: 0 }).replace(".000000000Z", "Z");
 }

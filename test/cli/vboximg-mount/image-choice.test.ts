@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import t from "tap";
-import { imageMeant } from "../../../src/cli/vboximg-mount/image.js";
+import { imageMeant } from "../../../src/cli/vboximg-mount/image-choice.js";
 import type { Machine } from "../../../src/machine/machine.js";
 import { disk, machine, medium } from "./support.js";
 

@@ -3,8 +3,8 @@ import { stat } from "node:fs/promises";
 import { MissingError, whenHostFails } from "../../errors.js";
 import type { MachineList } from "../../machine/hypervisor.js";
 import type { Machine, Medium } from "../../machine/machine.js";
-import { listed } from "../../machine/listed.js";
-import { matching, uuidIn } from "../../machine/machines.js";
+import { choiceList } from "../../machine/choice-list.js";
+import { machinesNamed, parseUuid } from "../../machine/machines.js";
 import { nameOf } from "./images.js";
 
 /**
@@ -24,7 +24,7 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 function registeredImage(name: string, { machines, media }: MachineList): string {
-  const called = matching(machines, name);
+  const called = machinesNamed(machines, name);
   const alone = named(disksIn(media), name).map((medium) => [medium.uuid, tell(medium)] as const);
   const found = new Map([
     ...machines.flatMap((machine) => candidates(machine, name, called.includes(machine))),
@@ -43,7 +43,7 @@ function registeredImage(name: string, { machines, media }: MachineList): string
   if (others.length > 0) {
     throw new MissingError({
       file: name,
-      thing: `several images are meant by this: ${listed([...found.values()])}`,
+      thing: `several images are meant by this: ${choiceList([...found.values()])}`,
       hint: "name one by its UUID or its path",
     });
   }
@@ -56,7 +56,7 @@ function candidates(
   name: string,
   isCalledSo: boolean,
 ): [uuid: string, told: string][] {
-  const key = uuidIn(name);
+  const key = parseUuid(name);
   const images = disksIn([...media, ...disks.flatMap(({ base }) => base ?? [])]);
   const shown = disks
     .flatMap(({ states }) => states)
@@ -69,7 +69,7 @@ function candidates(
 }
 
 function named(images: readonly Medium[], name: string): Medium[] {
-  const key = uuidIn(name);
+  const key = parseUuid(name);
   return images.filter((medium) => medium.uuid === key || nameOf(medium) === name);
 }
 
