@@ -1,28 +1,28 @@
 /**
- * The five kinds of error. Whatever goes wrong with an image, a volume or a file reaches the caller as
- * one of these; anything else is a bug of ours.
+ * The five kinds of error. Everything that goes wrong with an image, a volume or a file is thrown as one of them; any
+ * other error is a bug in vdisk.
  */
 
 export type DiskErrorCode = "CORRUPT" | "UNSUPPORTED" | "MISSING" | "DENIED" | "HOST";
 
-/** What a complaint says: where, about what, what is there, what should be, and what to do next. */
+/** The parts of an error message: where, what, what was found, what was expected, and what to do next. */
 export interface Complaint {
-  /** The file, or the part of a disk ("web.vdi vol1"), that the complaint is about. */
+  /** The file, or the part of a disk ("web.vdi vol1"), that the error is about. */
   readonly file: string;
   /** Absolute byte within `file`. */
   readonly offset?: number;
-  /** The thing, with its verb left out: "VDI block size". */
+  /** What is wrong: a noun if `found` is given ("VDI block size"), otherwise a clause. */
   readonly thing: string;
-  /** What was found there. */
+  /** The value that was found. */
   readonly found?: string | number;
-  /** What would have been right. */
+  /** What a right value would be. */
   readonly expected?: string;
-  /** The next step for the person who reads this. */
+  /** What the user can do. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
 
-/** The base of all five; `code` is stable, the message is for people. */
+/** The base class of all five. `code` is stable; the message may change. */
 export class DiskError extends Error {
   readonly code: DiskErrorCode;
 
@@ -37,35 +37,35 @@ export class DiskError extends Error {
   }
 }
 
-/** The bytes contradict the format: damage, truncation, or nonsense. */
+/** The bytes contradict the format: they are damaged, truncated or nonsense. */
 export class CorruptError extends DiskError {
   constructor(complaint: Complaint | string) {
     super("CORRUPT", complaint);
   }
 }
 
-/** The bytes may be fine, but we do not read this. */
+/** The bytes may be right, but vdisk does not read them. */
 export class UnsupportedError extends DiskError {
   constructor(complaint: Complaint | string) {
     super("UNSUPPORTED", complaint);
   }
 }
 
-/** Something that is needed, or was asked for by name, is not there. */
+/** Something that is needed, or that was requested by name, does not exist. */
 export class MissingError extends DiskError {
   constructor(complaint: Complaint | string) {
     super("MISSING", complaint);
   }
 }
 
-/** The gate, or the host, does not let us. */
+/** Access is denied, by the gate (storage/gate.ts) or by the host. */
 export class DeniedError extends DiskError {
   constructor(complaint: Complaint | string) {
     super("DENIED", complaint);
   }
 }
 
-/** The host failed: an I/O error, a full disk, a vanished file. `errno` is the host's name for it ("EIO"). */
+/** The host failed: an I/O error, a full disk, a vanished file. `errno` is its name ("EIO"). */
 export class HostError extends DiskError {
   readonly errno: string;
 
@@ -75,14 +75,14 @@ export class HostError extends DiskError {
   }
 }
 
-/** Whether `error` is the host's complaint about a system call. */
+/** Whether `error` was thrown by Node.js for a failed system call. */
 export function isErrnoException(error: unknown): error is NodeJS.ErrnoException {
   return (
     error instanceof Error && typeof (error as NodeJS.ErrnoException).code === "string" && "syscall" in error
   );
 }
 
-/** For `promise.catch`: gives `value` in place of a failed system call. Any other error is thrown again. */
+/** For `promise.catch`: returns `value` for a failed system call. Any other error is thrown again. */
 export function whenHostFails<T>(value: T): (error: unknown) => T {
   return (error) => {
     if (!isErrnoException(error)) throw error;
@@ -90,7 +90,7 @@ export function whenHostFails<T>(value: T): (error: unknown) => T {
   };
 }
 
-/** The result of `call`, or `value` where a system call fails in it. Any other error is thrown again. */
+/** Returns the result of `call`, or `value` if a system call fails in it. Any other error is thrown again. */
 export function unlessHostFails<T, U>(call: () => T, value: U): T | U {
   try {
     return call();
@@ -110,8 +110,8 @@ export function ignoreDiskError(error: unknown): undefined {
 }
 
 /**
- * The host's complaint about `file`, as one of the five: MissingError where it does not exist, DeniedError where
- * we may not, HostError for the rest. Anything that is not a failed system call comes back as it is.
+ * Converts a failed system call on `file` to a MissingError (it does not exist), a DeniedError (no permission) or a
+ * HostError (all others). Returns any other `error` as it is.
  */
 export function fromHost(error: unknown, file: string): unknown {
   if (!isErrnoException(error)) return error;
@@ -136,7 +136,7 @@ export function fromHost(error: unknown, file: string): unknown {
   }
 }
 
-/** `error` with a line of context in front, once per file boundary ("parent of a.vdi: …"); its kind stays. */
+/** Returns `error` with `context` before its message ("parent of a.vdi: …"). Its class and code stay the same. */
 export function withContext(context: string, error: unknown): unknown {
   if (!(error instanceof DiskError)) return error;
   const wrapped = Object.create(error, {
@@ -155,5 +155,5 @@ function sentence({ file, offset, thing, found, expected, hint }: Complaint): st
   return `${place}: ${thing}${is}${must}${next}`;
 }
 
-/** What was asked for is not of the form that it must have, whatever the image: a mistake of who asks. */
+/** A command line or an argument that is wrong, whatever the image. */
 export class UsageError extends Error {}

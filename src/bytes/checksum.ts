@@ -1,8 +1,8 @@
 /** Checksums that on-disk formats use. CRC-32 (GPT and others) is `zlib.crc32`. */
 
 /**
- * CRC-32C (Castagnoli), reflected, polynomial 0x1EDC6F41, eight bytes at a time: table k has what a byte does to the
- * checksum when k more bytes follow it ("slicing-by-8"; Kounavis and Berry, ISCC 2005).
+ * CRC-32C (Castagnoli), reflected, polynomial 0x1EDC6F41, eight bytes at a time. Table k has, for each value of a byte,
+ * its contribution to the checksum if k more bytes follow it ("slicing-by-8"; Kounavis and Berry, ISCC 2005).
  */
 const [T0, T1, T2, T3, T4, T5, T6, T7] = slicingTables(0x82f63b78);
 
@@ -10,8 +10,8 @@ const [T0, T1, T2, T3, T4, T5, T6, T7] = slicingTables(0x82f63b78);
 const CRC16_TABLE = reflectedTable(0xa001);
 
 /**
- * CRC-32C of `bytes`, or of those in `[from, to)`, carried on from `seed`. Neither the seed nor the result is inverted here: that is how
- * ext4's `crc32c_le` and its stored checksums have it.
+ * CRC-32C of `bytes`, or of those in `[from, to)`, continued from `seed`. Neither the seed nor the result is inverted, as in
+ * ext4's `crc32c_le` and its stored checksums.
  */
 export function crc32c(seed: number, bytes: Uint8Array, from = 0, to = bytes.length): number {
   let crc = seed | 0;
@@ -32,13 +32,13 @@ export function crc32c(seed: number, bytes: Uint8Array, from = 0, to = bytes.len
   return crc >>> 0;
 }
 
-/** `crc32c` of the four bytes, little-endian, of `value`. */
+/** `crc32c` of the four little-endian bytes of `value`. */
 export function crc32cOfWord(seed: number, value: number): number {
   const crc = seed ^ value;
   return (T3[crc & 0xff]! ^ T2[(crc >>> 8) & 0xff]! ^ T1[(crc >>> 16) & 0xff]! ^ T0[crc >>> 24]!) >>> 0;
 }
 
-/** CRC-16 of `bytes`, carried on from `seed`, not inverted, as ext4's `crc16`. */
+/** CRC-16 of `bytes`, continued from `seed`; not inverted, as in ext4's `crc16`. */
 export function crc16(seed: number, bytes: Uint8Array): number {
   let crc = seed & 0xffff;
   for (let i = 0; i < bytes.length; i++) crc = CRC16_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
@@ -54,7 +54,7 @@ function slicingTables(polynomial: number): [Table, Table, Table, Table, Table, 
   return tables as ReturnType<typeof slicingTables>;
 }
 
-/** What each byte does to a checksum; signed, so that the engine keeps them as small integers. */
+/** The contribution of each value of a byte to a checksum; signed, so that V8 keeps the values as small integers. */
 function reflectedTable(polynomial: number): Table {
   return Int32Array.from({ length: 256 }, (_, index) => {
     let value = index;

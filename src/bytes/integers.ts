@@ -1,4 +1,4 @@
-/** What on-disk structures ask of integers, and of ordered lists. */
+/** Small functions on integers and ordered lists, which many formats need. */
 
 /** Whether `value`, an integer below 2^31, is a power of two. */
 export function isPowerOfTwo(value: number): boolean {

@@ -1,11 +1,11 @@
 /**
- * Large buffers, used again: fresh megabytes cost more in page faults than their bytes do in copying, and V8 looks for
- * garbage all over its heap each time that some dozens of them have come and gone.
+ * A pool of large buffers. The page faults of a new buffer of a megabyte take longer than copying the megabyte, and V8
+ * collects its whole heap after some dozens of such buffers.
  */
 
 /**
- * A copy of `bytes` with memory of its own, to be kept: Node's small buffers share theirs, all of which stays for as
- * long as one of them is kept.
+ * Returns a copy of `bytes` that has its own memory, for caches. Node's small buffers share a block of memory, which stays
+ * allocated as long as one of them exists.
  */
 export function ownCopy(bytes: Uint8Array): Buffer {
   const own = Buffer.allocUnsafeSlow(bytes.length);
@@ -13,7 +13,7 @@ export function ownCopy(bytes: Uint8Array): Buffer {
   return own;
 }
 
-/** Less than this comes from Node's own pool or heap. */
+/** Smaller buffers are not pooled: Node.js has a pool of its own for them. */
 const SMALL = 32 * 2 ** 10;
 
 export class BufferPool {
@@ -21,20 +21,20 @@ export class BufferPool {
   readonly #kept: number;
   readonly #free: Buffer[] = [];
 
-  /** Keeps up to `kept` buffers of `size` bytes each, for what needs no more. */
+  /** Keeps at most `kept` buffers of `size` bytes each. */
   constructor(size: number, kept: number) {
     this.#size = size;
     this.#kept = kept;
   }
 
-  /** A buffer of `length` bytes, of any content. */
+  /** Returns a buffer of `length` bytes with arbitrary contents: a pooled one, if `length` is at most the pool's size. */
   take(length: number): Buffer {
     if (length < SMALL || length > this.#size) return Buffer.allocUnsafe(length);
     const whole = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#size);
     return whole.subarray(0, length);
   }
 
-  /** Takes back what `take` gave, once nothing will write to it any more. Any other buffer is let go. */
+  /** Returns a buffer from `take` to the pool; nothing may use it afterwards. Ignores any other buffer. */
   give({ buffer }: Buffer): void {
     if (buffer.byteLength !== this.#size || this.#free.length >= this.#kept) return;
     this.#free.push(Buffer.from(buffer));

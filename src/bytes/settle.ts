@@ -3,7 +3,7 @@ import { DiskError } from "../errors.js";
 
 /**
  * Waits until all of `promises` have settled: after that, none of them uses a buffer or a file any more.
- * @throws the first error that is no DiskError, which is a bug; else the first DiskError.
+ * @throws the first error that is not a DiskError (a bug), or else the first DiskError.
  */
 export async function settleAll(promises: readonly Promise<unknown>[]): Promise<void> {
   const results = await Promise.allSettled(promises);

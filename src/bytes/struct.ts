@@ -1,7 +1,7 @@
 /**
  * On-disk structures, declared once: a name, a length, and the fields that we use at the specification's offsets.
- * The declaration infers the TypeScript type, is read through getters (unused fields cost nothing), can be printed, and
- * gives tests the place of every field.
+ * The TypeScript type is inferred from the declaration. Fields are read by getters, so that unused ones cost nothing.
+ * Tests get the place of every field from it.
  */
 import { CorruptError } from "../errors.js";
 import { formatGuid, formatUuid } from "./guid.js";
@@ -9,20 +9,20 @@ import { formatGuid, formatUuid } from "./guid.js";
 const BYTES = Symbol("bytes");
 const AT = Symbol("at");
 
-/** One field: where it lies, how many bytes it takes, and how it is read. */
+/** One field: its offset, its length in bytes, and how it is read. */
 export interface Field<T> {
   readonly offset: number;
   readonly length: number;
   /**
-   * Reads it from the view that it is a property of. Each kind of field has its own function, written out below: an
-   * engine sees then what is called, and a field costs half of what it does through one function for all.
+   * The getter of the view's property. Each kind of field has a function of its own, below: V8 can then inline the call,
+   * and reading a field takes half of the time that one function for all kinds takes.
    */
   readonly get: (this: Place) => T;
 }
 
-/** What a view is: where its structure begins. */
+/** The base of all views: a buffer, and where the structure begins in it. */
 class Place {
-  // Declared only: set once, in the constructor.
+  // `declare`, so that the constructor is the only place that sets them.
   declare readonly [BYTES]: Buffer;
   declare readonly [AT]: number;
 
@@ -37,17 +37,17 @@ export type Fields = Readonly<Record<string, Field<unknown>>>;
 /** The values of a structure. A view borrows its bytes: copy what must outlive the buffer. */
 export type View<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
 
-/** The type that a declaration infers: `type Header = ViewOf<typeof Header>`. */
+/** The type of a declaration's views: `type Header = ViewOf<typeof Header>`. */
 export type ViewOf<S> = S extends Struct<infer F> ? View<F> : never;
 
 export interface Struct<F extends Fields> {
   readonly name: string;
-  /** Bytes from the structure's first to the end of its last. */
+  /** Bytes of the whole structure. */
   readonly size: number;
   readonly fields: F;
   /**
-   * The structure at `at` of `bytes`. `file` and `origin` (the absolute byte of `bytes[0]`) are for the complaint.
-   * @throws {CorruptError} when `bytes` ends within the structure.
+   * Returns the structure at `at` in `bytes`. `file` and `origin` (the absolute byte of `bytes[0]`) are for the error message.
+   * @throws {CorruptError} if `bytes` ends within the structure.
    */
   view(bytes: Buffer, at?: number, file?: string, origin?: number): View<F>;
 }
@@ -55,7 +55,7 @@ export interface Struct<F extends Fields> {
 export function struct<F extends Fields>(name: string, size: number, fields: F): Struct<F> {
   class StructView extends Place {}
   for (const [key, { offset, length, get }] of Object.entries(fields)) {
-    if (offset + length > size) throw new Error(`${name}.${key} lies past the structure's end`);
+    if (offset + length > size) throw new Error(`${name}.${key} ends behind the structure's end`);
     Object.defineProperty(StructView.prototype, key, { enumerable: true, get });
   }
   return {
@@ -67,7 +67,7 @@ export function struct<F extends Fields>(name: string, size: number, fields: F):
         throw new CorruptError({
           file,
           offset: origin + at,
-          thing: `the room for a ${name}`,
+          thing: `the space for a ${name}`,
           found: `${Math.max(0, bytes.length - at)} bytes`,
           expected: `at least ${size} bytes`,
         });
@@ -77,7 +77,7 @@ export function struct<F extends Fields>(name: string, size: number, fields: F):
   };
 }
 
-/** A view's fields as plain values, for printing. */
+/** Returns the fields of a view as a plain object, for printing. */
 export function describe<F extends Fields>(declaration: Struct<F>, view: View<F>): Record<string, unknown> {
   return Object.fromEntries(Object.keys(declaration.fields).map((key) => [key, view[key]]));
 }
@@ -111,9 +111,7 @@ export const i32le = (offset: number): Field<number> => ({
   },
 });
 
-/**
- * A 64-bit count or position. Values past 2^53 come back inexact, never below it: any sane bound refuses them.
- */
+/** A 64-bit count or position. A value above 2^53 is inexact, but still 2^53 or more, so that any sensible limit refuses it. */
 export const u64le = (offset: number): Field<number> => ({
   offset,
   length: 8,
@@ -122,7 +120,7 @@ export const u64le = (offset: number): Field<number> => ({
   },
 });
 
-/** Raw bytes, borrowed. */
+/** Bytes: a part of the buffer, not a copy. */
 export const span = (offset: number, length: number): Field<Buffer> => ({
   offset,
   length,
@@ -160,10 +158,10 @@ export const uuid = (offset: number): Field<string> => ({
   },
 });
 
-// What follows reads words that are known to be there: a structure is checked as a whole, where Buffer's own methods
-// would check each field of it. Where structures come by the hundred thousand, their fields are read by these.
+// These functions do not check bounds: `view` checks the structure as a whole, while Buffer's methods would check each
+// field. Code that reads hundreds of thousands of structures calls them directly.
 
-/** The same bytes for words: to an engine each is one access, where code that has not run for long reads byte by byte. */
+/** Returns a DataView of `bytes`. Code that V8 has not compiled yet reads words faster through it than byte by byte. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -1,12 +1,12 @@
 /**
- * Names are bytes until they are printed. Guests hold names in any encoding, and with control characters that a
- * terminal would obey.
+ * Names as text. Names are bytes until they are printed: guests have names in any encoding, and with control characters
+ * that a terminal would execute.
  */
 import { isUtf8 } from "node:buffer";
 
 /**
- * `name` for people: valid UTF-8 is shown as it is; bytes that are not, control characters and the backslash are
- * shown as `\xNN`. The result is unambiguous: `parseName` gives the bytes back.
+ * Returns `name` as text. Valid UTF-8 stays as it is; other bytes, control characters and the backslash become `\xNN`.
+ * The result is unambiguous: `parseName` returns the same bytes.
  */
 export function printName(name: Uint8Array): string {
   const bytes = Buffer.from(name.buffer, name.byteOffset, name.length);
@@ -35,15 +35,15 @@ export function printName(name: Uint8Array): string {
 }
 
 /**
- * A sentence that may hold names of the host, for a terminal: one line, with control characters, which a terminal
- * would obey, as `\xNN`. Backslashes stay: names of a guest in it are printed already.
+ * Returns a sentence, which may contain names of the host's files, as one line for a terminal: control characters become
+ * `\xNN`. Backslashes stay, since names of a guest in the sentence have already been through `printName`.
  */
 export function printSentence(text: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are the point
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => printName(Buffer.from(character)));
 }
 
-/** The bytes of a name that a person typed or copied from our output: `\xNN` is a byte, the rest UTF-8. */
+/** Returns the bytes of a name that a user typed or copied from our output: `\xNN` is a byte, the rest is UTF-8. */
 export function parseName(printed: string): Buffer {
   const parts: Buffer[] = [];
   let at = 0;
@@ -57,7 +57,7 @@ export function parseName(printed: string): Buffer {
 
 const BACKSLASH = 0x5c;
 
-/** How many bytes the valid UTF-8 character at `at` takes; 0 where there is none. */
+/** Returns the length of the UTF-8 character at `at`, in bytes; 0 if there is no valid one. */
 function sequenceLength(bytes: Buffer, at: number): number {
   const first = bytes[at]!;
   if (first < 0x80) return 1;

@@ -1,18 +1,18 @@
 /**
- * Names that are stored as UTF-16 (NTFS, exFAT, VFAT), as the bytes that a host's file name is. Every name, valid or
- * not, has bytes of its own, and the bytes give the name back.
+ * Converts names that are stored as UTF-16 (NTFS, exFAT, VFAT) to the bytes of a host's file name, and back. Different names,
+ * valid or not, become different bytes.
  *
  *   valid text                 UTF-8
  *   half of a surrogate pair   three bytes, as if it were a character (WTF-8)
- *   "/", NUL, "." and ".."     two bytes for one ("/" is C0 AF): overlong forms, which no text has, since a host
- *                              would take these names for something else
+ *   "/", NUL, "." and ".."     two bytes for each character ("/" is C0 AF): overlong forms, which valid UTF-8
+ *                              never has; these names have a meaning for the host
  */
 import { isUtf8 } from "node:buffer";
 
 const SLASH = 0x2f;
 const DOT = 0x2e;
 
-/** The name in `units`, UTF-16 little-endian, an even number of bytes. A buffer of the caller's own. */
+/** Converts `units` (UTF-16 little-endian, an even number of bytes) to a name. The caller owns the returned buffer. */
 export function nameFromUtf16(units: Buffer): Buffer {
   const plain = plainName(units);
   if (plain !== undefined) return plain;
@@ -43,16 +43,16 @@ export function nameFromUtf16(units: Buffer): Buffer {
   return Buffer.from(bytes);
 }
 
-/** The name where it is nothing but ASCII, and means nothing to a host: almost all are. */
+/** Converts a name of ASCII characters without a special meaning for the host, as most are; undefined for others. */
 function plainName(units: Buffer): Buffer | undefined {
   const bytes = Buffer.allocUnsafe(units.length / 2);
   return writePlain(units, 0, units.length, bytes, 0) ? bytes : undefined;
 }
 
-/** Bytes that a name of `units` UTF-16 units takes at most. */
+/** Returns how many bytes a name of `units` UTF-16 units takes at most. */
 export const mostNameBytes = (units: number): number => 3 * units;
 
-/** Writes the name in bytes `[from, to)` of `units` to `at` of `into`, which has room for it, and gives its end. */
+/** Writes the name in bytes `[from, to)` of `units` to `at` of `into`, which must be large enough. Returns its end. */
 export function writeName(units: Buffer, from: number, to: number, into: Buffer, at: number): number {
   if (writePlain(units, from, to, into, at)) return at + (to - from) / 2;
   return at + nameFromUtf16(units.subarray(from, to)).copy(into, at);
@@ -69,8 +69,8 @@ function writePlain(units: Buffer, from: number, to: number, into: Buffer, at: n
 }
 
 /**
- * The UTF-16 little-endian units whose name is `name`; `undefined` where no such name can be. Text that was typed
- * in plain UTF-8 is taken, too.
+ * Converts `name` back to UTF-16 little-endian units; undefined if no units have this name. Plain UTF-8, as a user types
+ * it, is accepted, too.
  */
 export function utf16FromName(name: Buffer): Buffer | undefined {
   if (isUtf8(name)) return Buffer.from(name.toString("utf8"), "utf16le");
@@ -92,7 +92,7 @@ export function utf16FromName(name: Buffer): Buffer | undefined {
   }
   const bytes = Buffer.alloc(units.length * 2);
   units.forEach((unit, index) => bytes.writeUInt16LE(unit, index * 2));
-  // Bytes that are no name's form are nobody's: two halves written apart, a needless overlong form.
+  // Refuses bytes that `nameFromUtf16` never returns: halves of a valid pair written separately, unnecessary overlong forms.
   return nameFromUtf16(bytes).equals(name) ? bytes : undefined;
 }
 

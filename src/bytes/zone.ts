@@ -1,26 +1,26 @@
-/** What a clock on the wall showed, as a moment: for file systems that store local times and no zone. */
+/** Converts local times to UTC, for file systems that store local times without a zone. */
 import { LRUCache } from "lru-cache";
 
 export interface Zone {
-  /** Seconds since 1970 in UTC of the moment at which clocks showed `local`, seconds since 1970 by the clock. */
+  /** Converts `local`, seconds since 1970-01-01 00:00 local time, to seconds since 1970 in UTC. */
   readonly toUtc: (local: number) => number;
 }
 
 export const UTC: Zone = { toUtc: (local) => local };
 
-/** No zone is further from UTC: +14:00 in Kiribati, -12:00 at the date line. */
+/** The largest difference from UTC: +14:00 in Kiribati (the other end is -12:00). */
 const LARGEST_OFFSET_HOURS = 14;
 
 const DAY = 86_400;
-/** Seconds within which a zone's offset is taken to be one: every change since 1980 was at a quarter of an hour. */
+/** Seconds in which a zone's offset does not change: all changes since 1980 were at a quarter of an hour. */
 const QUARTER = 900;
-/** Quarters whose offset is remembered. */
+/** Quarters whose offset is cached. */
 const QUARTERS_KEPT = 10_000;
 
 /**
- * The zone called `name`: of the IANA's database ("Europe/Berlin"), or "+02:00". `undefined` where there is none.
- * Where clocks were put back, a time is there twice: the earlier moment is meant. A time that they skipped is as
- * much later as they were put forward.
+ * Returns the zone `name`: one of the IANA's database ("Europe/Berlin"), or an offset ("+02:00"). Undefined if there is none.
+ * When clocks are put back, a local time occurs twice: the first one is used. When clocks are put forward, a local time
+ * that they skip is converted with the offset before the change.
  */
 export function parseZone(name: string): Zone | undefined {
   const fixed = /^([+-])(\d\d):([0-5]\d)$/.exec(name);
@@ -43,14 +43,14 @@ export function parseZone(name: string): Zone | undefined {
   };
 }
 
-/** The offset by which `local` is meant: of the earlier moment of two, the one before the change of none. */
+/** Returns the offset at `local`: if that time occurs twice, the first one; if it is skipped, the one before the change. */
 function offsetOfLocal(offsetAt: (utc: number) => number, local: number): number {
   const before = offsetAt(local - DAY);
   const after = offsetAt(local + DAY);
   return [before, after].find((offset) => offsetAt(local - offset) === offset) ?? before;
 }
 
-/** Seconds that the zone is ahead of UTC, by the moment. */
+/** Returns a function from UTC to the seconds that the zone is ahead of it. */
 function offsetsOf(timeZone: string): ((utc: number) => number) | undefined {
   const numeric = "numeric";
   let format: Intl.DateTimeFormat;

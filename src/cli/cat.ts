@@ -1,4 +1,4 @@
-/** `vdisk cat`: files of the tree to standard output. */
+/** `vdisk cat`: writes files of the tree to standard output. */
 import type { CommandModule } from "yargs";
 import { DiskError, UnsupportedError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
@@ -13,7 +13,7 @@ interface Arguments extends DiskArguments {
   path: string[];
 }
 
-/** Bytes of one read. After damage, small reads follow, so that the bytes before it are still written. */
+/** Bytes of one read. When a read fails, small reads follow, so that the bytes before the damage are written. */
 const CHUNK_SIZE = 2 ** 20;
 const SMALL_CHUNK_SIZE = 512;
 
@@ -26,7 +26,7 @@ export const cat: CommandModule<object, Arguments> = {
         type: "string",
         array: true,
         demandOption: true,
-        describe: "vhdd, vol0, fs0/etc/fstab; from / on, a path in the guest's root file system",
+        describe: "vhdd, vol0, fs0/etc/fstab; a path that begins with / is in the guest's root file system",
       })
       .example("$0 cat disk.vdi /etc/fstab", "A file of the guest")
       .example("$0 cat disk.vdi vhdd > disk.raw", "The whole disk, flat") as never,

@@ -15,7 +15,7 @@ import { unmountCommand } from "./unmount.js";
 const parse = (): Promise<unknown> =>
   yargs(withDashedValues(withoutDoubleDash(hideBin(process.argv))))
     .scriptName("vdisk")
-    .detectLocale(false) // what we say ourselves is English
+    .detectLocale(false) // vdisk's own texts are English
     .updateStrings(WORDING)
     .recommendCommands()
     .usage("vdisk opens a virtual machine's disk without booting the machine.\n\n$0 COMMAND …")
@@ -27,7 +27,7 @@ const parse = (): Promise<unknown> =>
     .command(deferred(cat))
     .option("log-level", {
       choices: levels,
-      describe: "How much to say on standard error, or in a mount's log",
+      describe: "What to log on standard error, or in a mount's log file",
       defaultDescription: "warn; info for a mount",
     })
     .demandCommand(1, "Which command? See vdisk --help.")
@@ -42,5 +42,5 @@ const parse = (): Promise<unknown> =>
     })
     .parseAsync();
 
-/** Does what the command line asks for. @throws {UsageError} where it is not understood; whatever the command throws. */
+/** Runs the command line. @throws {UsageError} if it is wrong; also what the command throws. */
 export const runCommand = (): Promise<void> => runChosen(parse);

@@ -1,4 +1,4 @@
-/** What all commands on an image share: the options, and opening the disk and logging its warnings. */
+/** What all commands on an image share: their options, opening the disk, and logging its warnings. */
 import type { Argv } from "yargs";
 import { DiskError } from "../errors.js";
 import { parseZone } from "../bytes/zone.js";
@@ -23,10 +23,10 @@ export interface DiskArguments {
   logLevel: Level | undefined;
 }
 
-/** What IMAGE may be, for every command's help. */
+/** The description of IMAGE in the help of all commands. */
 const IMAGE = "An image, a machine's name, UUID or .vbox file, or the UUID of a registered image";
 
-/** Adds IMAGE and the options of opening it. */
+/** Adds IMAGE and the options for opening it. */
 export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "allow-dir": string[] }> {
   return openOptions(command).positional("image", {
     type: "string",
@@ -36,69 +36,68 @@ export function diskOptions<T>(command: Argv<T>): Argv<T & { image: string; "all
   });
 }
 
-/** Adds the options of opening a disk: which of a machine's, in which state, and how it is to be read. */
+/** Adds the options for opening a disk: which disk of a machine, in which state, and how to read it. */
 export function openOptions<T>(command: Argv<T>): Argv<T & { "allow-dir": string[] }> {
   return fileSystemOptions(command)
     .option("disk", {
       type: "string",
       requiresArg: true,
-      coerce: once("disk"),
-      describe: 'Which disk of the machine: its place ("SATA 0:0"), number, image name or UUID',
+      coerce: singleValue("disk"),
+      describe: 'Which disk of the machine: its slot ("SATA 0:0"), number, image name or UUID',
     })
     .option("snapshot", {
       type: "string",
       requiresArg: true,
-      coerce: once("snapshot"),
+      coerce: singleValue("snapshot"),
       describe:
-        "Which state: a snapshot's name or UUID, an image's UUID, current, latest, base, NAME~2 (two above it in " +
-        "the tree), @2026-03-01 or @2026-03-01T12:00Z (the last that was taken by then; a day is its beginning)",
+        "Which state: a snapshot's name or UUID, an image's UUID, current, latest, base, NAME~2 (two states above " +
+        "it in the tree), @2026-03-01 or @2026-03-01T12:00Z (the last one taken by the beginning of that day, or by that time)",
     })
     .option("allow-dir", {
       ...repeatable,
-      describe: "Also look for parent images in this folder, and let images name files in it",
+      describe: "Also search for parent images in this folder, and open files in it that images name",
     })
     .option("allow-live", {
       type: "boolean",
       default: false,
-      describe:
-        "Do not warn where another program is writing to an image, or where its machine was not shut down",
+      describe: "Do not warn if another program writes to an image, or if its machine was not shut down",
     });
 }
 
-/** Adds the options of how guests' file systems are read. */
+/** Adds the options for reading guests' file systems. */
 function fileSystemOptions<T>(command: Argv<T>): Argv<T> {
   return command
     .option("codepage", {
       type: "string",
       requiresArg: true,
       defaultDescription: "437",
-      coerce: known("codepage", (name) => codePageNumber(name) !== undefined, CODE_PAGES.join(", ")),
+      coerce: knownValue("codepage", (name) => codePageNumber(name) !== undefined, CODE_PAGES.join(", ")),
       describe: "The code page of the guest's DOS or Windows, for short names on FAT",
     })
     .option("time-zone", {
       type: "string",
       requiresArg: true,
       defaultDescription: "UTC",
-      coerce: known(
+      coerce: knownValue(
         "time-zone",
         (name) => parseZone(name) !== undefined,
         "a name such as Europe/Berlin, or +02:00",
       ),
-      describe: "What the guest's clock showed, for times on FAT and exFAT",
+      describe: "The time zone of the guest's clock, for times on FAT and exFAT",
     })
     .option("ignore-case", {
       type: "boolean",
       default: false,
-      describe: "Find names whatever their case (NTFS)",
+      describe: "Find names in any case (NTFS)",
     })
     .option("system-files", {
       type: "boolean",
       default: false,
-      describe: "List the file system's own files, too (NTFS: $MFT and so on)",
+      describe: "Also list the file system's own files (NTFS: $MFT and so on)",
     });
 }
 
-/** How guests' file systems are to be read, by the arguments. */
+/** Returns the options for guests' file systems from the arguments. */
 export function fileSystemsOf({
   codepage,
   timeZone,
@@ -113,21 +112,21 @@ export function fileSystemsOf({
   };
 }
 
-/** Checks the one value of an option; `examples` are for the complaint. */
-function known(
+/** Returns a function that checks the value of an option, given once; `examples` are for the error message. */
+function knownValue(
   option: string,
   isKnown: (value: string) => boolean,
   examples: string,
 ): (value: string | string[]) => string {
   return (value) => {
     if (Array.isArray(value)) throw new UsageError(`--${option} is given more than once`);
-    if (!isKnown(value)) throw new UsageError(`--${option} ${value}: not known; it takes ${examples}`);
+    if (!isKnown(value)) throw new UsageError(`--${option} ${value}: unknown value; use ${examples}`);
     return value;
   };
 }
 
-/** Checks that an option has one value, and that it is not empty. */
-export function once(option: string): (value: string | string[] | undefined) => string | undefined {
+/** Returns a function that checks that an option is given once, with a value that is not empty. */
+export function singleValue(option: string): (value: string | string[] | undefined) => string | undefined {
   return (value) => {
     if (Array.isArray(value)) throw new UsageError(`--${option} is given more than once`);
     if (value === "") throw new UsageError(`--${option} is empty`);
@@ -135,7 +134,7 @@ export function once(option: string): (value: string | string[] | undefined) => 
   };
 }
 
-/** An empty name comes from a variable that was not set; as a path it would mean the current folder. */
+/** Returns a function that refuses an empty name, which a shell variable that is not set leaves behind. */
 export function notEmpty(what: string): (name: string) => string {
   return (name) => {
     if (name === "") throw new UsageError(`the name of the ${what} is empty`);
@@ -143,7 +142,7 @@ export function notEmpty(what: string): (name: string) => string {
   };
 }
 
-/** An option that takes one value and may be given again. */
+/** An option that may be given several times, each with one value. */
 export const repeatable = {
   type: "string",
   requiresArg: true,
@@ -152,7 +151,7 @@ export const repeatable = {
   coerce: (value: string | string[]): string[] => [value].flat(),
 } as const;
 
-/** The image that the arguments mean; notices about the choice are logged. */
+/** Finds the image for the arguments, and logs notices about the choice. */
 export async function chooseImage(argv: DiskArguments, warn: Warn): Promise<Chosen> {
   const { choose } = await import("../machine/choose.js");
   const { image, disk, snapshot, allowDir, allowLive } = argv;
@@ -168,17 +167,17 @@ export async function chooseImage(argv: DiskArguments, warn: Warn): Promise<Chos
 }
 
 /**
- * Opens the disk, calls `work` with it, and closes it whatever happens. Warnings are logged before; why a part of the
- * disk is missing is logged after, unless `work` has reported that itself.
- * @param work also gets the problems of the states that have been entered in `snapshots/`, a list that grows.
+ * Opens the disk, calls `work` with it, and closes it, also after an error. Warnings are logged before `work`; why parts of the
+ * disk cannot be read is logged after it, unless `work` has reported that.
+ * @param work also gets the problems of states in `snapshots/`. The list grows when states are entered.
  */
 export async function withDisk(
   argv: DiskArguments,
-  work: (disk: Disk, ofStates: readonly Problem[]) => Promise<void>,
+  work: (disk: Disk, stateProblems: readonly Problem[]) => Promise<void>,
 ): Promise<void> {
   const warn = warningLogger(argv.logLevel);
   let logged: Promise<void> | undefined;
-  const ofStates: Problem[] = [];
+  const stateProblems: Problem[] = [];
   const { image, admission, states, state } = await chooseImage(argv, warn);
   const { openDisk } = await import("../tree/disk.js");
   const disk = await openDisk(image, {
@@ -189,7 +188,7 @@ export async function withDisk(
     imageState: state?.imageState,
     ...(states !== undefined && { states }),
     report: (warning, problem) => {
-      if (problem !== undefined) ofStates.push(problem);
+      if (problem !== undefined) stateProblems.push(problem);
       logged = warn(warning);
     },
   });
@@ -197,7 +196,7 @@ export async function withDisk(
     const problems = new Map(disk.problems.map(({ warning, error }) => [warning, error]));
     for (const warning of disk.warnings) if (!problems.has(warning)) await warn(warning);
     try {
-      await work(disk, ofStates);
+      await work(disk, stateProblems);
     } catch (error) {
       reportAndContinue(error);
     }
@@ -211,7 +210,7 @@ export async function withDisk(
   }
 }
 
-/** Sets the exit code of a command whose output lacks the parts of `disk` that are damaged. */
+/** Sets the exit code of a command whose output lacks damaged parts of `disk`. */
 export function markIncomplete({ problems }: Pick<Disk, "problems">): void {
   for (const { error } of problems) {
     if (error instanceof DiskError && error.code !== "UNSUPPORTED") setExitCode(exitCodeOf(error));

@@ -1,4 +1,4 @@
-/** How a command ends: one line on standard error for each problem, and an exit code (sysexits.h where it has one). */
+/** Errors of commands: one line on standard error for each problem, and an exit code (from sysexits.h, if it has one). */
 import { printSentence } from "../bytes/text.js";
 import { DiskError, isErrnoException, UsageError } from "../errors.js";
 
@@ -15,44 +15,44 @@ export const ExitCode = {
   denied: 77,
 } as const;
 
-/** Messages that are remembered so that none is printed twice: more than anybody reads. */
+/** Messages that are remembered, so that none is printed twice. Nobody reads as many. */
 const REMEMBERED_LIMIT = 10_000;
 
 const reported = new Set<string>();
 
-/** Reports `error` on standard error, once however often it comes, and returns the exit code for it. */
+/** Prints `error` on standard error, unless it has been printed before. Returns the exit code for it. */
 export function reportError(error: unknown, program = "vdisk"): number {
   if (!(error instanceof DiskError)) return reportOther(error, program);
   if (!isReported(error)) {
     markReported(error);
-    tell(program, printSentence(error.message));
+    printDiagnostic(program, printSentence(error.message));
   }
   return exitCodeOf(error);
 }
 
-/** Reports a problem after which the command goes on; the exit code is that of the first, or of a bug. */
+/** Prints an error after which the command continues, and sets the exit code for its end. */
 export function reportAndContinue(error: unknown): void {
   setExitCode(reportError(error));
 }
 
-/** Keeps `code` for the end of the command, unless another problem came first; a bug outranks all. */
+/** Sets the exit code, unless an earlier problem has set it. A bug replaces all other codes. */
 export function setExitCode(code: number): void {
   if (code === ExitCode.bug || (process.exitCode ?? ExitCode.done) === ExitCode.done) process.exitCode = code;
 }
 
-/** Whether `error` has been reported, with whatever context. */
+/** Whether `error`, or the error that it adds context to, has been printed. */
 export function isReported(error: Error): boolean {
   for (let at: unknown = error; at instanceof Error; at = at.cause) if (reported.has(at.message)) return true;
   return false;
 }
 
-/** Remembers that `error`, and the errors that caused it, need not be reported any more. */
+/** Remembers `error` and its causes as printed. */
 export function markReported(error: unknown): void {
   if (reported.size >= REMEMBERED_LIMIT) reported.clear();
   for (let at = error; at instanceof DiskError; at = at.cause) reported.add(at.message);
 }
 
-/** The exit code for an error that a disk, or the host, gives reason to. */
+/** Returns the exit code for a DiskError. */
 export function exitCodeOf({ code }: Pick<DiskError, "code">): number {
   return {
     CORRUPT: ExitCode.corrupt,
@@ -63,10 +63,10 @@ export function exitCodeOf({ code }: Pick<DiskError, "code">): number {
   }[code];
 }
 
-/** Reports a wrong command line, or a bug. */
+/** Prints a wrong command line, or a bug. */
 function reportOther(error: unknown, program: string): number {
   if (isErrnoException(error) && error.syscall === "uv_cwd") {
-    tell(program, "the current folder does not exist any more; cd to another");
+    printDiagnostic(program, "the current folder does not exist any more; change to another one");
     return ExitCode.missing;
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === "YError")) {
@@ -74,15 +74,18 @@ function reportOther(error: unknown, program: string): number {
       .trim()
       .replaceAll(/:\s*\n\s*/g, ": ")
       .replaceAll(/\s*\n\s*/g, "; ");
-    tell(program, printSentence(message.includes("--help") ? message : `${message}; see ${program} --help`));
+    printDiagnostic(
+      program,
+      printSentence(message.includes("--help") ? message : `${message}; see ${program} --help`),
+    );
     return ExitCode.usage;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  tell(program, `this is a bug in vdisk, please report it: ${stack}`);
+  printDiagnostic(program, `this is a bug in vdisk, please report it: ${stack}`);
   return ExitCode.bug;
 }
 
-/** Prints one line of `program` on standard error. */
-export function tell(program: string, message: string): void {
+/** Prints one line on standard error, after the name of `program`. */
+export function printDiagnostic(program: string, message: string): void {
   process.stderr.write(`${program}: ${message}\n`);
 }

@@ -1,4 +1,4 @@
-/** `vdisk info`: the image, its chain, its partitions and what is on them. */
+/** `vdisk info`: prints an image, its chain, its partitions and their file systems. */
 import type { CommandModule } from "yargs";
 import { printSentence } from "../bytes/text.js";
 import type { Layer } from "../image/image.js";
@@ -6,7 +6,7 @@ import type { Disk } from "../tree/disk.js";
 import type { Part } from "../tree/part.js";
 import { diskOptions, markIncomplete, type DiskArguments, withDisk } from "./disk.js";
 import { contentsText } from "./list-partitions.js";
-import { columns, formatSize, shown, write, writeJson } from "./output.js";
+import { columns, formatSize, printText, write, writeJson } from "./output.js";
 
 interface Arguments extends DiskArguments {
   json: boolean;
@@ -15,15 +15,15 @@ interface Arguments extends DiskArguments {
 
 export const info: CommandModule<object, Arguments> = {
   command: "info <image>",
-  describe: "Tell what an image, its chain and its partitions are",
+  describe: "Show an image, its chain, its partitions and their file systems",
   builder: (command) =>
     diskOptions(command)
-      .option("json", { type: "boolean", default: false, describe: "As JSON, with all details" })
+      .option("json", { type: "boolean", default: false, describe: "Print JSON, with all details" })
       .option("verbose", {
         alias: "v",
         type: "boolean",
         default: false,
-        describe: "With all details",
+        describe: "Print all details",
       }) as never,
   // The output contains the warnings, so they are not logged as well.
   handler: (argv) =>
@@ -123,11 +123,11 @@ function partRow(part: Part): string[] {
     `  vol${volume.index}`,
     `at ${volume.offset}`,
     formatSize(volume.source.size),
-    [volume.typeName, volume.label && `"${shown(volume.label)}"`, volume.bootable && "(boot)"]
+    [volume.typeName, volume.label && `"${printText(volume.label)}"`, volume.bootable && "(boot)"]
       .filter(Boolean)
       .join(" "),
     facts === undefined ? contentsText(part) : `fs${volume.index}: ${facts.type}`,
-    facts?.label ? `"${shown(facts.label)}"` : "",
+    facts?.label ? `"${printText(facts.label)}"` : "",
     facts?.uuid ?? "",
   ];
 }
@@ -146,7 +146,7 @@ function detailRows(details: Readonly<Record<string, unknown>>): string {
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [
         `  ${name}`,
-        typeof value === "string" ? shown(value) : JSON.stringify(value),
+        typeof value === "string" ? printText(value) : JSON.stringify(value),
       ]),
   );
 }

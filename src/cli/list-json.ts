@@ -1,26 +1,26 @@
-/** Machines as JSON: all that is known of them. Trees stay trees; moments are as in ISO 8601. */
+/** Machines as JSON, with all that is known about them. Snapshots and media are trees; times are in ISO 8601. */
 import type { MachineList } from "../machine/hypervisor.js";
 import type { DiskState, Machine, MachineDisk, Snapshot } from "../machine/machine.js";
 import { printDateTime } from "../machine/date-time.js";
 import type { FileUser } from "../storage/users.js";
 
-/** What no settings tell of disks: their newest images do. */
-export interface Known {
+/** Facts about disks that are not in settings files, but known from their newest images. */
+export interface ImageFacts {
   /** Bytes, by the path of the newest image. */
   readonly sizes: ReadonlyMap<string, number>;
-  /** Who is writing to the newest images. */
+  /** Programs that write to the newest images. */
   readonly users: readonly FileUser[];
 }
 
-export function machinesJson({ machines, media, warnings }: MachineList, known: Known): unknown {
-  return { machines: machines.map((machine) => machineJson(machine, known)), media, warnings };
+export function machinesJson({ machines, media, warnings }: MachineList, facts: ImageFacts): unknown {
+  return { machines: machines.map((machine) => machineJson(machine, facts)), media, warnings };
 }
 
-function machineJson(machine: Machine, known: Known): unknown {
+function machineJson(machine: Machine, facts: ImageFacts): unknown {
   return {
     ...machine,
     snapshots: machine.snapshots.map(snapshotJson),
-    disks: machine.disks.map((disk, index) => diskJson(disk, index, known)),
+    disks: machine.disks.map((disk, index) => diskJson(disk, index, facts)),
   };
 }
 
@@ -28,7 +28,7 @@ function snapshotJson(snapshot: Snapshot): unknown {
   return { ...timed(snapshot), children: snapshot.children.map(snapshotJson) };
 }
 
-function diskJson({ slot, base, states }: MachineDisk, index: number, { sizes, users }: Known): unknown {
+function diskJson({ slot, base, states }: MachineDisk, index: number, { sizes, users }: ImageFacts): unknown {
   const newest = states.at(-1)?.image ?? "";
   return {
     index,

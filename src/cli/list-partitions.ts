@@ -1,12 +1,12 @@
-/** The partitions of a disk, as `vdisk list IMAGE` shows them. */
+/** Prints the partitions of a disk, for `vdisk list IMAGE`. */
 import { printSentence } from "../bytes/text.js";
 import type { Disk } from "../tree/disk.js";
 import type { Part } from "../tree/part.js";
-import { columns, formatSize, shown } from "./output.js";
+import { columns, formatSize, printText } from "./output.js";
 
 const HEADINGS = ["name", "boot", "start", "sectors", "size", "offset", "type", "file system", "label"];
 
-/** The image with its base, and a line a partition; starts and counts are in the table's own sectors. */
+/** The image with its base, and a line for each partition. Starts and counts are in sectors of the partition table. */
 export function partitionsText(disk: Disk): string {
   const { layers, source, table, parts } = disk;
   const [top, ...below] = layers;
@@ -23,12 +23,22 @@ export function partitionsText(disk: Disk): string {
   const rows = parts.map((part) => {
     const { name, boot, start, sectors, size, offset, type, fileSystem, label } = factsOf(part, disk);
     const known = fileSystem ?? contentsText(part);
-    return [name, boot ? "*" : "", start, sectors, formatSize(size), offset, type, known, shown(label ?? "")];
+    return [
+      name,
+      boot ? "*" : "",
+      start,
+      sectors,
+      formatSize(size),
+      offset,
+      type,
+      known,
+      printText(label ?? ""),
+    ];
   });
   return `${heading}\n${columns([HEADINGS, ...rows])}`;
 }
 
-/** What is said of a partition of which no file system is shown. */
+/** Describes a partition without a file system that vdisk shows. */
 export function contentsText({ problem, bug, contents }: Part): string {
   if (problem !== undefined || bug !== undefined) return "cannot be read";
   return contents === undefined || contents === "swap" ? (contents ?? "") : `${contents}, not read`;

@@ -1,4 +1,4 @@
-/** Machines for people: each with its disks and its tree of snapshots. */
+/** Machines as text: each with its disks and its tree of snapshots. */
 import { win32 } from "node:path";
 import { printSentence } from "../bytes/text.js";
 import type { Timestamp } from "../bytes/time.js";
@@ -6,24 +6,28 @@ import { withDescendants } from "../machine/descendants.js";
 import type { MachineList } from "../machine/hypervisor.js";
 import type { DiskState, Machine, MachineDisk, Medium, Snapshot } from "../machine/machine.js";
 import { printUser, type FileUser } from "../storage/users.js";
-import type { Known } from "./list-json.js";
+import type { ImageFacts } from "./list-json.js";
 import { formatLocalTime } from "./listing.js";
-import { columns, formatSize, shown } from "./output.js";
+import { columns, formatSize, printText } from "./output.js";
 
-export function machinesText({ machines, media }: MachineList, known: Known, isVerbose: boolean): string {
+export function machinesText(
+  { machines, media }: MachineList,
+  facts: ImageFacts,
+  isVerbose: boolean,
+): string {
   if (machines.length === 0 && media.length === 0) return "no machine was found\n";
-  const sections = machines.map((machine) => machineText(machine, known, isVerbose));
+  const sections = machines.map((machine) => machineText(machine, facts, isVerbose));
   if (media.length > 0) sections.push(`registered with no machine\n${mediaText(media)}`);
   return sections.join("\n");
 }
 
-function machineText(machine: Machine, { sizes, users }: Known, isVerbose: boolean): string {
+function machineText(machine: Machine, { sizes, users }: ImageFacts, isVerbose: boolean): string {
   const { name, uuid, path, problem, disks, media, warnings } = machine;
-  let text = columns([[shown(name), uuid === "" ? "" : `{${shown(uuid)}}`, stateOf(machine, users)]]);
+  let text = columns([[printText(name), uuid === "" ? "" : `{${printText(uuid)}}`, stateOf(machine, users)]]);
   if (problem !== undefined) return `${text}  ${printSentence(problem)}\n`;
   if (isVerbose) {
     text += `  ${printSentence(path)}\n`;
-    if (machine.description !== undefined) text += `  ${shown(machine.description)}\n`;
+    if (machine.description !== undefined) text += `  ${printText(machine.description)}\n`;
   }
   text += columns(disks.map((disk, index) => diskRow(disk, index, sizes)));
   if (isVerbose) text += mediaText(media);
@@ -32,14 +36,14 @@ function machineText(machine: Machine, { sizes, users }: Known, isVerbose: boole
   return text;
 }
 
-/** A machine that runs does not write that down: what has its disks open tells. */
+/** The state in the settings, or who uses the disks: the settings do not contain whether the machine runs. */
 function stateOf({ state, disks }: Machine, users: readonly FileUser[]): string {
   const images = disks.map(({ states }) => states.at(-1)!.image);
   const programs = users.filter(({ path }) => images.includes(path)).map(printUser);
-  return programs.length === 0 ? state : `in use by ${shown([...new Set(programs)].join(", "))}`;
+  return programs.length === 0 ? state : `in use by ${printText([...new Set(programs)].join(", "))}`;
 }
 
-function diskRow({ slot, base, states }: MachineDisk, index: number, sizes: Known["sizes"]): string[] {
+function diskRow({ slot, base, states }: MachineDisk, index: number, sizes: ImageFacts["sizes"]): string[] {
   const newest = states.at(-1)!;
   const images = base === undefined ? [] : withDescendants([base]);
   const size = sizes.get(newest.image ?? "");
@@ -47,13 +51,13 @@ function diskRow({ slot, base, states }: MachineDisk, index: number, sizes: Know
   const missing = images.filter(({ path }) => path === undefined).length;
   return [
     `  disk ${index}`,
-    shown(slot),
+    printText(slot),
     fileOf(base, newest),
     size === undefined ? "" : formatSize(size),
     `${formatSize(stored)} on the host`,
     [
       newest.isCurrent ? "" : "of a snapshot only",
-      base === undefined || base.type === "normal" ? "" : shown(base.type ?? ""),
+      base === undefined || base.type === "normal" ? "" : printText(base.type ?? ""),
       base?.isEncrypted === true ? "encrypted" : "",
       base === undefined || newest.image === undefined ? "missing" : "",
       missing === 0 ? "" : `${missing} of ${images.length} images missing`,
@@ -63,19 +67,19 @@ function diskRow({ slot, base, states }: MachineDisk, index: number, sizes: Know
   ];
 }
 
-/** A disk is called as its base: newer images have but a UUID for a name. */
+/** Returns the file name of the disk's base: those of newer images are only UUIDs. */
 function fileOf(base: Medium | undefined, { imageUuid }: DiskState): string {
-  return base === undefined ? `{${shown(imageUuid)}}` : shown(win32.basename(base.location));
+  return base === undefined ? `{${printText(imageUuid)}}` : printText(win32.basename(base.location));
 }
 
-/** The tree, each with when it was taken; where the current state hangs, it is marked. */
+/** The tree of snapshots with their times; the current state is marked at its place. */
 function snapshotsText({ snapshots, currentSnapshot }: Machine, isVerbose: boolean): string {
   const rows: string[][] = [];
   const add = (all: readonly Snapshot[], indent: string): void => {
     for (const { uuid, name, taken, isOnline, description, children } of all) {
-      const details = isVerbose ? [`{${shown(uuid)}}`, shown(description ?? "")] : [];
-      const told = [shown(name), isOnline ? "(taken while it ran)" : "", ...details].filter(Boolean);
-      rows.push([`    ${when(taken)}`, indent + told.join("  ")]);
+      const details = isVerbose ? [`{${printText(uuid)}}`, printText(description ?? "")] : [];
+      const texts = [printText(name), isOnline ? "(taken while it ran)" : "", ...details].filter(Boolean);
+      rows.push([`    ${when(taken)}`, indent + texts.join("  ")]);
       add(children, `${indent}  `);
       if (uuid === currentSnapshot) rows.push(["", `${indent}  * current`]);
     }
@@ -98,10 +102,10 @@ function mediaText(media: readonly Medium[]): string {
         path === undefined ? "missing" : "",
       ];
       rows.push([
-        `    ${"  ".repeat(depth)}{${shown(uuid)}}`,
-        shown(format ?? ""),
+        `    ${"  ".repeat(depth)}{${printText(uuid)}}`,
+        printText(format ?? ""),
         fileSize === undefined ? "" : formatSize(fileSize),
-        state.map(shown).filter(Boolean).join(", "),
+        state.map(printText).filter(Boolean).join(", "),
         printSentence(path ?? location),
       ]);
       add(children, depth + 1);
@@ -113,11 +117,11 @@ function mediaText(media: readonly Medium[]): string {
 
 const HEADINGS = ["machine", "disk", "state", "taken", "size", "format", "uuid", "image"];
 
-/** One line for each state of each disk. */
+/** A table with one line for each state of each disk. */
 export function wideText({ machines }: MachineList): string {
   const rows = machines.flatMap(({ name, uuid, problem, disks, media }) => {
     if (problem !== undefined) {
-      return [[shown(name), "", "inaccessible", "", "", "", shown(uuid), printSentence(problem)]];
+      return [[printText(name), "", "inaccessible", "", "", "", printText(uuid), printSentence(problem)]];
     }
     const known = new Map(withDescendants(media).map((medium) => [medium.uuid, medium]));
     return disks.flatMap(({ slot, states }) =>
@@ -126,13 +130,13 @@ export function wideText({ machines }: MachineList): string {
         const size = medium?.fileSize === undefined ? "" : formatSize(medium.fileSize);
         const image = at.image ?? "missing";
         return [
-          shown(name),
-          shown(slot),
-          shown(at.name),
+          printText(name),
+          printText(slot),
+          printText(at.name),
           when(at.taken),
           size,
-          shown(medium?.format ?? ""),
-          shown(at.imageUuid),
+          printText(medium?.format ?? ""),
+          printText(at.imageUuid),
           printSentence(image),
         ];
       }),

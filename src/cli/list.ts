@@ -1,10 +1,10 @@
-/** `vdisk list`: the machines that there are, the partitions of one disk, or what is mounted now. */
+/** `vdisk list`: lists machines, the partitions of one disk, or mounts. */
 import type { CommandModule } from "yargs";
 import type { MachineList } from "../machine/hypervisor.js";
 import { usersOf } from "../storage/users.js";
-import { markIncomplete, notEmpty, once, openOptions, withDisk, type DiskArguments } from "./disk.js";
+import { markIncomplete, notEmpty, openOptions, singleValue, withDisk, type DiskArguments } from "./disk.js";
 import { exitCodeOf, setExitCode, UsageError } from "./exit.js";
-import type { Known } from "./list-json.js";
+import type { ImageFacts } from "./list-json.js";
 import { warningLogger } from "./log.js";
 import { write, writeJson } from "./output.js";
 
@@ -30,21 +30,26 @@ export const list: CommandModule<object, Arguments> = {
       .option("vm", {
         type: "string",
         requiresArg: true,
-        coerce: once("vm"),
+        coerce: singleValue("vm"),
         describe: "Only this machine: its name, UUID or .vbox file",
       })
       .option("verbose", {
         alias: "v",
         type: "boolean",
         default: false,
-        describe: "With all UUIDs, paths, formats and sizes",
+        describe: "Print all UUIDs, paths, formats and sizes",
       })
-      .option("wide", { alias: "w", type: "boolean", default: false, describe: "One line a state of a disk" })
-      .option("mounts", { type: "boolean", default: false, describe: "What is mounted now" })
-      .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
+      .option("wide", {
+        alias: "w",
+        type: "boolean",
+        default: false,
+        describe: "Print one line for each state of a disk",
+      })
+      .option("mounts", { type: "boolean", default: false, describe: "List mounts instead" })
+      .option("json", { type: "boolean", default: false, describe: "Print JSON, with all details" })
       .example("$0 list", "All machines")
-      .example('$0 list --vm "Windows 10" -v', "All of one")
-      .example("$0 list --mounts", "What is mounted now, and who serves it")
+      .example('$0 list --vm "Windows 10" -v', "One machine, with all details")
+      .example("$0 list --mounts", "All mounts, and the processes that serve them")
       .example('$0 list "Windows 10"', "The partitions of its disk") as never,
   handler: async (argv) => {
     const { image, vm } = argv;
@@ -66,10 +71,10 @@ export const list: CommandModule<object, Arguments> = {
   },
 };
 
-/** @throws {UsageError} for an option that has no effect on what is to be listed. */
+/** @throws {UsageError} for an option that has no effect on this listing. */
 function refuseIneffective(argv: Arguments): void {
   const { image, mounts, vm, verbose, wide, json } = argv;
-  const ofDisks = {
+  const diskOptions = {
     "--disk": argv.disk !== undefined,
     "--snapshot": argv.snapshot !== undefined,
     "--allow-dir": argv.allowDir.length > 0,
@@ -79,23 +84,23 @@ function refuseIneffective(argv: Arguments): void {
     "--ignore-case": argv.ignoreCase,
     "--system-files": argv.systemFiles,
   };
-  const ofMachines = { "--vm": vm !== undefined, "--verbose": verbose, "--wide": wide };
+  const machineOptions = { "--vm": vm !== undefined, "--verbose": verbose, "--wide": wide };
   const refuse = (options: Readonly<Record<string, boolean>>, reason: string): void => {
     const given = Object.keys(options).filter((option) => options[option]);
     if (given.length > 0) throw new UsageError(`${given.join(", ")}: ${reason}`);
   };
   if (mounts) {
     refuse(
-      { IMAGE: image !== undefined, ...ofDisks, ...ofMachines },
+      { IMAGE: image !== undefined, ...diskOptions, ...machineOptions },
       "--mounts lists all mounts, and takes only --json",
     );
   } else if (image !== undefined) {
     refuse(
-      ofMachines,
-      "this is for listing machines; vdisk info --verbose IMAGE prints all that is known of an image",
+      machineOptions,
+      "only for listing machines; vdisk info --verbose IMAGE prints all details of an image",
     );
   } else {
-    refuse(ofDisks, "this needs an IMAGE");
+    refuse(diskOptions, "only together with an IMAGE");
     if (wide && (verbose || json)) throw new UsageError("--wide cannot be combined with --verbose or --json");
   }
 }
@@ -104,14 +109,14 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
   const { findMachine, listMachines } = await import("../machine/machines.js");
   const found: MachineList =
     vm === undefined ? await listMachines() : { machines: [await findMachine(vm)], media: [], warnings: [] };
-  // A table has no room for what is odd about a machine.
-  const told = wide ? found.machines.flatMap(({ warnings }) => warnings) : [];
+  // The table has no column for a machine's warnings.
+  const hidden = wide ? found.machines.flatMap(({ warnings }) => warnings) : [];
   const warn = warningLogger(logLevel);
-  for (const warning of [...found.warnings, ...told]) await warn(warning);
+  for (const warning of [...found.warnings, ...hidden]) await warn(warning);
   const newest = found.machines.flatMap(({ disks }) =>
     disks.flatMap(({ states }) => states.at(-1)!.image ?? []),
   );
-  const known: Known = {
+  const facts: ImageFacts = {
     sizes: verbose || vm !== undefined ? await sizesOf(found) : new Map<string, number>(),
     users: usersOf([...new Set(newest)]),
   };
@@ -120,14 +125,14 @@ async function listMachines({ json, verbose, wide, logLevel }: Arguments, vm?: s
   }
   if (json) {
     const { machinesJson } = await import("./list-json.js");
-    await writeJson(machinesJson(found, known));
+    await writeJson(machinesJson(found, facts));
     return;
   }
   const { machinesText, wideText } = await import("./list-text.js");
-  await write(wide ? wideText(found) : machinesText(found, known, verbose));
+  await write(wide ? wideText(found) : machinesText(found, facts, verbose));
 }
 
-/** Only where sizes are asked for are the image formats loaded. */
+/** Loads the image formats only if sizes are needed. */
 async function sizesOf({ machines }: MachineList): Promise<ReadonlyMap<string, number>> {
   const { diskSizes } = await import("../machine/sizes.js");
   return diskSizes(machines);

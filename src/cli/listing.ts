@@ -1,4 +1,4 @@
-/** Entries as `ls -l` prints them, and as JSON. */
+/** Formats directory entries as `ls -l` does, and as JSON. */
 import { printName } from "../bytes/text.js";
 import { formatTimestamp, type Timestamp } from "../bytes/time.js";
 import type { Attributes, NodeType } from "../filesystem/filesystem.js";
@@ -35,7 +35,7 @@ export function longListing(entries: readonly Listed[]): string {
   );
 }
 
-/** All that is known of an entry. Names and targets are printed as everywhere; `\xNN` is a byte. */
+/** All that is known about an entry. In names and targets, a byte that is not text is `\xNN`. */
 export function jsonOf({ entry, attributes, target, problem }: Listed): Record<string, unknown> {
   return {
     name: printName(entry.name),
@@ -75,7 +75,7 @@ function formatPermissions(permissions: number): string {
   return letters.join("");
 }
 
-/** `2026-03-01 12:00` in the zone of whoever reads it, as `ls` has it. */
+/** `2026-03-01 12:00` in the local time of the user, as `ls` prints it. */
 export function formatLocalTime({ seconds }: Timestamp): string {
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) return `@${seconds}`;

@@ -5,10 +5,10 @@ import { printSentence } from "../bytes/text.js";
 export const levels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type Level = (typeof levels)[number];
 
-/** Tells a warning, once it is its turn. */
+/** Logs a warning. */
 export type Warn = (warning: string) => Promise<void>;
 
-/** Tells warnings in the log of a command, which is loaded with the first one: most disks have none. */
+/** Returns a function that logs warnings. The logger is loaded with the first warning, since most disks have none. */
 export function warningLogger(level: Level = "warn"): Warn {
   let log: Promise<Logger> | undefined;
   return async (warning) => {
@@ -18,7 +18,7 @@ export function warningLogger(level: Level = "warn"): Warn {
 }
 
 export async function commandLog(level: Level): Promise<Logger> {
-  const { default: pino } = await import("pino"); // in a bundle, this is all that it has
+  const { default: pino } = await import("pino"); // a bundle has only the default export
   if (process.stderr.isTTY) {
     const { default: pretty } = await import("pino-pretty");
     const messageFormat = (line: Record<string, unknown>, key: string): string =>
@@ -33,6 +33,6 @@ export async function commandLog(level: Level): Promise<Logger> {
     return pino({ level, base: null }, pretty(options));
   }
   const destination = pino.destination({ fd: 2, sync: true });
-  destination.on("error", () => undefined); // a reader of the log that has gone does not end a mount
+  destination.on("error", () => undefined); // if the reader of the log ends, the mount goes on
   return pino({ level, base: null }, destination);
 }

@@ -1,4 +1,4 @@
-/** `vdisk ls`: the tree, without mounting it. */
+/** `vdisk ls`: lists directories of the tree, without mounting it. */
 import type { CommandModule } from "yargs";
 import { parseName, printName } from "../bytes/text.js";
 import { CorruptError } from "../errors.js";
@@ -21,51 +21,55 @@ interface Arguments extends DiskArguments {
 
 export const ls: CommandModule<object, Arguments> = {
   command: "ls <image> [path]",
-  describe: "List the tree without mounting it",
+  describe: "List files without mounting the disk",
   builder: (command) =>
     diskOptions(command)
       .positional("path", {
         type: "string",
         default: "",
-        describe: "fs0/etc; from / on, a path in the guest's root file system",
+        describe: "fs0/etc; a path that begins with / is in the guest's root file system",
       })
       .option("long", {
         alias: "l",
         type: "boolean",
         default: false,
-        describe: "With modes, owners, sizes and times",
+        describe: "Print modes, owners, sizes and times",
       })
       .option("recursive", {
         alias: "R",
         type: "boolean",
         default: false,
-        describe: "And all directories below",
+        describe: "Also list all directories below",
       })
-      .option("json", { type: "boolean", default: false, describe: "As JSON, with all that is known" })
+      .option("json", { type: "boolean", default: false, describe: "Print JSON, with all details" })
       .example("$0 ls disk.vdi", "What is on the disk")
       .example("$0 ls -l disk.vdi /etc", "A directory of the guest") as never,
-  handler: (argv) => withDisk(argv, (disk, ofStates) => list(disk, ofStates, argv)),
+  handler: (argv) => withDisk(argv, (disk, stateProblems) => list(disk, stateProblems, argv)),
 };
 
-/** The path of a state's directory: without its damaged parts, its listing is incomplete. */
+/** The path of a state's directory. Its listing is incomplete if parts of the state are damaged. */
 const STATE_ROOT = /^snapshots\/[^/]+$/;
 
-/** One directory of a listing; the path is as it is printed. */
+/** One directory of a listing; `path` is the text to print. */
 interface Section {
   readonly path: string;
   readonly entries: readonly Listed[];
 }
 
-async function list(disk: Disk, ofStates: readonly Problem[], argv: Arguments): Promise<void> {
+async function list(disk: Disk, stateProblems: readonly Problem[], argv: Arguments): Promise<void> {
   const print = argv.json ? jsonPrinter() : textPrinter(argv);
-  for await (const section of sections(disk, ofStates, argv)) {
+  for await (const section of sections(disk, stateProblems, argv)) {
     await print.section(section);
     for (const { problem } of section.entries) if (problem !== undefined) reportAndContinue(problem);
   }
   await print.end();
 }
 
-async function* sections(disk: Disk, ofStates: readonly Problem[], argv: Arguments): AsyncGenerator<Section> {
+async function* sections(
+  disk: Disk,
+  stateProblems: readonly Problem[],
+  argv: Arguments,
+): AsyncGenerator<Section> {
   const { tree } = disk;
   const isDetailed = argv.long || argv.json;
   const { id, attributes } = await findNode(disk, argv.path, !isDetailed || argv.path.endsWith("/"));
@@ -82,7 +86,7 @@ async function* sections(disk: Disk, ofStates: readonly Problem[], argv: Argumen
     yield { path: next.path, entries: listed };
     if (problem !== undefined) reportAndContinue(problem);
     if (next.id === tree.root) markIncomplete(disk);
-    if (STATE_ROOT.test(next.path)) markIncomplete({ problems: ofStates });
+    if (STATE_ROOT.test(next.path)) markIncomplete({ problems: stateProblems });
     if (!argv.recursive) continue;
     const below = [];
     for (const entry of entries) {
@@ -102,9 +106,9 @@ function listedByName(entry: Listed["entry"]): Listed {
   return entry.problem === undefined ? { entry } : { entry, problem: entry.problem };
 }
 
-/** A directory has one name. Where one has two, it may lie within itself, so it is listed once. */
+/** A directory has one name. One that has several may contain itself, so it is listed once. */
 function listedTwice(path: string): CorruptError {
-  return new CorruptError({ file: path, thing: "this directory is listed under another name already" });
+  return new CorruptError({ file: path, thing: "this directory is already listed under another name" });
 }
 
 async function inspectAll(tree: NodeTree, entries: readonly Listed["entry"][]): Promise<Listed[]> {
@@ -133,7 +137,7 @@ function textPrinter({ long, recursive }: Arguments): Printer {
   };
 }
 
-/** Writes one array of all entries, each as soon as it is known. */
+/** Writes one array of all entries, each entry as soon as it is read. */
 function jsonPrinter(): Printer {
   let lead = "[";
   return {

@@ -1,31 +1,31 @@
 /**
- * How mount(8) and /etc/fstab call us: for the type "fuse.vdisk", mount.fuse(8) runs `vdisk SOURCE DIR -o OPTIONS`. That
- * is turned into a command line of `vdisk mount` or `vdisk remount`. Nothing heavy is imported here: a mount begins
- * with it.
+ * Translates the command line of mount(8) and /etc/fstab. For the type "fuse.vdisk", mount.fuse(8) runs
+ * `vdisk SOURCE DIR -o OPTIONS`, which becomes a command line of `vdisk mount` or `vdisk remount`. Keep the imports of this
+ * file few: it is loaded before a mount's process starts.
  */
 
-/** Options of `vdisk mount` with a value, as mount options; "-" may stand for "_". */
+/** Options of `vdisk mount` with a value, as mount options; "-" may be used for "_". */
 const WITH_VALUE = ["allow_dir", "codepage", "disk", "fuse_backend", "log_level", "snapshot", "time_zone"];
 
-/** Options of `vdisk mount` that are switches; `-o` itself takes allow_other, allow_root and ignore_case. */
+/** Options of `vdisk mount` without a value. (`-o` itself accepts allow_other, allow_root and ignore_case.) */
 const SWITCHES = ["allow_live", "system_files"];
 
 /**
- * Options that say when and by whom to mount, and what mount(8) or mount.fuse(8) add by themselves: "rw", "dev" and
- * "suid" where nothing else is asked for. A mount is read-only, without devices and set-user-ID programs, all the same.
+ * Options that say when and by whom to mount, and those that mount(8) or mount.fuse(8) add by themselves ("rw", "dev",
+ * "suid"). The mount is read-only, without devices and set-user-ID programs, in any case.
  */
 const IGNORED =
   /^(defaults|rw|dev|suid|exec|auto|noauto|nofail|_netdev|users?|nousers?|owner|group|(user|uhelper|comment)=.*|x-.*|X-.*|async|sync|dirsync|atime|diratime|(no)?relatime|(no)?strictatime|(no)?lazytime|loud|silent|(no)?iversion)$/;
 
-/** What a command line of ours begins with. mount(8) gives a file by its absolute path. */
+/** The commands of vdisk: a command line that begins with one is not from mount(8), which passes absolute paths. */
 const COMMANDS = ["cat", "info", "list", "ls", "mount", "unmount"];
 
 /**
- * The words of the command line that `words` stand for, if they are mount(8)'s; otherwise undefined. Where mount(8)
- * asks for a remount, they are `remount DIR OPTIONS`.
+ * Returns the arguments for vdisk if `args` come from mount(8); otherwise undefined. For a remount, they are
+ * `remount DIR OPTIONS`.
  */
-export function translateMountHelper(words: readonly string[]): string[] | undefined {
-  const [source, directory, flag, list, ...rest] = words;
+export function translateMountHelper(args: readonly string[]): string[] | undefined {
+  const [source, directory, flag, list, ...rest] = args;
   const isHelper = flag === "-o" && list !== undefined && rest.length === 0;
   if (!isHelper || source === undefined || directory === undefined) return undefined;
   if (COMMANDS.includes(source) || source.startsWith("-") || directory.startsWith("-")) return undefined;

@@ -1,45 +1,45 @@
-/** What stands after `-o`. */
+/** Parses mount options, as after `-o`. */
 import { UsageError } from "./exit.js";
 
 export interface MountOptions {
   readonly allowOther: boolean;
   readonly allowRoot: boolean;
-  /** As ntfs-3g has it: for us, not for the kernel. */
+  /** The option of ntfs-3g; it is not for the kernel. */
   readonly ignoreCase: boolean;
-  /** For the kernel, one each. */
+  /** Options for the kernel. */
   readonly extra: readonly string[];
 }
 
-/** What is no option of the kernel's, or is asked for in another way, too. */
-const OURS = ["allow_other", "allow_root", "ignore_case"];
+/** Options that vdisk handles itself. */
+const OWN_OPTIONS = ["allow_other", "allow_root", "ignore_case"];
 
 /**
- * Options that the host's fuse knows and that take nothing back of what a mount promises. Others are refused here:
- * libfuse notices an unknown one only when it has mounted already, and takes `rw`, `suid` and `dev` at their word.
+ * Options for the kernel that keep the mount read-only and safe. All others are refused here: libfuse notices an unknown
+ * option only after it has mounted, and would obey `rw`, `suid` and `dev`.
  */
-const KNOWN = ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "default_permissions"];
+const KERNEL_OPTIONS = ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "default_permissions"];
 
-/** With a value. Source: mount(8), SELinux; fuse(4). */
-const KNOWN_WITH_VALUE = ["context", "fscontext", "defcontext", "rootcontext", "max_read"];
+/** Those with a value. Source: mount(8), SELinux; fuse(4). */
+const KERNEL_OPTIONS_WITH_VALUE = ["context", "fscontext", "defcontext", "rootcontext", "max_read"];
 
 /**
- * @param lists as they were given: options separated by commas.
- * @throws {UsageError} for an option that a mount does not take.
+ * @param lists options separated by commas, as they were given.
+ * @throws {UsageError} for an option that vdisk does not accept.
  */
 export function parseMountOptions(lists: readonly string[]): MountOptions {
   const options = lists.flatMap((list) => list.split(",")).filter((option) => option !== "");
-  const extra = options.filter((option) => !OURS.includes(option));
+  const extra = options.filter((option) => !OWN_OPTIONS.includes(option));
   for (const option of extra) {
     const [name, ...value] = option.split("=");
-    const known = value.length > 0 ? KNOWN_WITH_VALUE : KNOWN;
+    const known = value.length > 0 ? KERNEL_OPTIONS_WITH_VALUE : KERNEL_OPTIONS;
     if (known.includes(name!)) continue;
     throw new UsageError(
       option === "rw"
         ? "-o rw: a mount of vdisk is read-only"
-        : `-o ${option}: this is no option of a mount; those are ${[
-            ...OURS,
-            ...KNOWN,
-            ...KNOWN_WITH_VALUE.map((known) => `${known}=…`),
+        : `-o ${option}: unknown mount option; valid options are ${[
+            ...OWN_OPTIONS,
+            ...KERNEL_OPTIONS,
+            ...KERNEL_OPTIONS_WITH_VALUE.map((known) => `${known}=…`),
           ].join(", ")}`,
     );
   }

@@ -1,4 +1,4 @@
-/** `vdisk mount`: the disk as a device node, partitions and files, through FUSE. */
+/** `vdisk mount`: mounts a disk with its partitions and files, through FUSE. */
 import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { printSentence } from "../bytes/text.js";
@@ -36,9 +36,13 @@ export const mountCommand: CommandModule<object, Arguments> = {
         alias: "f",
         type: "boolean",
         default: false,
-        describe: "Serve until interrupted",
+        describe: "Stay in the foreground and serve until interrupted",
       })
-      .option("quiet", { type: "boolean", default: false, describe: "Print nothing once it is mounted" })
+      .option("quiet", {
+        type: "boolean",
+        default: false,
+        describe: "Do not print where the disk is mounted",
+      })
       .option("allow-other", { type: "boolean", default: false, describe: "Let all users see the mount" })
       .option("allow-root", { type: "boolean", default: false, describe: "Let root see the mount" })
       .option("options", {
@@ -49,11 +53,11 @@ export const mountCommand: CommandModule<object, Arguments> = {
       .option("fuse-backend", {
         choices: ["auto", ...backendNames] as const,
         default: "auto",
-        describe: "How to reach the kernel",
+        describe: "Which FUSE backend to use",
       })
-      .example('$0 mount "Windows 10" /mnt --snapshot "Before update"', "A machine, as it was at a snapshot")
+      .example('$0 mount "Windows 10" /mnt --snapshot "Before update"', "A machine's disk at a snapshot")
       .epilogue(
-        "The mount's log is named when it is mounted. End the mount with: vdisk unmount MOUNT-POINT",
+        "The command prints where the mount's log is. End the mount with: vdisk unmount MOUNT-POINT",
       ) as never,
   handler: async (argv) => {
     const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);

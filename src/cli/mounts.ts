@@ -1,10 +1,10 @@
-/** What `vdisk list --mounts` shows. */
+/** `vdisk list --mounts`: lists the mounts of vdisk. */
 import { printSentence } from "../bytes/text.js";
 import { listMounts, type Mount } from "../mount/mounts.js";
 import { formatLocalTime } from "./listing.js";
 import { columns, write, writeJson } from "./output.js";
 
-/** Prints what is mounted now. */
+/** Prints all mounts. */
 export async function showMounts(json: boolean): Promise<void> {
   const mounts = await listMounts();
   if (json) await writeJson(mounts);

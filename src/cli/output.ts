@@ -1,11 +1,11 @@
-/** Standard output, as fast as its reader takes it. */
+/** Writing to standard output, and formatting for it. */
 import { once } from "node:events";
 import { printName } from "../bytes/text.js";
 import { fromHost, type DiskError } from "../errors.js";
 
 /**
- * Writes, and waits where the reader is slower than we are.
- * @throws {HostError} where the disk of the file that it is written to is full.
+ * Writes to standard output, and waits until a slow reader can take more.
+ * @throws {HostError} if writing fails, for example because a disk is full.
  */
 export async function write(data: string | Uint8Array): Promise<void> {
   try {
@@ -15,7 +15,7 @@ export async function write(data: string | Uint8Array): Promise<void> {
   }
 }
 
-/** Whether `error` comes from standard output, so that there is no use in writing more. */
+/** Whether `error` is one of standard output, so that writing more would be useless. */
 export function isOutputError(error: DiskError): boolean {
   return error.message.startsWith(`${OUTPUT}: `);
 }
@@ -26,7 +26,7 @@ export function writeJson(value: unknown): Promise<void> {
   return write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Rows as columns two spaces apart; numbers stand to the right. */
+/** Formats rows as columns, two spaces apart. Numbers are aligned to the right. */
 export function columns(rows: readonly (readonly (string | number)[])[]): string {
   const widths: number[] = [];
   for (const row of rows)
@@ -44,13 +44,13 @@ export function columns(rows: readonly (readonly (string | number)[])[]): string
     .join("");
 }
 
-/** Labels, comments and names from strangers' files: what cannot be shown is as in names. */
-export function shown(text: string): string {
-  if (/^[ -[\]-~]*$/.test(text)) return text; // nothing in it needs a thought
+/** Returns text from images and settings with control characters and backslashes as `\xNN`, as in names. */
+export function printText(text: string): string {
+  if (/^[ -[\]-~]*$/.test(text)) return text; // plain ASCII stays as it is
   return printName(Buffer.from(text));
 }
 
-/** `20.0 GiB`; bytes below 1024 as they are. */
+/** `20.0 GiB`; sizes below 1024 in bytes. */
 export function formatSize(bytes: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
   const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));

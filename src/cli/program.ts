@@ -1,9 +1,9 @@
-/** What the commands have in common: parsing, errors, exit codes. */
+/** What both programs, vdisk and vboximg-mount, share: parsing the command line, errors, exit codes. */
 import type { CommandModule } from "yargs";
 import { fromHost } from "../errors.js";
 import { reportError, ExitCode } from "./exit.js";
 
-/** The chosen command. It is thrown, since yargs formats its whole help text after a handler that returns. */
+/** The command that yargs chose. It is thrown, since yargs would format its whole help text when a handler returns. */
 class Chosen extends Error {
   readonly work: () => unknown;
 
@@ -13,29 +13,29 @@ class Chosen extends Error {
   }
 }
 
-/** What yargs says of a command line that is wrong, in our words. */
+/** Replaces yargs' messages about a wrong command line. */
 export const WORDING = {
   "Not enough non-option arguments: got %s, need at least %s": {
-    one: "an argument is missing: %s given, %s needed; --help shows them",
-    other: "arguments are missing: %s given, %s needed; --help shows them",
+    one: "an argument is missing: %s given, %s needed; --help lists them",
+    other: "arguments are missing: %s given, %s needed; --help lists them",
   },
   "Too many non-option arguments: got %s, maximum of %s": {
-    one: "too many arguments: %s given, at most %s taken; --help shows them",
-    other: "too many arguments: %s given, at most %s taken; --help shows them",
+    one: "too many arguments: %s given, at most %s taken; --help lists them",
+    other: "too many arguments: %s given, at most %s taken; --help lists them",
   },
   "Unknown argument: %s": {
-    one: "there is no option or argument %s; --help shows them",
-    other: "there are no options or arguments %s; --help shows them",
+    one: "unknown option or argument: %s; --help lists them",
+    other: "unknown options or arguments: %s; --help lists them",
   },
   "Unknown command: %s": {
-    one: "there is no command %s; --help shows them",
-    other: "there are no commands %s; --help shows them",
+    one: "unknown command: %s; --help lists them",
+    other: "unknown commands: %s; --help lists them",
   },
   "Not enough arguments following: %s": "the option %s needs a value",
   "Did you mean %s?": "there is no such command; did you mean %s?",
 } as unknown as Record<string, string>;
 
-/** `command` without its work, which `runChosen` does after parsing. */
+/** Returns `command` with a handler that only remembers its work. `runChosen` does the work after parsing. */
 export function deferred<T>(command: CommandModule<object, T>): CommandModule<object, T> {
   return {
     ...command,
@@ -45,7 +45,7 @@ export function deferred<T>(command: CommandModule<object, T>): CommandModule<ob
   };
 }
 
-/** Parses the command line with `parse`, then does the work of the deferred command that it chose. */
+/** Parses the command line with `parse`, then runs the deferred command that it chose. */
 export async function runChosen(parse: () => Promise<unknown>): Promise<void> {
   try {
     await parse();
@@ -55,14 +55,14 @@ export async function runChosen(parse: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Runs `body`, and ends the process `name` with the exit code of what went wrong in it. */
+/** Runs `body` as the program `name`. Prints its error and sets the exit code. */
 export async function runProgram(name: string, body: () => Promise<unknown>): Promise<void> {
-  // A reader that has seen enough (`vdisk cat … | head`) is no failure.
+  // A reader that ends early (`vdisk cat … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(ExitCode.done);
     process.exit(reportError(fromHost(error, "standard output"), name));
   });
-  // An error of standard error itself cannot be reported.
+  // An error of standard error itself cannot be printed.
   process.stderr.on("error", () => undefined);
   try {
     await body();
@@ -72,8 +72,8 @@ export async function runProgram(name: string, body: () => Promise<unknown>): Pr
 }
 
 /**
- * Joins `--option "- value"` to one argument: yargs takes what begins with a dash for an option, but no option begins with
- * a dash and a space, and a snapshot's name may.
+ * Joins `--option "- value"` to one argument. yargs would take the value for an option, since it begins with a dash. But no
+ * option begins with a dash and a space, and a snapshot's name may.
  */
 export function withDashedValues(args: readonly string[]): string[] {
   const joined: string[] = [];
@@ -86,7 +86,7 @@ export function withDashedValues(args: readonly string[]): string[] {
   return joined;
 }
 
-/** yargs passes nothing behind "--" to a command; a leading dash is hidden from it there instead. */
+/** Removes "--", since yargs passes nothing behind it to a command, and adds "./" to names behind it that begin with a dash. */
 export function withoutDoubleDash(args: readonly string[]): string[] {
   const at = args.indexOf("--");
   if (at < 0) return [...args];

@@ -1,4 +1,4 @@
-/** `vdisk unmount`: ends a mount, also one whose process was killed. */
+/** `vdisk unmount`: ends a mount, also if its process was killed. */
 import type { CommandModule } from "yargs";
 import { notEmpty } from "./disk.js";
 import { unmount } from "../mount/unmount.js";
@@ -23,7 +23,7 @@ export const unmountCommand: CommandModule<object, Arguments> = {
         alias: "z",
         type: "boolean",
         default: false,
-        describe: "Detach now; files that are open stay readable until they are closed",
+        describe: "Detach it at once; open files stay readable until they are closed",
       }) as never,
   handler: ({ mountPoint, lazy }) => unmount(mountPoint, lazy),
 };

@@ -1,6 +1,6 @@
 /**
- * Whether an image that a configuration names may be shown. The configuration may come from a stranger, and files may be
- * renamed while it is read; so the image that was opened is checked, by its contents and its descriptor.
+ * Checks whether an image that a configuration names may be shown. The configuration may come from a stranger, and files
+ * may be renamed meanwhile; so the open image is checked, by its contents and its descriptor.
  */
 import { dirname } from "node:path";
 import { DeniedError } from "../errors.js";
@@ -8,9 +8,9 @@ import { openImageAt } from "../image/formats.js";
 import type { Image } from "../image/image.js";
 import { isWithin, locate, resolveAll } from "../storage/gate.js";
 
-/** What an image must satisfy that was not named by the user. Plain data: it may be sent to another process. */
+/** The conditions for an image that the user did not name. Plain data, so that it can be sent to another process. */
 export interface Admission {
-  /** Lower case, without braces; empty where it is not known. */
+  /** Lower case, without braces; empty if it is not known. */
   readonly imageUuid: string;
   /** The folders in which any image is allowed. */
   readonly folders: readonly string[];
@@ -20,7 +20,7 @@ export interface Admission {
  * Checks an open image: it must lie within one of the folders, or contain the UUID that it is registered with. A
  * configuration must not be able to show `/etc/shadow` as a disk.
  * @returns warnings.
- * @throws {DeniedError} where neither holds.
+ * @throws {DeniedError} if neither is the case.
  */
 export async function admit(
   { files: [file], identity }: Image,
@@ -34,19 +34,19 @@ export async function admit(
     throw new DeniedError({
       file: file.name,
       thing:
-        "a machine's configuration registers this file, but nothing in it says that it is this image, and it lies outside the machine's folder",
+        "a machine's configuration registers this file, but the file lies outside the machine's folder and does not contain the UUID that is registered",
       hint: `allow it with --allow-dir ${JSON.stringify(dirname(place ?? file.location))}`,
     });
   }
   return found === undefined || imageUuid === ""
     ? []
-    : [`${file.name}: this image is {${found}}, but {${imageUuid}} is registered in its place`];
+    : [`${file.name}: the UUID of this image is {${found}}, but {${imageUuid}} is registered`];
 }
 
 /**
- * Checks the image at `path` as `admit`, and closes it again. What is shown later is opened anew, and must be checked
- * again then: this only tells the user early.
- * @throws {DiskError} also where the file is not an image that vdisk reads.
+ * Opens the image at `path`, checks it with `admit`, and closes it. This reports problems early; when the image is opened
+ * to be shown, it must be checked again.
+ * @throws {DiskError} also if the file is not an image that vdisk reads.
  */
 export async function admitImage(path: string, admission: Admission): Promise<string[]> {
   const image = await openImageAt(path, { allowDirs: admission.folders });

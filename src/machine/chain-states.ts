@@ -1,4 +1,4 @@
-/** Images that no machine owns: their states are those of their chain, and files beside them may be built on them. */
+/** Images that belong to no machine: their states are those of their chain, and other files may be built on them. */
 import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { DiskError, whenHostFails } from "../errors.js";
@@ -42,7 +42,7 @@ function nameOf({ image, state }: Layer): string {
   return state.id === image.states[0].id ? name : `${name} (${state.name})`;
 }
 
-/** The states of the chain whose newest image is `path`. */
+/** Returns the states of the chain whose newest image is `path`. */
 export async function chainTree(path: string, allowDirs: readonly string[]): Promise<StateTree> {
   const chain = await openChain(path, { allowDirs, findImages });
   try {
@@ -65,11 +65,11 @@ export async function identify(path: string, allowDirs: readonly string[]): Prom
   return { path: real, ...(uuid !== undefined && { uuid }) };
 }
 
-/** Files looked at for one that is built on an image. */
+/** Files that `findChild` opens at most. */
 const FILES_LIMIT = 100;
 const FILES_AT_ONCE = 4;
 
-/** An image in the folder of `path`, or in `Snapshots` below it, that is built on the image `uuid`. */
+/** Returns an image that is built on the image `uuid`, from the folder of `path` or `Snapshots` in it; undefined if there is none. */
 export async function findChild({ path, uuid }: SoughtImage): Promise<string | undefined> {
   if (uuid === undefined) return undefined;
   const folder = dirname(path);
@@ -85,7 +85,7 @@ export async function findChild({ path, uuid }: SoughtImage): Promise<string | u
   return looked.find((file) => file !== undefined);
 }
 
-/** The UUIDs of the image `path` and of its parent; undefined where it is no image, which is reported elsewhere. */
+/** Returns the UUIDs of the image `path` and of its parent; undefined if it cannot be read, which is reported elsewhere. */
 async function readUuids(
   path: string,
   allowDirs: readonly string[] = [],

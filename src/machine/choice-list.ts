@@ -1,9 +1,9 @@
-/** Lists in errors and warnings: long enough to choose from, and no longer. */
+/** Lists in error messages. */
 
-/** Choices that an error message lists. */
+/** The most choices that a message lists. */
 const LISTED_LIMIT = 12;
 
-/** `choices`, as an error message lists them. */
+/** Joins `choices` for an error message. */
 export function choiceList(choices: readonly string[]): string {
   const more = choices.length > LISTED_LIMIT ? [`and ${choices.length - LISTED_LIMIT} more`] : [];
   return [...choices.slice(0, LISTED_LIMIT), ...more].join(", ");

@@ -1,5 +1,5 @@
 /**
- * From what a person names to the image that shows it. IMAGE is, in this order: a file or device; a machine's
+ * Finds the image to open from what the user typed as IMAGE. In this order, IMAGE is a file or device; a machine's
  * configuration file, or its folder; the UUID of a machine or of a registered medium; a machine's name.
  */
 import { existsSync, realpathSync } from "node:fs";
@@ -25,40 +25,41 @@ import {
 import { chooseState, describe, treeOf, type ChosenState } from "./state-choice.js";
 import { chainTree, findChild, identify } from "./chain-states.js";
 
+/** What the user wants to open. */
 export interface Wanted {
   /** As the user typed it. */
   readonly image: string;
-  /** Which disk of a machine; needed only where it has several. See chooseDisk. */
+  /** Which disk of a machine; needed only if it has several. See chooseDisk. */
   readonly disk?: string;
-  /** Which state; the current one of a machine, and what an image itself shows, unless told. See chooseState. */
+  /** Which state; by default the current one of a machine, or the one that an image itself shows. See chooseState. */
   readonly snapshot?: string;
   readonly allowDirs?: readonly string[];
-  /** Not to be told that file systems were in use. */
+  /** Suppresses the notice that file systems were in use. */
   readonly allowLive?: boolean;
 }
 
 export interface Chosen {
   /** The image to open. */
   readonly image: string;
-  /** What the image must satisfy when it is opened; undefined where the user named the file itself. */
+  /** What the image is checked for when it is opened; undefined if the user named the file itself. */
   readonly admission?: Admission | undefined;
-  /** All states of its disk, the oldest first; undefined where no machine tells of them: then its chain does. */
+  /** All states of its disk, the oldest first; undefined if no machine is known: the states are then those of the chain. */
   readonly states?: readonly DiskState[];
-  /** The one that is chosen; undefined where the image shows none that is listed. */
+  /** The chosen state; undefined if the image shows none of `states`. */
   readonly state?: DiskState;
   readonly machine?: Machine;
   readonly disk?: MachineDisk;
-  /** What the user should know of the choice. */
+  /** What the user should know about the choice. */
   readonly notices: readonly string[];
 }
 
 /**
- * What `wanted` comes down to.
- * @param known the machines that there are, where they have been read already.
- * @throws {MissingError} where there is no such thing, or where it cannot be told which is meant; it lists what there is.
- * @throws {UnsupportedError} where the disk is encrypted.
- * @throws {UsageError} where the state's moment cannot be read, or a disk is chosen of an image.
- * @throws {DeniedError} where the configuration names a file that may not be opened on its word.
+ * Returns the image for `wanted`.
+ * @param known all machines, if they have been read already.
+ * @throws {MissingError} if nothing or several things match; the message lists them.
+ * @throws {UnsupportedError} if the disk is encrypted.
+ * @throws {UsageError} if the time of a state cannot be parsed, or `disk` is given together with an image.
+ * @throws {DeniedError} if the configuration names a file that is not allowed to be opened.
  */
 export async function choose(wanted: Wanted, known?: MachineList): Promise<Chosen> {
   const { image } = wanted;
@@ -73,15 +74,15 @@ export async function choose(wanted: Wanted, known?: MachineList): Promise<Chose
   if (named.length > 0) return chooseOfMachine(await findMachine(image, list), wanted);
   if (uuid !== undefined) return chooseOfMedium(uuid, list, wanted);
   if (stats !== undefined) return { image, notices: [] };
-  throw noSuchThing(image, list);
+  throw nothingFound(image, list);
 }
 
-/** The file that makes a folder a disk of Parallels. Source: Parallels, "Parallels Disk Format Specification". */
+/** The file by which a folder is recognised as a disk of Parallels. Source: Parallels, "Parallels Disk Format Specification". */
 const PARALLELS_DESCRIPTOR = "DiskDescriptor.xml";
 
 /**
- * The one machine whose configuration lies in `folder`.
- * @throws {UnsupportedError} where the folder is an image by itself, of a format that is not read.
+ * Returns the only machine whose configuration is in `folder`.
+ * @throws {UnsupportedError} if the folder itself is an image of a format that vdisk does not read.
  */
 async function machineIn(folder: string): Promise<Machine | undefined> {
   if (existsSync(join(folder, PARALLELS_DESCRIPTOR))) {
@@ -90,7 +91,7 @@ async function machineIn(folder: string): Promise<Machine | undefined> {
   }
   const files = (await Promise.all(hypervisors.map((each) => each.configurationsIn(folder)))).flat();
   if (files.length > 1) {
-    const thing = `several machines are described in this folder: ${choiceList(files)}`;
+    const thing = `this folder contains the configurations of several machines: ${choiceList(files)}`;
     throw new MissingError({ file: folder, thing, hint: "name one of these files" });
   }
   return files[0] === undefined ? undefined : openConfiguration(files[0]);
@@ -98,7 +99,7 @@ async function machineIn(folder: string): Promise<Machine | undefined> {
 
 async function chooseOfMachine(machine: Machine, wanted: Wanted): Promise<Chosen> {
   if (machine.problem !== undefined) {
-    await openConfiguration(machine.path); // it says what kind of problem it is
+    await openConfiguration(machine.path); // throws the problem with its kind
     throw new UnsupportedError(machine.problem);
   }
   const disk = chooseDisk(machine, wanted.disk);
@@ -108,20 +109,23 @@ async function chooseOfMachine(machine: Machine, wanted: Wanted): Promise<Chosen
       ? chooseState(treeOf(machine, disk), wanted.snapshot)
       : newest.isCurrent
         ? { state: newest }
-        : { state: newest, notice: `this disk is attached no more; what is shown is ${describe(newest)}` };
-  return finish(machine, disk, chosen, wanted);
+        : {
+            state: newest,
+            notice: `this disk is no longer attached; its last state is shown: ${describe(newest)}`,
+          };
+  return checkChoice(machine, disk, chosen, wanted);
 }
 
-/** A file or device that was named itself: it may be opened whatever it is. */
+/** A file or device that the user named: it is opened without a check. */
 async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
   const { image, snapshot, allowDirs = [] } = wanted;
   refuseDiskChoice(wanted);
-  const notices = await namesake(image);
+  const notices = await noticeOfNamesake(image);
   const sought = await identify(image, allowDirs);
   const owner = await findOwner(sought);
   const found = owner === undefined ? undefined : findMedium([owner], (medium) => isImage(medium, sought));
   if (owner === undefined || found === undefined) {
-    notices.push(...(await newerBeside(sought)));
+    notices.push(...(await noticeOfNewerFile(sought)));
     if (snapshot === undefined) return { image, notices };
     const tree = await chainTree(image, allowDirs);
     const { state, notice } = chooseState(tree, snapshot);
@@ -132,7 +136,7 @@ async function chooseOfFile(wanted: Wanted): Promise<Chosen> {
   const chosen = await chooseOfFound(found, wanted);
   const all = [...notices, ...chosen.notices];
   if (snapshot !== undefined) return { ...chosen, notices: all };
-  return { ...chosen, image, admission: undefined, notices: all }; // it is the file that the user named
+  return { ...chosen, image, admission: undefined, notices: all }; // the user named this file
 }
 
 async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): Promise<Chosen> {
@@ -141,7 +145,7 @@ async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): 
   if (found !== undefined) return chooseOfFound(found, wanted);
   const alone = withDescendants(list.media).find((medium) => medium.uuid === uuid);
   if (alone?.path !== undefined) return chooseOfFile({ ...wanted, image: alone.path });
-  if (alone !== undefined) throw lost(alone.location, alone.uuid, undefined);
+  if (alone !== undefined) throw imageMissing(alone.location, alone.uuid, undefined);
   const other = withDescendants(list.machines.flatMap(({ media }) => media)).find(
     (medium) => medium.uuid === uuid,
   );
@@ -150,21 +154,21 @@ async function chooseOfMedium(uuid: string, list: MachineList, wanted: Wanted): 
       other.path ?? other.location,
       `this is a ${other.kind} of a machine, not a hard disk`,
     ];
-    throw new UnsupportedError({ file, thing, hint: "to open it all the same, name the file itself" });
+    throw new UnsupportedError({ file, thing, hint: "to open it, give the path of its file" });
   }
-  const thing = "no machine and no image of this UUID is registered";
+  const thing = "no machine and no image with this UUID is registered";
   throw new MissingError({ file: wanted.image, thing, hint: "see vdisk list --verbose" });
 }
 
-/** @throws {UsageError} where a disk is chosen of what is itself an image. */
+/** @throws {UsageError} if --disk is given together with an image. */
 function refuseDiskChoice({ image, disk }: Wanted): void {
   if (disk === undefined) return;
   throw new UsageError(
-    `--disk ${disk}: this option chooses among the disks of a machine, but ${image} is an image itself`,
+    `--disk ${disk}: this option chooses one of a machine's disks, but ${image} is an image`,
   );
 }
 
-/** A medium of a machine, and the disk of which it shows a state. */
+/** A medium of a machine, and the disk whose state it shows. */
 interface FoundMedium {
   readonly machine: Machine;
   readonly medium: Medium;
@@ -184,7 +188,7 @@ function findMedium(machines: readonly Machine[], is: (medium: Medium) => boolea
   return undefined;
 }
 
-/** What a medium shows that was named itself, or another state of its disk. */
+/** The state that a medium shows, or, with --snapshot, another state of its disk. */
 async function chooseOfFound({ machine, medium, disk }: FoundMedium, wanted: Wanted): Promise<Chosen> {
   const { uuid, path, isEncrypted } = medium;
   const itself: DiskState = disk?.states.find(({ imageUuid }) => imageUuid === uuid) ?? {
@@ -195,14 +199,15 @@ async function chooseOfFound({ machine, medium, disk }: FoundMedium, wanted: Wan
   };
   const known: MachineDisk = disk ?? { slot: "attached nowhere", base: medium, states: [itself] };
   if (wanted.snapshot !== undefined) {
-    return finish(machine, known, chooseState(treeOf(machine, known), wanted.snapshot), wanted);
+    return checkChoice(machine, known, chooseState(treeOf(machine, known), wanted.snapshot), wanted);
   }
-  const notice = medium.children.length > 0 && !isEncrypted ? newer(wanted.image, machine) : undefined;
-  return finish(machine, known, { state: itself, ...(notice !== undefined && { notice }) }, wanted);
+  const notice =
+    medium.children.length > 0 && !isEncrypted ? noticeOfNewerState(wanted.image, machine) : undefined;
+  return checkChoice(machine, known, { state: itself, ...(notice !== undefined && { notice }) }, wanted);
 }
 
-/** Makes sure that the image of `state` is there, and may be opened. */
-async function finish(
+/** Checks that the image of `state` exists and may be opened, and collects the notices. */
+async function checkChoice(
   machine: Machine,
   disk: MachineDisk,
   { state, notice }: ChosenState,
@@ -210,23 +215,23 @@ async function finish(
 ): Promise<Chosen> {
   const { image, imageUuid } = state;
   const medium = withDescendants(machine.media).find(({ uuid }) => uuid === imageUuid);
-  if (image === undefined) throw lost(medium?.location, imageUuid, machine);
+  if (image === undefined) throw imageMissing(medium?.location, imageUuid, machine);
   if (medium?.isEncrypted === true) {
-    const thing = "this disk is encrypted by VirtualBox, which is not read";
+    const thing = "this disk is encrypted by VirtualBox, which vdisk does not read";
     throw new UnsupportedError({
       file: image,
       thing,
-      hint: "decrypt it there first (VBoxManage encryptmedium)",
+      hint: "decrypt it in VirtualBox first (VBoxManage encryptmedium)",
     });
   }
   const admission = { imageUuid, folders: [dirname(machine.path), ...allowDirs] };
-  const odd = await admitImage(image, admission);
+  const warnings = await admitImage(image, admission);
   const unclean = allowLive ? undefined : inUse(machine, disk, state);
-  const notices = [...machine.warnings, ...odd, ...listOf(notice), ...listOf(unclean)];
+  const notices = [...machine.warnings, ...warnings, ...listOf(notice), ...listOf(unclean)];
   return { image, admission, states: disk.states, state, machine, disk, notices };
 }
 
-/** What is to be said of a state at which the guest had its file systems mounted. */
+/** Returns a notice if the guest had its file systems mounted in this state. */
 function inUse(machine: Machine, { withoutSnapshots }: MachineDisk, state: DiskState): string | undefined {
   const { name, isCurrent } = state;
   const snapshot = withDescendants(machine.snapshots).find(({ uuid }) => uuid === state.uuid);
@@ -235,7 +240,7 @@ function inUse(machine: Machine, { withoutSnapshots }: MachineDisk, state: DiskS
   const when = isSaved
     ? "the machine is saved, not shut down"
     : `the snapshot ${JSON.stringify(name)} was taken while the machine ran`;
-  return `${machine.path}: ${when}: its file systems were in use, and what it had not written yet is not shown`;
+  return `${machine.path}: ${when}: its file systems were in use, and data that it had not yet written to the disk is missing`;
 }
 
 async function findOwner(sought: SoughtImage): Promise<Machine | undefined> {
@@ -250,46 +255,49 @@ function isImage({ path, uuid }: Medium, sought: SoughtImage): boolean {
   return uuid === sought.uuid || (path !== undefined && realOf(path) === sought.path);
 }
 
-/** What is to be said where a machine is called as the file that was named. */
-async function namesake(image: string): Promise<string[]> {
+/** Returns a notice if a machine has the same name as the file that the user named. */
+async function noticeOfNamesake(image: string): Promise<string[]> {
   if (image.includes("/") || EXTENSIONS.has(extname(image).toLowerCase())) return [];
   const isThere = machinesNamed((await listMachines()).machines, image).length > 0;
-  return isThere ? [`${image}: a machine is called so, too; the file of that name is taken`] : [];
+  return isThere ? [`${image}: a machine has this name, too; the file is used`] : [];
 }
 
-async function newerBeside(sought: SoughtImage): Promise<string[]> {
+async function noticeOfNewerFile(sought: SoughtImage): Promise<string[]> {
   const child = await findChild(sought);
   if (child === undefined) return [];
-  const thing = "this is an old state of the disk; newer ones are built on it, among them";
-  return [`${sought.path}: ${thing} ${quoted(child)}; name the newest to see that`];
+  const thing = "this is an old state of the disk: newer images are built on it, for example";
+  return [`${sought.path}: ${thing} ${quoted(child)}; open the newest one to see the current state`];
 }
 
-function newer(image: string, { path }: Machine): string {
-  const thing =
-    "this is an old state of the disk; vdisk … --snapshot current shows the newest, and all are listed by";
-  return `${image}: ${thing}: vdisk list --vm ${quoted(path)}`;
+function noticeOfNewerState(image: string, { path }: Machine): string {
+  const thing = "this is an old state of the disk; --snapshot current opens the current state";
+  return `${image}: ${thing}, and this command lists all: vdisk list --vm ${quoted(path)}`;
 }
 
-function lost(location: string | undefined, uuid: string, machine: Machine | undefined): MissingError {
+function imageMissing(
+  location: string | undefined,
+  uuid: string,
+  machine: Machine | undefined,
+): MissingError {
   const where =
-    location === undefined ? "is registered nowhere" : `is registered as ${location}, but is not there`;
+    location === undefined ? "is not registered" : `is registered as ${location}, which does not exist`;
   return new MissingError({
     file: machine?.path ?? location ?? uuid,
     thing: `the image {${uuid}} ${where}`,
-    hint: "put it back, or beside the machine's configuration",
+    hint: "move it back there, or into the folder of the machine's configuration",
   });
 }
 
-function noSuchThing(image: string, { machines, warnings }: MachineList): MissingError {
+function nothingFound(image: string, { machines, warnings }: MachineList): MissingError {
   const names = machines.map(({ name }) => JSON.stringify(name));
-  const found = names.length === 0 ? "no machine was found at all" : `there are: ${choiceList(names)}`;
+  const found = names.length === 0 ? "no machine was found" : `the machines are: ${choiceList(names)}`;
   const hint = [found, ...warnings].join("; ");
-  return new MissingError({ file: image, thing: "no such file, and no machine is called so", hint });
+  return new MissingError({ file: image, thing: "no such file, and no machine with this name", hint });
 }
 
 const listOf = (notice: string | undefined): string[] => (notice === undefined ? [] : [notice]);
 
-/** `text` as a shell takes it. */
+/** Quotes `text` for a shell. */
 function quoted(text: string): string {
   return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,4 @@
-/** Media and snapshots are trees; mostly, all of them are wanted. */
-
-/** `roots` and all below them, each before its children. */
+/** Returns `roots` and all their descendants (of media or snapshots), each node before its children. */
 export function withDescendants<T extends { readonly children: readonly T[] }>(roots: readonly T[]): T[] {
   const all: T[] = [];
   const pending = [...roots].reverse();

@@ -1,4 +1,4 @@
-/** Which of a machine's hard disks is meant. */
+/** Finds the hard disk of a machine that the user named. */
 import { basename, resolve, win32 } from "node:path";
 import { MissingError } from "../errors.js";
 import { choiceList } from "./choice-list.js";
@@ -6,9 +6,9 @@ import type { Machine, MachineDisk, Medium } from "./machine.js";
 import { parseUuid } from "./machines.js";
 
 /**
- * The disk of `machine` that `wanted` names: by slot ("SATA 0:0"), by number, by the UUID or the file name of one of
- * its images. Nothing need be named where the machine has only one.
- * @throws {MissingError} where there is none, or where it cannot be told which; it lists them.
+ * Returns the disk of `machine` that `wanted` names: by slot ("SATA 0:0"), by number, or by the UUID or the file name of one
+ * of its images. `wanted` may be undefined if the machine has only one disk.
+ * @throws {MissingError} if no disk or several disks match; the message lists them.
  */
 export function chooseDisk(machine: Machine, wanted: string | undefined): MachineDisk {
   const { disks, path } = machine;
@@ -18,32 +18,32 @@ export function chooseDisk(machine: Machine, wanted: string | undefined): Machin
     const [only, ...others] = attached.length > 0 ? attached : disks;
     if (others.length === 0) return only!;
     const thing = `this machine has several hard disks: ${describeDisks(disks)}`;
-    throw new MissingError({ file: path, thing, hint: "choose one with --disk, by its number or its place" });
+    throw new MissingError({ file: path, thing, hint: "choose one with --disk, by its number or its slot" });
   }
   const uuid = parseUuid(wanted);
-  const slot = plainSlot(wanted);
+  const slot = normalizeSlot(wanted);
   const ways: ((disk: MachineDisk, index: number) => boolean)[] = [
     (disk) => uuid !== undefined && hasImage(disk, (image) => image.uuid === uuid),
     (_, index) => wanted === String(index),
-    (disk) => plainSlot(disk.slot) === slot && isAttached(disk),
-    (disk) => plainSlot(disk.slot) === slot,
+    (disk) => normalizeSlot(disk.slot) === slot && isAttached(disk),
+    (disk) => normalizeSlot(disk.slot) === slot,
     (disk) => hasImage(disk, ({ place }) => place !== undefined && hasName(place, wanted)),
   ];
   const [found, ...others] = ways.map((way) => disks.filter(way)).find((some) => some.length > 0) ?? [];
   if (found !== undefined && others.length === 0) return found;
   const thing =
     found === undefined
-      ? `no disk of this machine is called ${JSON.stringify(wanted)}; there are: ${describeDisks(disks)}`
-      : `several disks of this machine are called ${JSON.stringify(wanted)}: ${describeDisks(disks)}`;
+      ? `this machine has no disk ${JSON.stringify(wanted)}; its disks are: ${describeDisks(disks)}`
+      : `several disks of this machine match ${JSON.stringify(wanted)}: ${describeDisks(disks)}`;
   throw new MissingError({ file: path, thing, hint: "choose one by its number" });
 }
 
-/** Whether `path` is what `wanted` names: by its last part, or wholly. */
+/** Whether `wanted` is the file name of `path`, or the whole path. */
 export function hasName(path: string, wanted: string): boolean {
   return win32.basename(path) === wanted || basename(path) === wanted || path === resolve(wanted);
 }
 
-/** Whether the current state of its machine has `disk`. */
+/** Whether `disk` is attached in the current state of its machine. */
 export function isAttached(disk: MachineDisk): boolean {
   return disk.states.at(-1)?.isCurrent === true;
 }
@@ -60,8 +60,8 @@ function hasImage(disk: MachineDisk, is: (image: { uuid: string; place?: string 
   );
 }
 
-/** "SATA Controller 0:0", "SATA:0:0", "sata-0-0": one and the same. */
-function plainSlot(slot: string): string {
+/** Returns the same text for "SATA Controller 0:0", "SATA:0:0" and "sata-0-0". */
+function normalizeSlot(slot: string): string {
   return slot
     .toLowerCase()
     .replace(/\bcontroller\b/, " ")

@@ -1,18 +1,18 @@
-/** What each hypervisor's folder provides: its machines, by its own configuration. */
+/** The interface that each hypervisor's folder implements: it reads that hypervisor's configuration. */
 import type { FindImages } from "../image/registry.js";
 import type { Machine, Medium } from "./machine.js";
 
 export interface MachineList {
   readonly machines: readonly Machine[];
-  /** What is registered, but with no machine: bases, and below them what was made on them. */
+  /** Media that are registered, but not with a machine: base images, with their children. */
   readonly media: readonly Medium[];
-  /** What could not be read, and belongs to no machine that is listed. */
+  /** Problems that belong to none of the machines. */
   readonly warnings: readonly string[];
 }
 
-/** An image of which the owner is sought. */
+/** An image whose machine is searched for. */
 export interface SoughtImage {
-  /** Absolute, resolved. */
+  /** Absolute, without symbolic links. */
   readonly path: string;
   readonly uuid?: string;
 }
@@ -20,19 +20,19 @@ export interface SoughtImage {
 export interface Hypervisor {
   /** "VirtualBox". */
   readonly name: string;
-  /** All machines of the user who runs this. */
+  /** Returns all machines of the current user. */
   listMachines(): Promise<MachineList>;
-  /** Whether `path` is named like a configuration file of this hypervisor, and may be one. */
+  /** Whether `path` has the name of a configuration file of this hypervisor, and may be one. */
   isConfiguration(path: string): boolean;
-  /** The configuration files in `folder`. */
+  /** Returns the configuration files in `folder`. */
   configurationsIn(folder: string): Promise<string[]>;
   /**
-   * The machine whose configuration file is `path`.
-   * @throws {DiskError} where it cannot be read.
+   * Reads the machine whose configuration file is `path`.
+   * @throws {DiskError} if it cannot be read.
    */
   openMachine(path: string): Promise<Machine>;
-  /** The machine that `image` belongs to: by what lies beside it, or by what the user has registered. */
+  /** Returns the machine of `image`: one whose configuration lies near it, or one that the user has registered. */
   findOwner(image: SoughtImage): Promise<Machine | undefined>;
-  /** For the search for an image's parents. */
+  /** Returns the images that are registered with an image's machine, for the search for its parents. */
   readonly findImages: FindImages;
 }

@@ -1,6 +1,6 @@
 /**
- * What every hypervisor's configuration comes down to: machines, their disks, and the states in which these can be
- * seen. Each hypervisor is a folder beside this file; nothing here opens an image.
+ * Machines, their disks, and the states of these disks: the result of reading any hypervisor's configuration. Each
+ * hypervisor is a folder beside this file. Nothing here opens an image.
  */
 import type { Timestamp } from "../bytes/time.js";
 import type { DiskErrorCode } from "../errors.js";
@@ -9,29 +9,29 @@ export interface Machine {
   /** "VirtualBox". */
   readonly hypervisor: string;
   readonly name: string;
-  /** Lower case, without braces; empty where not even that is known. */
+  /** Lower case, without braces; empty if it is not known. */
   readonly uuid: string;
   readonly description?: string;
   /** The configuration file. Absolute. */
   readonly path: string;
   readonly state: MachineState;
-  /** The first snapshot, with all that were made after it. */
+  /** The roots of the snapshot tree. */
   readonly snapshots: readonly Snapshot[];
-  /** The UUID of the snapshot that the current state was made on. */
+  /** The UUID of the snapshot that the current state is based on. */
   readonly currentSnapshot?: string;
-  /** The hard disks that are attached in any state, as the current state has them first. */
+  /** The hard disks that are attached in any state; those of the current state first, in its order. */
   readonly disks: readonly MachineDisk[];
-  /** All media that the machine has registered or attached: bases, and below them what was made on them. */
+  /** All media that the machine has registered or attached: base images, with their children. */
   readonly media: readonly Medium[];
-  /** What is odd or damaged, but did not stop us. */
+  /** Problems that did not prevent reading the machine. */
   readonly warnings: readonly string[];
-  /** Why nothing more is known of it; its state is "inaccessible" then. */
+  /** Why the machine cannot be read; its state is "inaccessible" then. */
   readonly problem?: string;
-  /** The kind of error that `problem` is. */
+  /** The error code of `problem`. */
   readonly problemCode?: DiskErrorCode;
 }
 
-/** As the configuration tells; a machine that runs does not write that down (see `storage/`: who holds its images). */
+/** The state in the configuration, which does not contain whether a machine runs (see storage/users.ts). */
 export type MachineState = "powered off" | "saved" | "aborted" | "inaccessible";
 
 export interface Snapshot {
@@ -48,15 +48,15 @@ export interface Snapshot {
 export interface Medium {
   readonly uuid: string;
   readonly kind: "disk" | "dvd" | "floppy";
-  /** As it is written in the configuration. */
+  /** The path in the configuration. */
   readonly location: string;
-  /** Where it lies. Absolute; undefined where it is nowhere to be found. */
+  /** The path of the file that was found. Absolute; undefined if there is none. */
   readonly path?: string;
-  /** Bytes of the file there; undefined for a device. */
+  /** Bytes of that file; undefined for a device. */
   readonly fileSize?: number;
-  /** "VDI", as it is written there. */
+  /** The format in the configuration: "VDI". */
   readonly format?: string;
-  /** "normal", "immutable", "writethrough", "shareable", "readonly", "multiattach"; of a base only. */
+  /** "normal", "immutable", "writethrough", "shareable", "readonly", "multiattach"; only base images have it. */
   readonly type?: string;
   readonly description?: string;
   readonly isEncrypted: boolean;
@@ -65,11 +65,11 @@ export interface Medium {
 
 /** A hard disk of a machine, over all its states. */
 export interface MachineDisk {
-  /** Where it is attached, as people name it: "SATA 0:0". */
+  /** Where it is attached: "SATA 0:0". */
   readonly slot: string;
-  /** The medium that all its states are built on; undefined where it is not registered. */
+  /** The base image of all its states; undefined if it is not registered. */
   readonly base?: Medium;
-  /** Its base's type, where that takes no part in snapshots: it has one state only. */
+  /** The type of its base image, if that type takes no part in snapshots: the disk then has one state only. */
   readonly withoutSnapshots?: string;
   /** The oldest first, "current" last. */
   readonly states: readonly DiskState[];
@@ -77,14 +77,14 @@ export interface MachineDisk {
 
 /** One state of a disk. */
 export interface DiskState {
-  /** The snapshot's name, or "current". Two states of one disk may have the same. */
+  /** The snapshot's name, or "current". Several states of a disk may have the same name. */
   readonly name: string;
   /** The snapshot's UUID. */
   readonly uuid?: string;
   /** When the snapshot was taken. */
   readonly taken?: Timestamp;
   readonly isCurrent: boolean;
-  /** The image that shows it: absolute; undefined where it is nowhere to be found. */
+  /** The path of the image that shows it: absolute; undefined if it was not found. */
   readonly image?: string;
   /** The image's UUID. */
   readonly imageUuid: string;

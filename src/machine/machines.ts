@@ -1,4 +1,4 @@
-/** All machines of all hypervisors, and the one that is meant by a name. */
+/** The machines of all hypervisors, and finding one by its name. */
 import { MissingError } from "../errors.js";
 import type { FindImages } from "../image/registry.js";
 import type { Hypervisor, MachineList } from "./hypervisor.js";
@@ -9,7 +9,7 @@ import { virtualBox } from "./virtualbox/virtualbox.js";
 /** The hypervisors whose configuration is read. */
 export const hypervisors: readonly Hypervisor[] = [virtualBox];
 
-/** The machines of the user who runs this. What cannot be read is a warning; the others are listed all the same. */
+/** Returns the current user's machines. What cannot be read is a warning, and does not affect the others. */
 export async function listMachines(): Promise<MachineList> {
   const lists = await Promise.all(hypervisors.map((hypervisor) => hypervisor.listMachines()));
   return {
@@ -20,9 +20,9 @@ export async function listMachines(): Promise<MachineList> {
 }
 
 /**
- * The machine whose name or UUID is `wanted`, or that `wanted`, a path, describes.
- * @param list the machines that there are, where that is known already.
- * @throws {MissingError} where there is none, or where several are called so; it lists them.
+ * Returns the machine whose name, UUID or configuration file is `wanted`.
+ * @param list all machines, if they have been read already.
+ * @throws {MissingError} if no machine or several machines match; the message lists them.
  */
 export async function findMachine(wanted: string, list?: MachineList): Promise<Machine> {
   const described = await openConfiguration(wanted);
@@ -33,19 +33,19 @@ export async function findMachine(wanted: string, list?: MachineList): Promise<M
   if (others.length > 0) {
     throw new MissingError({
       file: wanted,
-      thing: `several machines are called so: ${choiceList([found, ...others].map(describe))}`,
-      hint: "name the one that is meant by its UUID or its path",
+      thing: `several machines have this name: ${choiceList([found, ...others].map(describe))}`,
+      hint: "use the UUID or the path of one of them",
     });
   }
   return found;
 }
 
-/** The machine that the file `path` describes, where it is called like a configuration file. */
+/** Reads the machine whose configuration file is `path`; undefined if `path` is not named like a configuration file. */
 export async function openConfiguration(path: string): Promise<Machine | undefined> {
   return hypervisors.find((hypervisor) => hypervisor.isConfiguration(path))?.openMachine(path);
 }
 
-/** What the machine of an image has registered, whichever hypervisor's it is. */
+/** Returns what the machine of an image has registered, for all hypervisors. */
 export const findImages: FindImages = async (image) => {
   const found = await Promise.all(hypervisors.map((hypervisor) => hypervisor.findImages(image)));
   return {
@@ -55,7 +55,7 @@ export const findImages: FindImages = async (image) => {
   };
 };
 
-/** Of `machines`, those called `wanted`: by UUID, by name, or by name in another case. */
+/** Returns the machines whose UUID is `wanted`; if there are none, those with that name, then with it in another case. */
 export function machinesNamed(machines: readonly Machine[], wanted: string): readonly Machine[] {
   const uuid = parseUuid(wanted);
   const lower = wanted.toLowerCase();
@@ -67,7 +67,7 @@ export function machinesNamed(machines: readonly Machine[], wanted: string): rea
   return ways.map((way) => machines.filter(way)).find((found) => found.length > 0) ?? [];
 }
 
-/** The UUID that `text` is, lower case, without braces; undefined where it is something else. */
+/** Returns `text` as a UUID, lower case and without braces; undefined if it is not a UUID. */
 export function parseUuid(text: string): string | undefined {
   const uuid = text.replace(/^\{(.*)\}$/, "$1").toLowerCase();
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid) ? uuid : undefined;
@@ -81,7 +81,7 @@ function noMachine({ machines, warnings }: MachineList, wanted: string): Missing
   const names = machines.map(({ name }) => JSON.stringify(name));
   const thing =
     names.length === 0
-      ? "no machine was found at all"
-      : `no machine is called so; there are: ${choiceList(names)}`;
+      ? "no machine was found"
+      : `no machine has this name or UUID; the machines are: ${choiceList(names)}`;
   return new MissingError({ file: wanted, thing, hint: ["see vdisk list", ...warnings].join("; ") });
 }

@@ -1,4 +1,4 @@
-/** How large disks are to their guests: their newest images say so. */
+/** The sizes of disks as their guests see them, from their newest images. */
 import { dirname } from "node:path";
 import { DiskError } from "../errors.js";
 import { openImageAt } from "../image/formats.js";
@@ -7,7 +7,7 @@ import { mapParallel } from "./parallel.js";
 
 const FILES_AT_ONCE = 4;
 
-/** Bytes, by the path of each disk's newest image; without those that cannot be read. */
+/** Returns bytes by the path of each disk's newest image. Images that cannot be read are left out. */
 export async function diskSizes(machines: readonly Machine[]): Promise<ReadonlyMap<string, number>> {
   const images = new Map(
     machines.flatMap(({ path, disks }) =>

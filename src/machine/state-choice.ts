@@ -1,11 +1,11 @@
 /**
- * Which state of a disk is meant. Names come first: who calls a snapshot "base" means that one.
+ * Finds the state of a disk that the user named. Names come first: if a snapshot has the name "base", that one is used.
  *
- *     Before update           a snapshot's name (in any case, where only one is called so)
+ *     Before update           a snapshot's name (in any case, if only one matches)
  *     {5b2c…}                 a snapshot's UUID, or that of the image that shows the state
- *     current, latest, base   the present state; the newest snapshot; the disk below all snapshots
- *     @2026-03-01T12:00       the last state that was taken at that moment, or before it
- *     NAME~2                  the second state above it in the tree: what it was made on, and what that was made on
+ *     current, latest, base   the current state; the newest snapshot; the disk below all snapshots
+ *     @2026-03-01T12:00       the last state that was taken at that time or before
+ *     NAME~2                  two states above it in the tree: the parent of the state it was made on
  */
 import type { Timestamp } from "../bytes/time.js";
 import { MissingError, UsageError } from "../errors.js";
@@ -16,21 +16,21 @@ import type { DiskState, Machine, MachineDisk, Snapshot } from "./machine.js";
 import { parseUuid } from "./machines.js";
 import { parseDateTime, printDateTime } from "./date-time.js";
 
-/** A disk's states, and how they hang together. */
+/** A disk's states, and the tree that they form. */
 export interface StateTree {
-  /** What complaints call it: the machine's file, or the image. */
+  /** The file for error messages: the machine's, or the image. */
   readonly file: string;
   /** The oldest first, the current one last. */
   readonly states: readonly DiskState[];
   /** The state of the disk below all others. */
   readonly base: DiskState | undefined;
-  /** Why there are no more, where that is so. */
+  /** Why the disk has only its current state, if there is a reason. */
   readonly reason?: string;
-  /** The state that `state` was made on; undefined for the first. */
+  /** Returns the state that `state` was made on; undefined for the first one. */
   parentOf(state: DiskState): DiskState | undefined;
 }
 
-/** The states of `disk` as the snapshots of `machine` hang together. */
+/** Returns the states of a disk, in the tree of its machine's snapshots. */
 export function treeOf(
   { path, snapshots, currentSnapshot }: Machine,
   { base, states, withoutSnapshots }: MachineDisk,
@@ -50,7 +50,7 @@ export function treeOf(
       reason: `this is a ${withoutSnapshots} disk: it takes no part in snapshots, and has only its current state`,
     }),
     parentOf({ uuid }) {
-      // A disk that was not attached when a snapshot was taken has no state there: on to the one above.
+      // A snapshot taken while this disk was not attached has no state of it: continue with the one above.
       let above = uuid === undefined ? currentSnapshot : parents.get(uuid);
       for (; above !== undefined; above = parents.get(above)) {
         const state = states.find((state) => state.uuid === above);
@@ -62,8 +62,8 @@ export function treeOf(
 }
 
 /**
- * By UUID, what each of `snapshots` was made on. Where a UUID is told twice the first counts, so that no way up leads
- * back to where it began, whoever wrote the settings.
+ * Returns the parent of each snapshot, by UUID. If a UUID occurs twice, the first one counts, so that parents never form a
+ * circle, whatever the settings contain.
  */
 function parentsOf(snapshots: readonly Snapshot[]): ReadonlyMap<string, string | undefined> {
   const parents = new Map<string, string | undefined>(snapshots.map(({ uuid }) => [uuid, undefined]));
@@ -75,14 +75,14 @@ function parentsOf(snapshots: readonly Snapshot[]): ReadonlyMap<string, string |
 
 export interface ChosenState {
   readonly state: DiskState;
-  /** What `wanted` came down to, where that is not plain from the words. */
+  /** What was chosen, if the words of the user do not say it. */
   readonly notice?: string;
 }
 
 /**
- * The state that `wanted` names.
- * @throws {MissingError} where there is none, or where several are called so; it lists them.
- * @throws {UsageError} where it is a moment that cannot be read.
+ * Returns the state that `wanted` names.
+ * @throws {MissingError} if no state or several states match; the message lists them.
+ * @throws {UsageError} if `wanted` is a time that cannot be parsed.
  */
 export function chooseState(tree: StateTree, wanted: string): ChosenState {
   const whole = find(tree, wanted);
@@ -95,7 +95,7 @@ export function chooseState(tree: StateTree, wanted: string): ChosenState {
     const above = tree.parentOf(at);
     if (above === undefined) {
       const thing = `${JSON.stringify(name)} has only ${step} states above it in the tree, not ${count}`;
-      const hint = reasonOf(tree) ?? `there are: ${describeStates(tree.states)}`;
+      const hint = reasonOf(tree) ?? `the states are: ${describeStates(tree.states)}`;
       throw new MissingError({ file: tree.file, thing, hint });
     }
     at = above;
@@ -113,13 +113,13 @@ function find(tree: StateTree, wanted: string): ChosenState | undefined {
     const isSame = ({ imageUuid, imageState }: DiskState): boolean =>
       imageUuid === first.imageUuid && imageState === first.imageState;
     if (others.every(isSame)) return { state: first };
-    const thing = `several states of this disk are called ${JSON.stringify(wanted)}: ${describeStates(found)}`;
-    throw new MissingError({ file, thing, hint: "name the one that is meant by its UUID or id" });
+    const thing = `several states of this disk have the name ${JSON.stringify(wanted)}: ${describeStates(found)}`;
+    throw new MissingError({ file, thing, hint: "use the UUID or id of one of them" });
   };
   const named = one(snapshots.filter(({ name }) => name === wanted));
   if (named !== undefined) {
     if (!KEYWORDS.includes(wanted)) return named;
-    return { ...named, notice: `${wanted} is taken for the snapshot of that name` };
+    return { ...named, notice: `a snapshot has the name ${wanted}, and is used` };
   }
   if (uuid !== undefined) {
     return (
@@ -143,21 +143,21 @@ const KEYWORDS = ["current", "latest", "base"];
 
 function lastBefore(tree: StateTree, text: string): ChosenState {
   const { states, file } = tree;
-  const moment = parseDateTime(text);
-  if (moment === undefined) {
-    const thing = `@${text} is no moment; one is @2026-03-01, @2026-03-01T12:00 or @2026-03-01T12:00:00Z`;
+  const time = parseDateTime(text);
+  if (time === undefined) {
+    const thing = `@${text} is not a valid time; valid are @2026-03-01, @2026-03-01T12:00 and @2026-03-01T12:00:00Z`;
     throw new UsageError(thing);
   }
   const current = states.find(({ isCurrent }) => isCurrent);
-  if (moment >= Date.now() && current !== undefined) return { state: current };
+  if (time >= Date.now() && current !== undefined) return { state: current };
   const timed = states.filter((state) => state.taken !== undefined);
-  const state = timed.findLast(({ taken }) => milliseconds(taken!) <= moment);
-  const when = printDateTime({ seconds: Math.floor(moment / 1000), nanoseconds: 0 });
+  const state = timed.findLast(({ taken }) => milliseconds(taken!) <= time);
+  const when = printDateTime({ seconds: Math.floor(time / 1000), nanoseconds: 0 });
   if (state === undefined) {
     const there =
       timed.length > 0
-        ? `there are: ${describeStates(timed)}`
-        : (reasonOf(tree) ?? "it is not known when they were taken");
+        ? `the states are: ${describeStates(timed)}`
+        : (reasonOf(tree) ?? "the times of its states are not known");
     throw new MissingError({ file, thing: `no state of this disk was taken before ${when}`, hint: there });
   }
   return { state, notice: `the last state before ${when} is ${describe(state)}` };
@@ -169,12 +169,12 @@ function milliseconds({ seconds, nanoseconds }: Timestamp): number {
 
 function unknown(tree: StateTree, wanted: string): MissingError {
   const { states, file } = tree;
-  const thing = `no state of this disk is called ${JSON.stringify(wanted)}; there are: ${describeStates(states)}`;
-  const hint = reasonOf(tree) ?? "also latest, base, NAME~1 or @2026-03-01 can be named";
+  const thing = `this disk has no state ${JSON.stringify(wanted)}; its states are: ${describeStates(states)}`;
+  const hint = reasonOf(tree) ?? "latest, base, NAME~1 and @2026-03-01 are also possible";
   return new MissingError({ file, thing, hint });
 }
 
-/** Why there are no older states, where there are none. */
+/** Returns why there are no older states; undefined if there are some. */
 function reasonOf({ states, reason }: StateTree): string | undefined {
   if (reason !== undefined || states.some(({ isCurrent }) => !isCurrent)) return reason;
   return "this disk has no snapshots, and only its current state";

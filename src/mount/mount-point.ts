@@ -1,12 +1,12 @@
-/** The directory to mount on: is it one, is it empty, and may we? Asked before anything is opened. */
+/** Checks the directory to mount on, before anything is opened. */
 import { access, constants, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DeniedError, fromHost, isErrnoException, MissingError, whenHostFails } from "../errors.js";
 import { MOUNT_TYPE, readMountTable } from "./mount-table.js";
 
 /**
- * `path` as an absolute path without symbolic links, as the mount table has it.
- * @throws {DiskError} when it is not an empty directory that we may mount on, with the reason.
+ * Returns `path` as an absolute path without symbolic links, as in the mount table.
+ * @throws {DiskError} with the reason if it is not an empty directory on which this user may mount.
  */
 export async function checkMountPoint(path: string): Promise<string> {
   const place = await resolveMountPoint(path);
@@ -34,7 +34,7 @@ export async function checkMountPoint(path: string): Promise<string> {
         hint: "choose an empty directory",
       });
     }
-    // Root may also mount on what is read-only.
+    // Root may also mount on a directory that is read-only.
     if (process.geteuid?.() !== 0) await access(place, constants.W_OK);
   } catch (error) {
     if (isErrnoException(error) && error.code === "ENOENT") {
@@ -59,14 +59,14 @@ export async function checkMountPoint(path: string): Promise<string> {
 }
 
 /**
- * `path` as the mount table has it, without touching what is mounted there: the daemon of a dead mount answers
- * nothing.
+ * Returns `path` as in the mount table, without a request to what is mounted there: nobody would reply if its process is
+ * dead.
  */
 export async function resolveMountPoint(path: string): Promise<string> {
   const absolute = resolve(path);
   const real = await realpath(absolute).catch(whenHostFails(undefined));
   if (real !== undefined) return real;
-  // It may be a dead mount, or not exist: its folder tells.
+  // A dead mount, or a path that does not exist. Its parent folder can be resolved.
   try {
     return join(await realpath(dirname(absolute)), basename(absolute));
   } catch (error) {

@@ -1,22 +1,22 @@
-/** The host's mount table: what is mounted where, and which of it is ours. */
+/** Reads the host's mount table. */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
 export interface MountEntry {
   readonly mountPoint: string;
-  /** "fuse.vdisk"; where the host does not tell the subtype, "fuse" or its like. */
+  /** "fuse.vdisk"; on hosts that do not show the subtype, "fuse" or "macfuse", for example. */
   readonly type: string;
   /** What was mounted: for our mounts, the image. */
   readonly source: string;
-  /** Of a FUSE mount: who mounted it. */
+  /** Of a FUSE mount: the user who mounted it. */
   readonly uid?: number;
 }
 
-/** The subtype that our mounts carry. */
+/** The type of vdisk's own mounts. */
 export const MOUNT_TYPE = "fuse.vdisk";
 
-/** All mounts, the oldest first; the last entry of a mount point is the one that is seen. */
+/** Returns all mounts, the oldest first. The last entry of a mount point is the visible one. */
 export async function readMountTable(): Promise<MountEntry[]> {
   try {
     return parseMountInfo(await readFile("/proc/self/mountinfo", "utf8"));
@@ -27,7 +27,7 @@ export async function readMountTable(): Promise<MountEntry[]> {
   return parseMountOutput(stdout);
 }
 
-/** Source: proc_pid_mountinfo(5). The fields after the lone "-" are type, source and options. */
+/** Source: proc_pid_mountinfo(5). The fields behind the separator "-" are type, source and options. */
 export function parseMountInfo(text: string): MountEntry[] {
   return text.split("\n").flatMap((line) => {
     const fields = line.split(" ");

@@ -1,4 +1,4 @@
-/** What is mounted now: the host's mount table, together with what the mounts' processes have written down. */
+/** Lists the mounts of vdisk, from the host's mount table and the records of the serving processes. */
 import { platform } from "node:os";
 import { isServing, probe } from "./serving.js";
 import { readRecords } from "./records.js";
@@ -8,7 +8,7 @@ export interface Mount {
   readonly mountPoint: string;
   readonly image: string;
   /**
-   * "served"; "dead" if its process has ended, and every access to it is an error; "detached" if it is no longer mounted,
+   * "served"; "dead" if its process has ended, and every access to the mount fails; "detached" if it is no longer mounted,
    * but files of it are still open; "unknown" if it is another user's, or its process cannot be seen from here.
    */
   readonly state: "served" | "dead" | "detached" | "unknown";
@@ -23,11 +23,11 @@ export interface Mount {
 
 /** All mounts of vdisk on this host, by mount point. */
 export async function listMounts(): Promise<Mount[]> {
-  // In this order: who mounts while we look has the mount first, and then the record.
+  // The records first: a mount that starts meanwhile appears in the mount table before its record is written.
   const records = new Map((await readRecords()).map((record) => [record.mountPoint, record]));
   const table = (await readMountTable()).filter((entry) => entry.type === MOUNT_TYPE);
   const mounts: Mount[] = [];
-  // Of several on one mount point, the last is seen, and is the one that the record is about.
+  // If several are mounted on one mount point, the last one is visible, and the record belongs to it.
   for (const { mountPoint, source, uid } of table.reverse()) {
     const record = records.get(mountPoint);
     records.delete(mountPoint);
@@ -40,7 +40,7 @@ export async function listMounts(): Promise<Mount[]> {
     }
   }
   for (const record of records.values()) {
-    // Where the mount table does not tell which mounts are ours, the records do.
+    // On hosts whose mount table does not say which mounts are vdisk's, the records do.
     const state = platform() === "linux" ? "detached" : "served";
     if (isServing(record) === true) mounts.push({ ...record, state, uid: process.getuid!() });
   }

@@ -1,4 +1,4 @@
-/** What is kept of a mount outside its process: a record while it is served, and its log, also afterwards. */
+/** The files that belong to a mount: a record while it is served, and a log, which stays afterwards. */
 import { createHash, randomUUID } from "node:crypto";
 import {
   access,
@@ -33,11 +33,11 @@ export interface MountRecord {
 
 export interface StateFiles {
   readonly record: string;
-  /** One line a message, in JSON. A new mount on the same mount point begins it anew. */
+  /** One line of JSON for each message. A new mount on the same mount point replaces it. */
   readonly log: string;
 }
 
-/** Where the state of a mount on `mountPoint` (absolute) is kept; the folder exists afterwards. */
+/** Returns the paths of the files for a mount on `mountPoint` (absolute), and creates their folder. */
 export async function stateFiles(mountPoint: string): Promise<StateFiles> {
   const folder = await stateFolder();
   const digest = createHash("sha256").update(mountPoint).digest("hex").slice(0, 8);
@@ -45,13 +45,13 @@ export async function stateFiles(mountPoint: string): Promise<StateFiles> {
   return { record: `${name}.json`, log: `${name}.log` };
 }
 
-/** Of logs whose mount is starting. */
+/** Prefix of the logs of mounts that are starting. */
 const STARTING = "starting-";
 
-/** Milliseconds after which nobody looks for the reason any more why a mount did not start. */
+/** Milliseconds after which the log of a mount that did not start is deleted. */
 const STARTING_KEPT = 24 * 3600 * 1000;
 
-/** Where the log of this process's mount is kept until it is known where that is; the folder exists afterwards. */
+/** Returns the path of a log for a mount whose mount point is not known yet. Deletes old ones, and creates the folder. */
 export async function newLog(): Promise<string> {
   const folder = await stateFolder();
   const now = Date.now();
@@ -59,7 +59,7 @@ export async function newLog(): Promise<string> {
     if (!name.startsWith(STARTING)) continue;
     const [pid, began] = (/(\d+)-(\d+)/.exec(name) ?? []).slice(1).map(Number);
     const file = join(folder, name);
-    // Who was killed between making it and beginning the process has left it empty.
+    // A command that was killed after creating the log, before the mount's process started, has left it empty.
     const isEmpty = (await stat(file).catch(whenHostFails(undefined)))?.size === 0;
     if ((isEmpty && !isRunning(pid!)) || now - began! > STARTING_KEPT) await rm(file, { force: true });
   }
@@ -67,9 +67,9 @@ export async function newLog(): Promise<string> {
 }
 
 /**
- * Writes `record` to a new file that then takes the name `path`: a reader sees the old record or the new one, and a
- * symbolic link in that place is replaced, not followed.
- * @throws {DiskError} as the host says.
+ * Writes `record` to a new file and renames it to `path`: a reader sees the old record or the new one, and a symbolic link at
+ * `path` is replaced, not followed.
+ * @throws {DiskError} if a system call fails.
  */
 export async function writeRecord(path: string, record: MountRecord): Promise<void> {
   const written = `${path}.${process.pid}-${randomUUID()}`;
@@ -82,20 +82,20 @@ export async function writeRecord(path: string, record: MountRecord): Promise<vo
   }
 }
 
-/** The record at `path`; `undefined` where there is none, or none that can be read. */
+/** Returns the record at `path`; undefined if there is none, or if it cannot be read. */
 export async function readRecord(path: string): Promise<MountRecord | undefined> {
   try {
     const record = JSON.parse(await readFile(path, "utf8")) as Partial<MountRecord> | null;
     const isWhole = typeof record?.mountPoint === "string" && Number.isInteger(record.pid);
     return isWhole ? (record as MountRecord) : undefined;
   } catch (error) {
-    // A record only helps; the mount table is what counts.
+    // A missing record is no error: the mount table says what is mounted.
     if (isErrnoException(error) || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
-/** The records of all mounts, also of such as ended without removing theirs. */
+/** Returns the records of all mounts, also of mounts that ended without removing theirs. */
 export async function readRecords(): Promise<MountRecord[]> {
   const folder = await stateFolder();
   const names = (await readdir(folder)).filter((name) => name.endsWith(".json"));
@@ -108,8 +108,8 @@ export async function removeRecord(path: string): Promise<void> {
 }
 
 /**
- * `$XDG_STATE_HOME/vdisk` or its like. Where there is no home, or it is not writable: the user's own folder for running
- * programs, `$XDG_RUNTIME_DIR/vdisk`, or else one in the folder for temporary files.
+ * Returns `$XDG_STATE_HOME/vdisk` (by default in the user's home). If there is no home, or it is not writable, returns
+ * `$XDG_RUNTIME_DIR/vdisk`, or else a folder in the one for temporary files.
  */
 async function stateFolder(): Promise<string> {
   for (const parent of [stateHome(), await runtimeFolder()]) {
@@ -120,7 +120,7 @@ async function stateFolder(): Promise<string> {
       await access(folder, constants.W_OK);
       return folder;
     } catch (error) {
-      if (!isErrnoException(error)) throw error; // the next place
+      if (!isErrnoException(error)) throw error; // try the next one
     }
   }
   return temporaryFolder();
@@ -130,15 +130,17 @@ function stateHome(): string | undefined {
   const home = homeFolder();
   if (platform() === "darwin") return home === undefined ? undefined : join(home, "Library", "Logs");
   // An empty or relative path is no folder to keep anything in (XDG Base Directory Specification 0.8, "Basics").
-  const told = process.env["XDG_STATE_HOME"] ?? "";
-  if (isAbsolute(told)) return told;
+  const configured = process.env["XDG_STATE_HOME"] ?? "";
+  if (isAbsolute(configured)) return configured;
   return home === undefined ? undefined : join(home, ".local", "state");
 }
 
-/** Another user's, as sudo may hand it on, is not used. */
+/** Returns `$XDG_RUNTIME_DIR`, unless it belongs to another user, as with sudo. */
 async function runtimeFolder(): Promise<string | undefined> {
-  const told = process.env["XDG_RUNTIME_DIR"] ?? "";
-  return isAbsolute(told) && (await isOwn(told).catch(whenHostFails(undefined))) === true ? told : undefined;
+  const configured = process.env["XDG_RUNTIME_DIR"] ?? "";
+  return isAbsolute(configured) && (await isOwn(configured).catch(whenHostFails(undefined))) === true
+    ? configured
+    : undefined;
 }
 
 async function temporaryFolder(): Promise<string> {
@@ -152,12 +154,12 @@ async function temporaryFolder(): Promise<string> {
   if (isUsable) return folder;
   throw new DeniedError({
     file: folder,
-    thing: "this folder for logs belongs to somebody else",
+    thing: "this folder for logs belongs to another user",
     hint: "set XDG_STATE_HOME",
   });
 }
 
-/** Whether `path` is a folder, not a link to one, that only this user can write to. */
+/** Whether `path` is a folder, not a symbolic link, that only this user can write to. */
 async function isOwn(path: string): Promise<boolean> {
   const stats = await lstat(path);
   return stats.isDirectory() && stats.uid === process.geteuid!() && (stats.mode & 0o022) === 0;

@@ -1,21 +1,21 @@
-/** `mount -o remount`: changing the flags that the kernel keeps for a mount, while it is served. */
+/** `mount -o remount`: changes the flags that the kernel keeps for a mount, while it is served. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { DeniedError, HostError, MissingError } from "../errors.js";
 import { resolveMountPoint } from "./mount-point.js";
 import { MOUNT_TYPE, readMountTable } from "./mount-table.js";
 
-/** Options that can change: they are the kernel's own, and take back nothing of what a mount promises. */
+/** Options that can be changed: the kernel implements them, and they keep the mount read-only and safe. */
 const CHANGEABLE =
   /^(ro|nosuid|nodev|(no)?exec|(no)?(dir)?atime|(no)?relatime|(no)?strictatime|(no)?symfollow)$/;
 
-/** What mount(8) passes along of the mount as it is, and what has no meaning for a mount that is there. */
+/** Options that are ignored: mount(8) passes those of the existing mount along, and some only apply to a new mount. */
 const UNCHANGED =
   /^(remount|(user|group)_id=.*|allow_other|default_permissions|max_read=.*|blksize=.*|dev|suid|defaults|(no)?auto|nofail|_netdev|x-.*|X-.*|users?|user=.*|comment=.*)$/;
 
 /**
- * Changes the mount on `path` by `options`, those of mount(8) after `-o`.
- * @throws {MissingError} if no vdisk is mounted there.
+ * Changes the mount on `path` according to `options`, those after `-o`.
+ * @throws {MissingError} if vdisk has mounted nothing there.
  * @throws {DeniedError} for an option that cannot be changed.
  */
 export async function remount(path: string, options: readonly string[]): Promise<void> {
@@ -28,10 +28,13 @@ export async function remount(path: string, options: readonly string[]): Promise
     throw new DeniedError({
       file: path,
       thing: `-o remount,${refused}: ${refused === "rw" ? "a mount of vdisk is read-only" : "this cannot be changed while it is mounted"}`,
-      hint: refused === "rw" ? "copy what you want to change" : "unmount it, and mount it with this option",
+      hint:
+        refused === "rw"
+          ? "copy the files that you want to change"
+          : "unmount it, and mount it with this option",
     });
   }
-  // -i: by mount(8) itself; it would run us again.
+  // -i: mount(8) does it itself; otherwise it would run vdisk again.
   const list = ["remount", ...changes, "ro", "nosuid", "nodev"].join(",");
   await promisify(execFile)("mount", ["-i", "-o", list, "--", place], {
     env: { ...process.env, LC_ALL: "C" },

@@ -1,4 +1,4 @@
-/** A mount's life, from the image to the end: the same in the foreground and in a daemon. */
+/** Mounts an image and serves it until it is unmounted, in the foreground or in the daemon. */
 import { rename } from "node:fs/promises";
 import type { Logger } from "pino";
 import { DiskError, fromHost } from "../errors.js";
@@ -13,20 +13,20 @@ import { readRecord, removeRecord, stateFiles, writeRecord, type MountRecord } f
 
 export interface MountRequest {
   readonly image: string;
-  /** What the image must satisfy where the user did not name the file itself. */
+  /** What the image is checked for, if the user did not name the file itself. */
   readonly admission?: Admission | undefined;
   /** The id of the internal snapshot of the image that is shown; its current state by default. */
   readonly imageState?: string | undefined;
   readonly mountPoint: string;
-  /** The file of `log` so far, which gets the name of the mount's log, in place of the log of the mount before. */
+  /** The file that `log` writes to. It is renamed to the mount's log, and replaces the log of an earlier mount. */
   readonly log?: string;
   readonly allowDirs: readonly string[];
   readonly allowLive?: boolean;
-  /** How guests' file systems are to be read. */
+  /** Options for guests' file systems. */
   readonly fileSystems: FileSystemOptions;
-  /** Whether `fsN/` are shown; they are, unless told. */
+  /** Whether `fsN/` are shown; true by default. */
   readonly guestFiles?: boolean;
-  /** All states of the disk, the oldest first; those of its chain unless told. */
+  /** All states of the disk, the oldest first; by default those of its chain. */
   readonly states?: readonly DiskState[];
   readonly allowOther: boolean;
   readonly allowRoot: boolean;
@@ -38,20 +38,20 @@ export interface MountRequest {
 
 /** A mount that is usable. */
 export interface StartedMount extends MountRecord {
-  /** What is odd or damaged about the disk, or that another program is writing to it; it is in the log, too. */
+  /** Warnings: what is damaged or unusual about the disk, or that another program writes to it. They are in the log, too. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Bytes that small buffers share. A block of a directory takes 4 KiB and a listing of it as much, which with Node's
- * usual 8 KiB would be a buffer of its own each time: some microseconds, and work for the garbage collector.
+ * Bytes of the memory that small buffers share. Node's default is 8 KiB, and a block of a directory and its listing take
+ * 4 KiB each: a new allocation nearly every time, which takes microseconds and makes garbage.
  */
 const POOL_SIZE = 64 * 2 ** 10;
 
 /**
  * Mounts and serves until the mount ends: by `vdisk unmount`, by the host, or by SIGINT or SIGTERM.
- * @param ready called when the mount is usable.
- * @throws {DiskError} when it cannot be mounted.
+ * @param ready is called when the mount is usable.
+ * @throws {DiskError} if it cannot be mounted.
  */
 export async function serveMount(
   request: MountRequest,
@@ -79,7 +79,7 @@ export async function serveMount(
       if (!(error instanceof DiskError)) log.error(error, "a bug in vdisk");
     const files = await stateFiles(mountPoint);
     if (request.log !== undefined) {
-      await checkMountPoint(mountPoint); // another mount's log, if it was faster, is to stay
+      await checkMountPoint(mountPoint); // do not replace the log of a mount that was faster
       await rename(request.log, files.log).catch(failed(files.log));
     }
     const { path: image } = disk;
@@ -93,7 +93,7 @@ export async function serveMount(
       log: files.log,
       since,
     };
-    // Until here there is nothing to undo: a signal just ends the process.
+    // Before this, nothing has to be undone: a signal just ends the process.
     const interruption = catchSignals();
     try {
       const mount = await backend.mount(disk.tree, mountPoint, {
@@ -104,13 +104,13 @@ export async function serveMount(
         log,
       });
       interruption.signalled
-        // What is open stays readable until it is closed; the mount point is free at once.
+        // Open files stay readable until they are closed; the mount point is free at once.
         .then(() => mount.unmount(true))
         .catch((error: unknown) => {
           log.error(error, "cannot unmount");
         });
       await writeRecord(files.record, record).catch((error: unknown) => {
-        log.warn(error, "the record of this mount cannot be kept; it is served without");
+        log.warn(error, "cannot write the record of this mount; it is served without one");
       });
       log.info({ ...record, why }, "mounted");
       ready({ ...record, warnings: disk.warnings });
@@ -118,7 +118,7 @@ export async function serveMount(
       log.info({ mountPoint }, "unmounted");
     } finally {
       interruption.release();
-      // Where this mount was detached with files open, the record may be its successor's by now.
+      // If this mount was detached with files open, the record may belong to a later mount.
       if ((await readRecord(files.record))?.pid === process.pid) await removeRecord(files.record);
     }
   } finally {
@@ -126,12 +126,12 @@ export async function serveMount(
   }
 }
 
-/** Throws in place of the host's complaint about `name`. */
+/** For `promise.catch`: throws a failed system call on `name` as a DiskError. */
 const failed = (name: string) => (error: unknown) => {
   throw fromHost(error, name);
 };
 
-/** From now on, SIGINT and SIGTERM do not end the process, but settle `signalled`. */
+/** From now on, SIGINT and SIGTERM resolve `signalled` and do not end the process. */
 function catchSignals(): { signalled: Promise<void>; release: () => void } {
   const signals = ["SIGINT", "SIGTERM"] as const;
   let settle!: () => void;

@@ -1,15 +1,15 @@
-/** Whether a mount is served: by its process, if that can be seen, or by what the mount itself answers. */
+/** Finds out whether a mount is still served: by its process if that is visible, or by a request to the mount. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { isRunning, pidNamespace, startOf } from "./process.js";
 import type { MountRecord } from "./records.js";
 
-/** Seconds by which the clock may have been set back since. */
+/** Seconds by which the clock may have been set back since the mount. */
 const CLOCK_SLACK = 60;
 
 /**
- * Whether the process that wrote `record` is still there; another one may have its number by now. Undefined if that
- * process lives in another PID namespace, a container's for example: its number means nothing here.
+ * Returns whether the process that wrote `record` still runs (its number may have been reused). Undefined if that process
+ * is in another PID namespace, a container's for example, where numbers have another meaning.
  */
 export function isServing({ pid, pidNamespace: its, since }: MountRecord): boolean | undefined {
   const own = pidNamespace();
@@ -19,12 +19,12 @@ export function isServing({ pid, pidNamespace: its, since }: MountRecord): boole
   return started === undefined || since === undefined || started <= Date.parse(since) / 1000 + CLOCK_SLACK;
 }
 
-/** Milliseconds that a mount may take to answer. */
+/** Milliseconds that a mount may take to reply. */
 const PATIENCE = 1000;
 
 /**
- * Whether the mount on `mountPoint` answers; undefined if it does not tell. Another program asks it: it may be ended
- * when no answer comes, which a thread of this process may not.
+ * Sends a request to the mount on `mountPoint`. Returns whether it is served; undefined if there is no reply in time. A
+ * program of its own, stat(1), does it, since a program can be killed while it waits, and a thread of this process cannot.
  */
 export async function probe(mountPoint: string): Promise<boolean | undefined> {
   try {

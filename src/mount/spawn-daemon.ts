@@ -1,6 +1,6 @@
 /**
- * The process of a mount, begun before it is known what is to be mounted: it takes the longest of all to begin. What is
- * imported here is loaded before it.
+ * Starts the process that will serve a mount (daemon.ts), before the command knows what to mount: nothing else takes as
+ * long. Keep the imports of this file few, since they are loaded before the process starts.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -13,14 +13,13 @@ import { newLog } from "./records.js";
 /**
  * V8's options for the process that serves a mount. Its sizes are these unless the host limits this process's memory
  * (bytes/memory.ts):
- * - The heap may take 1 GiB, of which a tenth is in use. With its usual limit of 4 GiB, V8 collects garbage later: a
- *   walk through 135,000 files took 70 MB more, and a tenth less time.
- * - The old generation is not collected below 64 MB at first: it would be nine times in a walk of two seconds, with
- *   15 MB in it.
- * - The halves of the young generation have their final size from the start: grown step by step from 1 MiB, a walk took
- *   a quarter more processor time, since listed pages outlived two collections; halves of 16 MiB took 15 MB more.
- * - Less inlining: the process lives for a second or for weeks. Its code is compiled in less time, a tenth of such a
- *   walk, and is no slower.
+ * - The heap may grow to 1 GiB; usually a tenth of that is in use. With V8's default limit of 4 GiB it collects garbage
+ *   later: a walk through 135,000 files took 70 MB more, and a tenth less time.
+ * - The old generation is not collected below 64 MB at first. Otherwise it was collected nine times in a walk of two
+ *   seconds, with 15 MB in it.
+ * - The halves of the young generation have their final size from the start. When they grew step by step from 1 MiB, a walk
+ *   took a quarter more processor time, since listed pages survived two collections. Halves of 16 MiB took 15 MB more.
+ * - Less inlining: compiling takes less time, by a tenth of such a walk, and the code is not slower.
  */
 const engine = ({ oldSpace, initialOldSpace, semiSpace }: EngineSizes): string[] => [
   `--max-old-space-size=${oldSpace}`,
@@ -30,64 +29,65 @@ const engine = ({ oldSpace, initialOldSpace, semiSpace }: EngineSizes): string[]
   "--max-inlined-bytecode-size-cumulative=300",
 ];
 
+/** The process that will serve a mount. */
 export interface Daemon {
-  /** Ends by itself where this process ends, or disconnects, before it has said that it has heard of the mount. */
+  /** Ends by itself if this process ends or disconnects before it has acknowledged the mount (start.ts). */
   readonly child: ChildProcess;
-  /** The first that it says; nothing where it ends without a word. */
-  readonly heard: Promise<unknown[]>;
-  /** The file that it says everything to, until there is a mount whose log that is. */
+  /** The arguments of its first message; empty if it ends without one. */
+  readonly firstMessage: Promise<unknown[]>;
+  /** The file of its output, until the mount point is known. */
   readonly log: string;
 }
 
-let begun: Promise<Daemon> | undefined;
+let spawned: Promise<Daemon> | undefined;
 
 /**
- * Begins the process of the next mount. It does not keep this one from ending.
- * @param words what people who list processes see of it.
+ * Starts the process of the next mount. This process can end while it runs.
+ * @param args arguments that have no effect: they are what `ps` shows.
  */
-export function spawnDaemon(words: readonly string[]): void {
-  begun = begin(words);
-  begun.catch(thrownElsewhere);
+export function spawnDaemon(args: readonly string[]): void {
+  spawned = spawn(args);
+  spawned.catch(thrownElsewhere);
 }
 
 /**
- * The process that was begun, for one mount; or else one that begins now.
- * @throws {DiskError} where its log cannot be made.
+ * Returns the process that `spawnDaemon` has started, once; starts one if there is none.
+ * @throws {DiskError} if its log cannot be created.
  */
-export function takeDaemon(words: readonly string[]): Promise<Daemon> {
-  if (begun === undefined) spawnDaemon(words);
-  const taken = begun!;
-  begun = undefined;
+export function takeDaemon(args: readonly string[]): Promise<Daemon> {
+  if (spawned === undefined) spawnDaemon(args);
+  const taken = spawned!;
+  spawned = undefined;
   return taken;
 }
 
-/** There will be no mount: a process that was begun for it ends. */
+/** Ends a process that `spawnDaemon` has started: it is not needed. */
 export async function discardDaemon(): Promise<void> {
-  const forgone = await begun?.catch(ignoreDiskError);
-  begun = undefined;
-  if (forgone?.child.connected === true) forgone.child.disconnect();
+  const unused = await spawned?.catch(ignoreDiskError);
+  spawned = undefined;
+  if (unused?.child.connected === true) unused.child.disconnect();
 }
 
-async function begin(words: readonly string[]): Promise<Daemon> {
+async function spawn(args: readonly string[]): Promise<Daemon> {
   const log = await newLog();
   const file = await open(log, "wx", 0o600).catch((error: unknown) => {
     throw fromHost(error, log);
   });
   try {
     const sizes = engineSizes(memoryLimit());
-    const child = fork(packageFile("dist/mount/daemon.js"), [log, ...words], {
+    const child = fork(packageFile("dist/mount/daemon.js"), [log, ...args], {
       detached: true,
-      // Node would read extra certificates when it starts, which takes as long as all else.
+      // Reading extra certificates would double the time that Node takes to start.
       env: { ...process.env, ...sizes.environment, NODE_EXTRA_CA_CERTS: "" },
       execArgv: engine(sizes),
       stdio: ["ignore", file.fd, file.fd, "ipc"],
     });
-    const heard = Promise.race([once(child, "message"), once(child, "disconnect").then(() => [])]);
-    heard.catch(thrownElsewhere);
+    const firstMessage = Promise.race([once(child, "message"), once(child, "disconnect").then(() => [])]);
+    firstMessage.catch(thrownElsewhere);
     await once(child, "spawn");
     child.unref();
     child.channel?.unref();
-    return { child, heard, log };
+    return { child, firstMessage, log };
   } catch (error) {
     await rm(log, { force: true });
     throw fromHost(error, "the mount's process");

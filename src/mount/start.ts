@@ -1,4 +1,4 @@
-/** Starting a mount in the background: answers when it is usable, or says why it is not. */
+/** Starts a mount in the background, and waits until it is usable or has failed. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -10,47 +10,47 @@ import { checkMountPoint } from "./mount-point.js";
 import type { StartedMount } from "./serve.js";
 import { stateFiles } from "./records.js";
 
-/** What a mount of its own process is for, without the place. */
+/** A mount request, without its mount point. */
 export type RequestWithoutMountPoint = Omit<DaemonRequest, "mountPoint">;
 
 /**
- * Mounts at `place`, in a process of its own, which goes on when this one ends.
- * @param prepare gives what is wanted; that may take a while, in which the process begins.
- * @throws {DiskError} when it cannot be mounted; whatever `prepare` throws.
+ * Mounts on `path`, in a process of its own, which goes on when this one ends.
+ * @param prepare returns the request. The process starts while it runs.
+ * @throws {DiskError} if the mount fails; also what `prepare` throws.
  */
 export async function startMount(
-  place: string,
+  path: string,
   prepare: () => Promise<RequestWithoutMountPoint>,
 ): Promise<StartedMount> {
-  const { child, heard, log } = await takeDaemon([place]);
+  const { child, firstMessage, log } = await takeDaemon([path]);
   child.ref();
   child.channel?.ref();
   let isLogKept = false;
   try {
-    const mountPoint = await checkMountPoint(place);
+    const mountPoint = await checkMountPoint(path);
     const request: DaemonRequest = { ...(await prepare()), mountPoint };
-    child.send(request, () => undefined); // where it has ended already, there is more to be heard below
-    const [message] = (await heard) as [DaemonMessage?];
-    // The mount is there, and stays once its process knows that this is known: an interruption comes too late.
+    child.send(request, () => undefined); // if the process has ended already, the code below says why
+    const [message] = (await firstMessage) as [DaemonMessage?];
+    // From the acknowledgement on, the mount stays, even if this process is interrupted.
     if (message?.kind === "ready" && (await acknowledge(child))) return message.mount;
     if (message?.kind === "failed" && message.code !== "BUG")
       throw new DiskError(message.code, message.message);
     isLogKept = existsSync(log);
-    const said = isLogKept ? log : (await stateFiles(mountPoint)).log;
-    if (message?.kind === "failed") throw new Error(`${message.message}; see ${said}`);
+    const logFile = isLogKept ? log : (await stateFiles(mountPoint)).log;
+    if (message?.kind === "failed") throw new Error(`${message.message}; see ${logFile}`);
     throw new HostError(
       {
         file: mountPoint,
-        thing: `the mount's process ended at once: ${await lastLine(said)}`,
-        hint: `see ${said}`,
+        thing: `the mount's process ended unexpectedly: ${await lastLine(logFile)}`,
+        hint: `see ${logFile}`,
       },
       "ECHILD",
     );
   } catch (error) {
-    // Who hears that there is no mount may count on it that there is no process either.
+    // The process ends before the error is thrown.
     child.kill();
     await ended(child);
-    if (!isLogKept) await rm(log, { force: true }); // all of it is told
+    if (!isLogKept) await rm(log, { force: true }); // the error says everything that is in it
     throw error;
   } finally {
     if (child.connected) child.disconnect();
@@ -58,11 +58,11 @@ export async function startMount(
   }
 }
 
-/** Lets `child` know that its mount is known, and lets nothing interrupt this process from now on; whether it was there. */
+/** Tells `child` that its parent knows of the mount, and ignores signals from now on. Returns false if `child` has ended. */
 async function acknowledge(child: ChildProcess): Promise<boolean> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
   return new Promise((resolve) => {
-    child.send("heard", (error) => {
+    child.send("acknowledged", (error) => {
       resolve(error === null);
     });
   });

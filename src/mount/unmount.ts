@@ -1,4 +1,4 @@
-/** Ending a mount from outside, also one whose process was killed. */
+/** Ends a mount from another process, also if the serving process was killed. */
 import { execFile } from "node:child_process";
 import { platform } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,10 +13,10 @@ import { MOUNT_TYPE, readMountTable } from "./mount-table.js";
 const PATIENCE = 5000;
 
 /**
- * Unmounts `path` and waits until its image is closed. With `lazy`, the mount point is freed even where files
- * are open; they stay readable until they are closed.
- * @throws {MissingError} when no vdisk is mounted there.
- * @throws {DeniedError} when it is in use or not ours to unmount.
+ * Unmounts `path` and waits until its image is closed. With `lazy`, the mount point becomes free even if files are open;
+ * they stay readable until they are closed.
+ * @throws {MissingError} if vdisk has mounted nothing there.
+ * @throws {DeniedError} if it is in use, or another user mounted it.
  */
 export async function unmount(path: string, lazy: boolean): Promise<void> {
   const place = await resolveMountPoint(path);
@@ -29,7 +29,7 @@ export async function unmount(path: string, lazy: boolean): Promise<void> {
   const record = await readRecord(files.record);
   if (record?.mountPoint !== place) return;
   if (!lazy) await waitForEnd(record);
-  // A process that cannot be seen may still serve open files of a mount that was detached lazily, and no other.
+  // If the process is not visible, it may still serve open files only after a lazy unmount.
   if (!(isServing(record) ?? lazy)) await removeRecord(files.record);
 }
 
@@ -40,7 +40,7 @@ async function detach(path: string, place: string, lazy: boolean): Promise<void>
       await promisify(execFile)(program!, args, { env: { ...process.env, LC_ALL: "C" } });
       return;
     } catch (error) {
-      if (isErrnoException(error) && error.code === "ENOENT") continue; // no such program here: the next
+      if (isErrnoException(error) && error.code === "ENOENT") continue; // not installed: try the next program
       complaint = String((error as { stderr?: string }).stderr ?? error).trim();
       break;
     }
@@ -49,10 +49,10 @@ async function detach(path: string, place: string, lazy: boolean): Promise<void>
     throw new DeniedError({
       file: path,
       thing: "the mount is in use",
-      hint: "close what has files open there, or detach it with -z",
+      hint: "close the programs that use it, or detach it with -z",
     });
   }
-  // fusermount knows only its own user's mounts, and says of another's that there is no such entry.
+  // For another user's mount, fusermount says that there is no such entry.
   if (/not permitted|permission|must be superuser|not found in/i.test(complaint)) {
     throw new DeniedError({ file: path, thing: "the mount is not yours to unmount", hint: "use sudo" });
   }

@@ -17,7 +17,7 @@ t.test("a view reads its fields at their offsets from where it begins", (t) => {
 t.test("a structure that the bytes end within is a CorruptError that names file and byte", (t) => {
   t.throws(() => Sample.view(Buffer.alloc(15), 0, "a.img", 0x200), {
     name: "CorruptError",
-    message: "a.img, byte 0x200: the room for a sample is 15 bytes, but must be at least 16 bytes",
+    message: "a.img, byte 0x200: the space for a sample is 15 bytes, but must be at least 16 bytes",
   });
   t.throws(() => Sample.view(Buffer.alloc(20), 5), CorruptError);
   t.end();

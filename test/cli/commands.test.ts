@@ -144,19 +144,19 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
   const cases: [number, RegExp, ...string[]][] = [
     [64, /^vdisk: .*/],
     [64, /^vdisk: .*nonsense/i, "nonsense"],
-    [64, /^vdisk: arguments are missing: 0 given, 1 needed; --help shows them$/m, "ls"],
+    [64, /^vdisk: arguments are missing: 0 given, 1 needed; --help lists them$/m, "ls"],
     [66, /^vdisk: .*- dash 1/m, "info", NEWEST, "--snapshot", "- dash 1"],
-    [64, /^vdisk: too many arguments|^vdisk: there is no option or argument c/m, "ls", NEWEST, "b", "c"],
+    [64, /^vdisk: too many arguments|^vdisk: unknown option or argument: c/m, "ls", NEWEST, "b", "c"],
     [64, /^vdisk: there is no such command; did you mean mount\?/m, "mont", NEWEST],
     [64, /^vdisk: the option snapshot needs a value/m, "info", NEWEST, "--snapshot"],
     [64, /^vdisk: .*colour/i, "ls", NEWEST, "--colour"],
     [64, /log-level, .*; see vdisk --help$/m, "ls", "--log-level", "loud", NEWEST],
     [64, /-o rw: a mount of vdisk is read-only/, "mount", "-o", "rw", NEWEST, folder],
-    [64, /-o noatime=1: this is no option/, "mount", "-o", "ro,noatime=1", NEWEST, folder],
-    [64, /-o suid: this is no option of a mount; those are /, "mount", "-o", "suid", NEWEST, folder],
+    [64, /-o noatime=1: unknown mount option/, "mount", "-o", "ro,noatime=1", NEWEST, folder],
+    [64, /-o suid: unknown mount option; valid options are /, "mount", "-o", "suid", NEWEST, folder],
     [65, /is empty, not a disk image/, "info", `${folder}/empty`],
     [69, /this is a text, not a disk image/, "info", `${folder}/notes.txt`],
-    [65, /cut\.vdi, byte 0x0: the room for a VDI header is 100 bytes/, "info", `${folder}/cut.vdi`],
+    [65, /cut\.vdi, byte 0x0: the space for a VDI header is 100 bytes/, "info", `${folder}/cut.vdi`],
     [65, /short\.vdi, byte 0x[0-9a-f]+: .*cut short/, "cat", `${folder}/short.vdi`, "vhdd"],
     [
       66,
@@ -188,9 +188,9 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
       NEWEST,
       "/etc/hostname/",
     ],
-    [64, /--codepage 438: not known; it takes 437, /, "ls", "--codepage", "438", NEWEST],
+    [64, /--codepage 438: unknown value; use 437, /, "ls", "--codepage", "438", NEWEST],
     [64, /--codepage is given more/, "ls", "--codepage", "850", "--codepage", "437", NEWEST],
-    [64, /--time-zone Mars\/Olympus: not known; /, "mount", "--time-zone", "Mars/Olympus", NEWEST, folder],
+    [64, /--time-zone Mars\/Olympus: unknown value; /, "mount", "--time-zone", "Mars/Olympus", NEWEST, folder],
     [66, /no such file/, "ls", "--allow-dir", `${folder}/nowhere`, NEWEST],
   ];
   for (const [code, complaint, ...args] of cases) {
@@ -227,7 +227,7 @@ t.test("a directory that lies within itself is listed once, and said to be damag
   await output("debugfs", "-w", "-R", "link <2> loop", image);
   const { code, stdout, stderr } = await vdisk("ls", "-R", image, "/");
   t.equal(stdout, "/:\nloop\nlost+found\n\n/lost+found:\n");
-  t.match(stderr, /^vdisk: \/loop: this directory is listed under another name already$/m);
+  t.match(stderr, /^vdisk: \/loop: this directory is already listed under another name$/m);
   t.equal(code, 65);
 });
 

@@ -136,11 +136,11 @@ t.test("list shows machines, disks and snapshots, the current state marked", asy
   copyFileSync(cut, `${cut}-prev`);
   writeFileSync(cut, "");
   const instead =
-    /vm 1\.12\.vbox: this file is empty; .*\.vbox-prev, which was saved before it, is read instead/;
+    /vm 1\.12\.vbox: this file is empty; its previous version is read instead: .*\.vbox-prev/;
   t.match((await vdisk("list")).stdout, instead);
   t.match(await vdisk("list", "-w"), { stdout: new RegExp(`^${plan.name} +SATA 0:0`, "m"), stderr: instead });
   const unreadable = await vdisk("list", "-w");
-  t.match(unreadable.stdout, /^half +inaccessible +\/.*half\.vbox: this is not whole XML/m);
+  t.match(unreadable.stdout, /^half +inaccessible +\/.*half\.vbox: this is not complete and valid XML/m);
   t.equal(
     unreadable.code,
     65,
@@ -166,8 +166,8 @@ t.test(
       t.match(stderr, /^vdisk: .*; see vdisk --help\n$/);
     }
     const { stdout } = await vdisk("list", "--help");
-    t.match(stdout, /--mounts +What is mounted now/);
-    t.match(stdout, /vdisk list --mounts +What is mounted now, and who serves it/);
+    t.match(stdout, /--mounts +List mounts instead/);
+    t.match(stdout, /vdisk list --mounts +All mounts, and the processes that serve/);
   },
 );
 
@@ -216,14 +216,14 @@ t.test("every command takes a machine and a state", async (t) => {
   );
   t.match((await vdisk("ls", plan.name, "--snapshot", "latest~1")).stdout, /^vhdd\nvol0\n/m);
   const cases: [number, RegExp, ...string[]][] = [
-    [66, /no such file, and no machine is called so; there are: "vm 1\.11"/, "ls", "nobody"],
-    [66, /no state of this disk is called "x"; there are: "state 0" \{/, "ls", plan.name, "--snapshot", "x"],
+    [66, /no such file, and no machine with this name; the machines are: "vm 1\.11"/, "ls", "nobody"],
+    [66, /this disk has no state "x"; its states are: "state 0" \{/, "ls", plan.name, "--snapshot", "x"],
     [66, /several hard disks: 0 \(SATA 0:0/, "ls", "vm 1.12"],
-    [66, /no machine is called so/, "list", "--vm", "nobody"],
+    [66, /no machine has this name or UUID/, "list", "--vm", "nobody"],
     [66, /\.vbox: no such file/, "ls", "none.vbox"],
     [64, /--snapshot is given more than once/, "ls", "--snapshot", "a", "--snapshot", "b", plan.name],
-    [64, /--disk: this needs an IMAGE/, "list", "--disk", "0"],
-    [64, /@yesterday is no moment; one is @2026-03-01.*--help/, "ls", "--snapshot", "@yesterday", plan.name],
+    [64, /--disk: only together with an IMAGE/, "list", "--disk", "0"],
+    [64, /@yesterday is not a valid time; valid are @2026-03-01.*--help/, "ls", "--snapshot", "@yesterday", plan.name],
     [64, /--mounts lists all mounts/, "list", "--mounts", plan.name],
   ];
   for (const [code, complaint, ...args] of cases)
@@ -237,6 +237,6 @@ t.test("a file wins over a machine of its name, and that is said", async (t) => 
   const result = await run("sh", ["-c", script, "sh", root, process.execPath, VDISK, "ls", "vm 1.11"], {
     HOME: root,
   });
-  t.match(result, { code: 0, stdout: /fs1/, stderr: /a machine is called so, too; the file/ });
+  t.match(result, { code: 0, stdout: /fs1/, stderr: /a machine has this name, too; the file/ });
   t.match(await vdisk("ls", "vm 1.11"), { code: 0, stdout: /^snapshots\nvhdd\nvm 1/ });
 });

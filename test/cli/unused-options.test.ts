@@ -9,7 +9,7 @@ const VBOXIMG_MOUNT = join(VDISK, "../vboximg-mount/main.js");
 t.test("an option that has no effect is an error that says what it is for", async (t) => {
   for (const [message, ...args] of [
     [
-      /--disk nonsense: this option chooses among the disks of a machine, but .*\.vdi is an image itself/,
+      /--disk nonsense: this option chooses one of a machine's disks, but .*\.vdi is an image/,
       "info",
       "--disk",
       "nonsense",
@@ -29,10 +29,10 @@ t.test("an option that has no effect is an error that says what it is for", asyn
       "/",
     ],
     [/IMAGE: --mounts lists all mounts/, "list", "--mounts", BASE],
-    [/--verbose: this is for listing machines/, "list", BASE, "-v"],
-    [/--vm, --wide: this is for listing machines/, "list", BASE, "--wide", "--vm", "web"],
-    [/--system-files: this needs an IMAGE/, "list", "--system-files"],
-    [/--disk, --snapshot: this needs an IMAGE/, "list", "--disk", "0", "--snapshot", "latest", "--vm", "web"],
+    [/--verbose: only for listing machines/, "list", BASE, "-v"],
+    [/--vm, --wide: only for listing machines/, "list", BASE, "--wide", "--vm", "web"],
+    [/--system-files: only together with an IMAGE/, "list", "--system-files"],
+    [/--disk, --snapshot: only together with an IMAGE/, "list", "--disk", "0", "--snapshot", "latest", "--vm", "web"],
     [/--wide cannot be combined/, "list", "--wide", "--verbose"],
     [/--wide cannot be combined/, "list", "--wide", "--json"],
   ] as const) {

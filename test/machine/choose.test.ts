@@ -57,10 +57,10 @@ t.test("a day is its beginning, by the host's clock; before all there is nothing
   t.equal(await at("@2999-01-01"), "current");
   t.match(
     await messageOf({ image: "m", snapshot: "@2025-12-31" }),
-    /no state .* taken before .*there are: "state 0"/,
+    /no state .* taken before .*the states are: "state 0"/,
   );
   for (const none of ["2026-02-30", "2026-13-01", "2026-01-01T25:00", "2026-01-01T12:00+99:00"]) {
-    t.match(await messageOf({ image: "m", snapshot: `@${none}` }), /is no moment/);
+    t.match(await messageOf({ image: "m", snapshot: `@${none}` }), /is not a valid time/);
   }
   const error = await choose({ image: "m", snapshot: "@yesterday" }).catch((error: unknown) => error);
   t.ok(error instanceof UsageError);
@@ -75,7 +75,7 @@ t.test("what may mean several things lists them", async (t) => {
     await messageOf({ image: "m" }),
     /several hard disks: 0 \(SATA 0:0: m-0\.vdi\), 1 \(SATA 1:0: m-1\.vdi\).*--disk/,
   );
-  t.match(await messageOf({ image: "m", disk: "SATA 7:0" }), /no disk .* "SATA 7:0"; there are: 0 /);
+  t.match(await messageOf({ image: "m", disk: "SATA 7:0" }), /no disk "SATA 7:0"; its disks are: 0 /);
   const twins = (await readFile(file, "utf8")).replace('name="state 1"', 'name="state 0"');
   await writeFile(file, twins);
   const [first, second] = [plan.snapshot!, plan.snapshot!.children![0]!];
@@ -119,7 +119,7 @@ t.test("where VirtualBox's own settings cannot be read, that is said to who find
   await home(t, { name: "m", snapshots: 0 });
   const global = join(process.env["HOME"]!, ".config/VirtualBox/VirtualBox.xml");
   await writeFile(global, "<VirtualBox");
-  const expected = /VirtualBox\.xml: this is not whole XML .*; only machines in .* are known$/;
+  const expected = /VirtualBox\.xml: this is not complete and valid XML .*; only machines in .* are found$/;
   t.match(await messageOf({ image: "n" }), expected);
   await t.rejects(findMachine("n"), { message: expected });
   t.equal((await findMachine("m")).name, "m");
@@ -155,9 +155,9 @@ t.test("an image without a machine has the states of its chain", async (t) => {
   t.same(names.sort(), ["current", "level-0.vdi", "level-1.vdi", "level-2.vdi"]);
   await disk.close();
   t.match((await choose({ image: states[1]!.path })).notices, [
-    /newer ones are built on it, among them .*level-2\.vdi/,
+    /newer images are built on it, for example .*level-2\.vdi/,
   ]);
-  t.match(await messageOf({ image: top, snapshot: "@2026-01-01" }), /not known when they were taken/);
+  t.match(await messageOf({ image: top, snapshot: "@2026-01-01" }), /the times of its states are not known/);
 });
 
 t.test("a machine that was moved, and one with a wholly other place for its disk, open", async (t) => {
@@ -187,7 +187,7 @@ t.test("a machine's settings show no file that does not say itself that it is th
   await registering(secret);
   t.match(
     await messageOf({ image: "m" }),
-    /secret: .*lies outside the machine's folder; allow it with --allow-dir/,
+    /secret: .*lies outside the machine's folder and .* registered; allow it with --allow-dir/,
   );
   t.equal((await choose({ image: "m", allowDirs: [dirname(secret)] })).image, secret);
   await writeVdi(join(dirname(secret), "other.vdi"), { diskSize: 2 ** 20, uuid: random(9).uuid() });
@@ -195,9 +195,9 @@ t.test("a machine's settings show no file that does not say itself that it is th
   t.match(await messageOf({ image: "m" }), /lies outside/);
   await registering("m-0.vdi");
   await writeVdi(join(folder, "m-0.vdi"), { diskSize: 2 ** 20, uuid: random(9).uuid() });
-  t.match((await choose({ image: "m" })).notices, [/is registered in its place/]);
+  t.match((await choose({ image: "m" })).notices, [/the UUID of this image is .*, but .* is registered/]);
   await rm(states[0]!.disks[0]!.path);
-  t.match(await messageOf({ image: "m" }), /is registered as m-0\.vdi, but is not there/);
+  t.match(await messageOf({ image: "m" }), /is registered as m-0\.vdi, which does not exist/);
 });
 
 t.test("a DVD is no disk of its machine", async (t) => {
@@ -205,8 +205,8 @@ t.test("a DVD is no disk of its machine", async (t) => {
   const uuid = random(2).uuid();
   await writeFile(file, machineXml({ ...plan, dvds: [{ uuid, location: "cd.iso" }] }));
   await writeFile(join(folder, "cd.iso"), Buffer.alloc(2048));
-  t.match(await messageOf({ image: uuid }), /cd\.iso: this is a dvd of a machine.*name the file itself$/);
-  t.match(await messageOf({ image: random(3).uuid() }), /no machine and no image of this UUID/);
+  t.match(await messageOf({ image: uuid }), /cd\.iso: this is a dvd of a machine.*give the path of its file$/);
+  t.match(await messageOf({ image: random(3).uuid() }), /no machine and no image with this UUID/);
 });
 
 t.test("encrypted disks are refused, write-through disks have but one state", async (t) => {

@@ -84,7 +84,7 @@ t.test("a mount without a home has its log and its record in a folder of the use
   const cases: [string, string[]][] = [
     [join(runtime, "vdisk"), [`XDG_RUNTIME_DIR=${runtime}`]],
     [join(temporary, `vdisk-${NOBODY}`), []],
-    [join(temporary, `vdisk-${NOBODY}`), ["XDG_RUNTIME_DIR=/"]], // somebody else's
+    [join(temporary, `vdisk-${NOBODY}`), ["XDG_RUNTIME_DIR=/"]], // another user's
   ];
   for (const [folder, environment] of cases) {
     const mounted = await as(environment, VDISK, "mount", image, mountPoint);
@@ -108,7 +108,7 @@ t.test("a folder for logs that is a link to somebody else's is refused", async (
   chmodSync(other, 0o777);
   symlinkSync(other, join(temporary, `vdisk-${NOBODY}`));
   const refused = await as([], VDISK, "mount", image, mountPoint);
-  t.match(refused, { code: 77, stderr: /belongs to somebody else/ });
+  t.match(refused, { code: 77, stderr: /belongs to another user/ });
 });
 
 t.test("a record is not written through a link that lies in its place, nor is a log", async (t) => {

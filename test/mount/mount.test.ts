@@ -182,7 +182,7 @@ t.test(
 
     mkdirSync(log.replace(/log$/, "json"));
     t.equal((await mount()).code, 0);
-    t.match(readFileSync(log, "utf8"), /the record of this mount cannot be kept/);
+    t.match(readFileSync(log, "utf8"), /cannot write the record of this mount/);
     t.equal((await vdisk("unmount", folder)).code, 0);
   },
 );
@@ -274,7 +274,7 @@ t.test("a process that is killed before there is a mount is missed, and its log 
   const log = `${state}/vdisk/starting-\\d+-\\d+\\.log`;
   t.match(await mounting, {
     code: 74,
-    stderr: new RegExp(`the mount's process ended at once: .*see ${log}\n$`),
+    stderr: new RegExp(`the mount's process ended unexpectedly: .*see ${log}\n$`),
   });
   t.notMatch(readFileSync("/proc/self/mounts", "utf8"), folder);
 

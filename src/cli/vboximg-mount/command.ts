@@ -1,4 +1,4 @@
-/** What `vboximg-mount` takes, and what it does. */
+/** The options of `vboximg-mount`, and its work. */
 import type { CommandModule } from "yargs";
 import { printSentence } from "../../bytes/text.js";
 import type { Chosen } from "../../machine/choose.js";
@@ -6,10 +6,10 @@ import type { MachineList } from "../../machine/hypervisor.js";
 import { findMachine, listMachines } from "../../machine/machines.js";
 import { startMount } from "../../mount/start.js";
 import { notEmpty, repeatable } from "../disk.js";
-import { tell, UsageError } from "../exit.js";
+import { printDiagnostic, UsageError } from "../exit.js";
 import { parseMountOptions } from "../mount-options.js";
 import { write } from "../output.js";
-import { imageMeant } from "./image-choice.js";
+import { findImage } from "./image-choice.js";
 import { writtenImages } from "./images.js";
 import { machineListing } from "./machines.js";
 import { partitionListing } from "./partitions.js";
@@ -44,23 +44,23 @@ export const vboximgMount: CommandModule<object, Arguments> = {
       .option("image", {
         alias: "i",
         ...oneValue("image"),
-        describe: "A base image, or that of a snapshot: its path, UUID or name, or the snapshot's UUID",
+        describe: "The image of a disk or a snapshot: its path, UUID or name, or the snapshot's UUID",
       })
       .option("list", {
         alias: "l",
         ...flag,
         describe: "List the image's partitions; without an image, all machines and their images",
       })
-      .option("vm", { ...oneValue("vm"), describe: "Look at this machine only: its UUID or name" })
-      .option("verbose", { alias: "v", ...flag, describe: "Tell more" })
+      .option("vm", { ...oneValue("vm"), describe: "Only this machine: its UUID or name" })
+      .option("verbose", { alias: "v", ...flag, describe: "Print more details" })
       .option("wide", { alias: "w", ...flag, describe: "List the machines as a table" })
-      .option("guest-filesystem", { alias: "g", ...flag, describe: "Show the guest's files, too, as fsN" })
+      .option("guest-filesystem", { alias: "g", ...flag, describe: "Also show the guest's files, as fsN" })
       .option("root", { ...flag, describe: "Let root see the mount; the same as -o allow_root" })
-      .option("rw", { ...flag, describe: "Taken, but vdisk does not write: writing is an error" })
+      .option("rw", { ...flag, describe: "Accepted, but vdisk does not write: writing fails" })
       .option("options", { alias: "o", ...repeatable, describe: "Mount options, separated by commas" })
       .option("allow-dir", {
         ...repeatable,
-        describe: "Also take images in this folder that a machine or an image names (vdisk's own option)",
+        describe: "Also open images in this folder that a machine or an image names (only in vdisk)",
       })
       .epilogue("End a mount with: vdisk unmount MOUNT-POINT, or umount, or fusermount3 -u") as never,
   handler: (argv) => {
@@ -70,7 +70,7 @@ export const vboximgMount: CommandModule<object, Arguments> = {
   },
 };
 
-/** VirtualBox's command takes any options with --list. Those that have no effect are named, and are no error. */
+/** Prints which options have no effect with --list. VirtualBox's command accepts all, so they are no error. */
 function reportUnused({ mountPoint, guestFilesystem, root, rw, options }: Arguments): void {
   const given = Object.entries({
     [`the mount point ${mountPoint}`]: mountPoint !== undefined,
@@ -79,13 +79,15 @@ function reportUnused({ mountPoint, guestFilesystem, root, rw, options }: Argume
     "--rw": rw,
     "-o": options.length > 0,
   }).flatMap(([option, isGiven]) => (isGiven ? [option] : []));
-  if (given.length > 0) tell(NAME, printSentence(`without effect on a listing: ${given.join(", ")}`));
+  if (given.length > 0)
+    printDiagnostic(NAME, printSentence(`without effect on a listing: ${given.join(", ")}`));
 }
 
 async function printMachines({ vm, verbose, wide }: Arguments): Promise<void> {
   const { machines } = await machinesOf(vm);
-  for (const warning of machines.flatMap(({ warnings }) => warnings)) tell(NAME, printSentence(warning));
-  const written = verbose || wide ? writtenImages(machines) : undefined; // only these tell of states
+  for (const warning of machines.flatMap(({ warnings }) => warnings))
+    printDiagnostic(NAME, printSentence(warning));
+  const written = verbose || wide ? writtenImages(machines) : undefined; // only these listings show states
   await write(machineListing(machines, { verbose, wide }, written));
 }
 
@@ -94,7 +96,7 @@ async function printPartitions(argv: Arguments): Promise<void> {
   const { openDisk } = await import("../../tree/disk.js");
   const disk = await openDisk(image, { ...admitted, allowDirs: argv.allowDir, guestFiles: false });
   try {
-    for (const warning of disk.warnings) tell(NAME, printSentence(warning));
+    for (const warning of disk.warnings) printDiagnostic(NAME, printSentence(warning));
     await write(partitionListing(disk, process.stdout.isTTY));
   } finally {
     await disk.close();
@@ -109,11 +111,14 @@ async function mount(argv: Arguments): Promise<void> {
   if (argv.image === undefined) throw noImage();
   if (argv.mountPoint === undefined) throw new UsageError("the directory to mount on is missing");
   if (argv.rw || given.includes("rw")) {
-    tell(NAME, "the mount is read-only: vdisk does not write yet, and writing to it fails with EROFS");
+    printDiagnostic(
+      NAME,
+      "the mount is read-only: vdisk does not write yet, and writing to it fails with EROFS",
+    );
   }
   const { image, mountPoint, log, warnings } = await startMount(argv.mountPoint, async () => ({
     ...(await imageOf(argv)),
-    states: [], // vboximg-mount shows one
+    states: [], // vboximg-mount shows only one state
     allowDirs: argv.allowDir,
     fileSystems: { ignoreCase },
     guestFiles: argv.guestFilesystem,
@@ -123,35 +128,35 @@ async function mount(argv: Arguments): Promise<void> {
     backend: "auto",
     logLevel: "info",
   }));
-  for (const warning of warnings) tell(NAME, printSentence(warning));
+  for (const warning of warnings) printDiagnostic(NAME, printSentence(warning));
   if (argv.verbose) {
     await write(`${printSentence(`${image} is mounted on ${mountPoint}; its log is ${log}`)}\n`);
   }
 }
 
 function noImage(): UsageError {
-  return new UsageError("which image? Give its path or UUID with -i; -l lists those that there are");
+  return new UsageError("which image? Give its path or UUID with -i; -l lists all images");
 }
 
-/** The image that is asked for; what the user should know of it is said. */
+/** Returns the image that the user named, and prints notices about it. */
 async function imageOf({ image, vm, allowDir }: Arguments): Promise<Pick<Chosen, "image" | "admission">> {
   if (image === undefined) throw noImage();
   let list: MachineList | undefined;
-  const meant = await imageMeant(image, async () => (list = await machinesOf(vm)));
+  const meant = await findImage(image, async () => (list = await machinesOf(vm)));
   if (vm !== undefined && list === undefined) {
-    tell(NAME, printSentence(`--vm ${vm}: without effect, since ${image} is a file`));
+    printDiagnostic(NAME, printSentence(`--vm ${vm}: without effect, since ${image} is a file`));
   }
   const { choose } = await import("../../machine/choose.js");
   const chosen = await choose({ image: meant, allowDirs: allowDir }, list);
-  for (const notice of chosen.notices) tell(NAME, printSentence(notice));
+  for (const notice of chosen.notices) printDiagnostic(NAME, printSentence(notice));
   return { image: chosen.image, admission: chosen.admission };
 }
 
-/** All machines, or the one that is called `name`. */
+/** Returns all machines, or only the one with that name. */
 async function machinesOf(name: string | undefined): Promise<MachineList> {
   if (name !== undefined) return { machines: [await findMachine(name)], media: [], warnings: [] };
   const list = await listMachines();
-  for (const warning of list.warnings) tell(NAME, printSentence(warning));
+  for (const warning of list.warnings) printDiagnostic(NAME, printSentence(warning));
   return list;
 }
 

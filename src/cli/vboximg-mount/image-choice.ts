@@ -1,4 +1,4 @@
-/** Which image `--image` means: a file, or what the machines have under that UUID or name. */
+/** Finds the image that `--image` names: a file, or an image of a machine. */
 import { stat } from "node:fs/promises";
 import { MissingError, whenHostFails } from "../../errors.js";
 import type { MachineList } from "../../machine/hypervisor.js";
@@ -8,12 +8,12 @@ import { machinesNamed, parseUuid } from "../../machine/machines.js";
 import { nameOf } from "./images.js";
 
 /**
- * What `name` means: the path of a file as it is, else the UUID of an image. Only where there is no such file, `list` is
- * asked for: it has an image by its UUID or its file's name, a snapshot by its UUID, a machine's disk as it is now by
- * the machine's UUID or name. A machine of which nothing is known is its settings file: that says why.
- * @throws {MissingError} when there is none, or more than one; it lists them.
+ * Returns `name` if it is the path of a file, otherwise the UUID of an image from `list`: the image with that UUID or file name,
+ * the image of the snapshot with that UUID, or the current image of the machine with that UUID or name. For a machine
+ * that cannot be read, returns its settings file, so that opening it reports why. `list` is called only if no such file exists.
+ * @throws {MissingError} if no image or several images match; the message lists them.
  */
-export async function imageMeant(name: string, list: () => Promise<MachineList>): Promise<string> {
+export async function findImage(name: string, list: () => Promise<MachineList>): Promise<string> {
   if (name.includes("/") || (await isFile(name))) return name;
   return registeredImage(name, await list());
 }
@@ -25,7 +25,7 @@ async function isFile(path: string): Promise<boolean> {
 
 function registeredImage(name: string, { machines, media }: MachineList): string {
   const called = machinesNamed(machines, name);
-  const alone = named(disksIn(media), name).map((medium) => [medium.uuid, tell(medium)] as const);
+  const alone = named(disksIn(media), name).map((medium) => [medium.uuid, describe(medium)] as const);
   const found = new Map([
     ...machines.flatMap((machine) => candidates(machine, name, called.includes(machine))),
     ...alone,
@@ -36,35 +36,35 @@ function registeredImage(name: string, { machines, media }: MachineList): string
     if (unreadable !== undefined) return unreadable.path;
     throw new MissingError({
       file: name,
-      thing: "no such file, and no machine has an image or a snapshot of this name or UUID",
-      hint: "vboximg-mount --list --verbose shows them",
+      thing: "no such file, and no machine has an image or a snapshot with this name or UUID",
+      hint: "vboximg-mount --list --verbose lists all",
     });
   }
   if (others.length > 0) {
     throw new MissingError({
       file: name,
-      thing: `several images are meant by this: ${choiceList([...found.values()])}`,
-      hint: "name one by its UUID or its path",
+      thing: `several images match: ${choiceList([...found.values()])}`,
+      hint: "use the UUID or the path of one of them",
     });
   }
   return only;
 }
 
-/** The images of `machine` that `name` may mean: their UUIDs, and what a complaint says of them. */
+/** Returns the images of `machine` that `name` may mean: their UUIDs, and their descriptions for an error message. */
 function candidates(
   { name: machine, disks, media }: Machine,
   name: string,
-  isCalledSo: boolean,
-): [uuid: string, told: string][] {
+  hasThatName: boolean,
+): [uuid: string, description: string][] {
   const key = parseUuid(name);
   const images = disksIn([...media, ...disks.flatMap(({ base }) => base ?? [])]);
   const shown = disks
     .flatMap(({ states }) => states)
-    .filter(({ uuid, isCurrent }) => (uuid !== undefined && uuid === key) || (isCalledSo && isCurrent));
+    .filter(({ uuid, isCurrent }) => (uuid !== undefined && uuid === key) || (hasThatName && isCurrent));
   const uuids = [...named(images, name).map(({ uuid }) => uuid), ...shown.map(({ imageUuid }) => imageUuid)];
   return uuids.map((uuid) => {
-    const medium = images.find((image) => image.uuid === uuid) ?? { uuid, location: "registered nowhere" };
-    return [uuid, `${tell(medium)} of ${JSON.stringify(machine)}`];
+    const medium = images.find((image) => image.uuid === uuid) ?? { uuid, location: "not registered" };
+    return [uuid, `${describe(medium)} of ${JSON.stringify(machine)}`];
   });
 }
 
@@ -73,13 +73,13 @@ function named(images: readonly Medium[], name: string): Medium[] {
   return images.filter((medium) => medium.uuid === key || nameOf(medium) === name);
 }
 
-function tell({ uuid, path, location }: Pick<Medium, "uuid" | "path" | "location">): string {
+function describe({ uuid, path, location }: Pick<Medium, "uuid" | "path" | "location">): string {
   return `${uuid} (${path ?? location})`;
 }
 
-/** All hard disks among `media`, and what is built on them. */
+/** Returns all hard disks among `media`, with their descendants. */
 function disksIn(media: readonly Medium[]): Medium[] {
   const all = media.filter(({ kind }) => kind === "disk");
-  for (let at = 0; at < all.length; at++) all.push(...all[at]!.children); // and on to those, as they come
+  for (let at = 0; at < all.length; at++) all.push(...all[at]!.children); // the loop goes on to these
   return all;
 }

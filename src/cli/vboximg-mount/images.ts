@@ -1,17 +1,17 @@
-/** What a listing says of a machine's images. */
+/** Facts about a machine's images for the listings. */
 import { basename, win32 } from "node:path";
 import { withDescendants } from "../../machine/descendants.js";
 import type { DiskState, Machine, MachineDisk, Medium } from "../../machine/machine.js";
 import { usersOf } from "../../storage/users.js";
 
-/** An image of a disk, at its depth below the base. */
+/** An image of a disk, and how far it is from the base. */
 export interface Nested {
   readonly medium: Medium;
   /** 0: the base. */
   readonly level: number;
 }
 
-/** The images of each disk of `machine`, from the base down; a base that several disks are built on, once. */
+/** Returns the images of each disk of `machine`, each before its children. A base that several disks share is listed once. */
 export function imagesOf({ disks }: Machine): Nested[][] {
   const bases = new Map<string, Medium>();
   for (const disk of disks) {
@@ -32,7 +32,7 @@ function nested(base: Medium): Nested[] {
   return found;
 }
 
-/** What can be said of a disk that no registry has. */
+/** Describes the image of a disk that is not registered. */
 function unregistered({ states }: MachineDisk): Medium | undefined {
   const newest = states.at(-1);
   if (newest === undefined) return undefined;
@@ -50,18 +50,18 @@ function unregistered({ states }: MachineDisk): Medium | undefined {
 
 const UNREGISTERED = "(not registered)";
 
-/** What VirtualBox calls an image: its file's name. */
+/** The name of an image in VirtualBox: that of its file. */
 export function nameOf({ path, location }: Medium): string {
-  return path === undefined ? win32.basename(location) : basename(path); // win32 knows both kinds of slash
+  return path === undefined ? win32.basename(location) : basename(path); // win32 accepts both kinds of slash
 }
 
-/** The images of `machines` that another program is writing to: their paths. */
+/** Returns the paths of images of `machines` that another program writes to. */
 export function writtenImages(machines: readonly Machine[]): ReadonlySet<string> {
   const images = machines.flatMap(imagesOf).flat();
   return new Set(usersOf(images.flatMap(({ medium }) => medium.path ?? [])).map(({ path }) => path));
 }
 
-/** In VirtualBox's words; it keeps what an image that is `written` is built on from being written to. */
+/** The state of an image in VirtualBox's terms. Images below one that is `written` are locked for reading. */
 export function stateOf({ path, children }: Medium, written: ReadonlySet<string>): string {
   if (path === undefined) return "no access";
   if (written.size === 0) return "created";
@@ -69,13 +69,13 @@ export function stateOf({ path, children }: Medium, written: ReadonlySet<string>
   return written.has(path) ? "wlock" : withDescendants(children).some(isWritten) ? "rlock" : "created";
 }
 
-/** Why an image cannot be mounted. */
+/** Returns why an image cannot be mounted; undefined if it can. */
 export function problemOf({ path, location, isEncrypted }: Medium): string | undefined {
   if (path !== undefined) return isEncrypted ? "it is encrypted, which vdisk does not read" : undefined;
-  return location === UNREGISTERED ? "no medium of this UUID is registered" : `no such file: ${location}`;
+  return location === UNREGISTERED ? "no medium with this UUID is registered" : `no such file: ${location}`;
 }
 
-/** By an image's UUID, the states of the machine that it shows: `snapshot "Before update"`, `current state`. */
+/** Returns, by an image's UUID, the states of the machine that it shows: `snapshot "Before update"`, `current state`. */
 export function statesByImage({ disks }: Machine): Map<string, string> {
   const shown = new Map<string, string>();
   for (const state of disks.flatMap((disk) => disk.states)) {

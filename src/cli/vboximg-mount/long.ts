@@ -1,4 +1,4 @@
-/** A machine in the listings that go down the page: `--list`, with or without `--verbose`. */
+/** Formats a machine for `--list`, with or without `--verbose`, one fact in a line. */
 import { printSentence } from "../../bytes/text.js";
 import type { Machine, Medium } from "../../machine/machine.js";
 import { imagesOf, nameOf, problemOf, stateOf, statesByImage } from "./images.js";
@@ -6,10 +6,10 @@ import { scaledSize } from "./size.js";
 
 const RULE = "-".repeat(65);
 
-/** A line of a listing; without a value there is none. */
+/** A line of a listing. A line without a value is left out. */
 type Field = readonly [label: string, value: string | undefined];
 
-/** `machine` with its images; `isVerbose`, with all that is known of them. */
+/** Formats `machine` with its images; if `isVerbose`, with all details. */
 export function longEntry(machine: Machine, isVerbose: boolean, written: ReadonlySet<string>): string {
   const { name, uuid, description, path, problem } = machine;
   const head = isVerbose
@@ -28,9 +28,11 @@ export function longEntry(machine: Machine, isVerbose: boolean, written: Readonl
   const states = isVerbose ? statesByImage(machine) : new Map<string, string>();
   const disks = imagesOf(machine).map((images) => {
     const entries = images.map(({ medium, level }) => {
-      const told = medium.description ?? states.get(medium.uuid);
+      const description = medium.description ?? states.get(medium.uuid);
       const entry =
-        level === 0 ? baseEntry(medium, told, isVerbose, written) : childEntry(medium, told, isVerbose);
+        level === 0
+          ? baseEntry(medium, description, isVerbose, written)
+          : childEntry(medium, description, isVerbose);
       return `${entry}\n`;
     });
     return `\n${entries.join("")}`;
@@ -40,7 +42,7 @@ export function longEntry(machine: Machine, isVerbose: boolean, written: Readonl
 
 function baseEntry(
   medium: Medium,
-  told: string | undefined,
+  description: string | undefined,
   isVerbose: boolean,
   written: ReadonlySet<string>,
 ): string {
@@ -54,20 +56,20 @@ function baseEntry(
   ];
   return fields("    ", 9, [
     ["Image", nameOf(medium)],
-    ["Desc", told],
+    ["Desc", description],
     ["UUID", uuid],
     ...(isVerbose ? details : []),
     ["Error", problemOf(medium)],
   ]);
 }
 
-function childEntry(medium: Medium, told: string | undefined, isVerbose: boolean): string {
+function childEntry(medium: Medium, description: string | undefined, isVerbose: boolean): string {
   const { uuid, path, location } = medium;
   const verbosely = (value: string): string | undefined => (isVerbose ? value : undefined);
   return fields("         ", 10, [
     ["Snapshot", uuid],
     ["Name", verbosely(nameOf(medium))],
-    ["Desc", verbosely(told ?? "")],
+    ["Desc", verbosely(description ?? "")],
     ["Size", sizeOf(medium)],
     ["Path", verbosely(path ?? location)],
     ["Error", problemOf(medium)],
@@ -78,7 +80,7 @@ function sizeOf({ fileSize = 0 }: Medium): string {
   return scaledSize(fileSize);
 }
 
-/** The values in one column, whatever the labels. */
+/** Formats `rows` with all values in one column. */
 function fields(indent: string, width: number, rows: readonly Field[]): string {
   return rows
     .filter(([, value]) => value !== undefined)

@@ -1,17 +1,17 @@
-/** The machines and their images, as `vboximg-mount --list` prints them. */
+/** Formats machines and their images for `vboximg-mount --list`. */
 import type { Machine } from "../../machine/machine.js";
 import { longEntry } from "./long.js";
 import { WIDE_HEADING, wideEntry } from "./wide.js";
 
 export interface ListingStyle {
   readonly verbose: boolean;
-  /** A table; without effect where the listing is verbose. */
+  /** A table; has no effect together with `verbose`. */
   readonly wide: boolean;
 }
 
 /**
- * All of `machines`, also those of which nothing more is known than why.
- * @param written the paths of images that another program is writing to.
+ * Formats all `machines`, also those that cannot be read.
+ * @param written paths of images that another program writes to.
  */
 export function machineListing(
   machines: readonly Machine[],

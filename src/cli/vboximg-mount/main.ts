@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `vboximg-mount` command: VirtualBox's options, listings and mount directory, over what vdisk reads. */
+/** The `vboximg-mount` command: has the options, listings and mount directory of VirtualBox's command. */
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { packageVersion } from "../../package.js";
@@ -11,7 +11,7 @@ import { splitShortOptions } from "./short-options.js";
 await runProgram(NAME, () =>
   yargs(splitShortOptions(withoutDoubleDash(hideBin(process.argv))))
     .scriptName(NAME)
-    .detectLocale(false) // what we say ourselves is English
+    .detectLocale(false) // vdisk's own texts are English
     .updateStrings(WORDING)
     .usage(
       "vboximg-mount shows a disk image of a virtual machine, at any snapshot, to the host.\n\n" +

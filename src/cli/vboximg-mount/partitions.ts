@@ -1,14 +1,14 @@
-/** The partitions of an image, as `vboximg-mount --list --image X` prints them. */
+/** Formats the partitions of an image for `vboximg-mount --list --image X`. */
 import { basename } from "node:path";
 import { printSentence } from "../../bytes/text.js";
 import type { Disk } from "../../tree/disk.js";
 import { scaledSize } from "./size.js";
 
-/** Bold red, and back. Source: ECMA-48, select graphic rendition. */
+/** Terminal codes for bold red, and for normal text. Source: ECMA-48, select graphic rendition. */
 const HEADING = "\x1b[1m\x1b[31m";
 const RESET = "\x1b[m";
 
-/** A column; the space behind it is two wide. */
+/** A column; columns are two spaces apart. */
 interface Column {
   readonly heading: string;
   readonly align: "left" | "right";
@@ -24,12 +24,12 @@ const COLUMNS: readonly Column[] = [
   { heading: "Type", align: "left" },
 ];
 
-/** What of a disk is listed. */
+/** The parts of a disk that are listed. */
 export type ListedDisk = Pick<Disk, "path" | "layers" | "table">;
 
 /**
- * The image with its base and UUID, and a table of its partitions; headings are coloured for a terminal. Start and
- * Sectors count the table's sectors; a partition is called by its base image's name and the N of its `volN`.
+ * Formats an image with its base and UUID, and a table of its partitions. Headings are coloured for a terminal. Start and
+ * Sectors are in sectors of the partition table. A partition has the name of the base image, with the N of its `volN`.
  */
 export function partitionListing({ path, layers, table }: ListedDisk, isTerminal: boolean): string {
   const base = layers.at(-1)!.image.files[0].location;
@@ -37,13 +37,13 @@ export function partitionListing({ path, layers, table }: ListedDisk, isTerminal
   const name = printSentence(basename(base));
   const rows = table.volumes.map(({ index, bootable, offset, source, typeName }) => [
     `${name}(${index})`,
-    // GPT has no active partition; what firmware of old boots from such a disk is in its protective MBR.
+    // GPT has no active partition: old firmware uses the protective MBR to boot from such a disk.
     table.kind === "mbr" && bootable ? "*   " : "",
     String(offset / table.sectorSize),
     String(source.size / table.sectorSize),
     scaledSize(source.size),
     String(offset),
-    typeName === "" ? "Unknown" : typeName, // a disk without a table
+    typeName === "" ? "Unknown" : typeName, // a disk without a partition table
   ]);
   return [
     "",

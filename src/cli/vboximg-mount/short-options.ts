@@ -1,8 +1,8 @@
-/** Short options as libfuse's parser takes them. */
+/** Short options with their values, as libfuse's parser accepts them. */
 
 /**
- * `args` with a value that sticks to its option moved behind it: `-oallow_other` is `-o allow_other`, and `-lviUUID`
- * is `-lvi UUID`. yargs takes such letters for as many options.
+ * Returns `args` with values separated from their short options: `-oallow_other` becomes `-o allow_other`, and `-lviUUID`
+ * becomes `-lvi UUID`. yargs would take each letter for an option.
  */
 export function splitShortOptions(args: readonly string[]): string[] {
   return args.flatMap((arg) => {

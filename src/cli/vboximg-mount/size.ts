@@ -1,8 +1,8 @@
-/** Sizes as `vboximg-mount` prints them. */
+/** Formats sizes as VirtualBox's `vboximg-mount` does. */
 
 const UNITS = [" ", "K", "M", "G", "T", "P"] as const;
 
-/** `12.1G`: one decimal, cut off and not rounded; bytes have a blank for their unit. */
+/** `12.1G`: one decimal, truncated and not rounded. The unit of bytes is a blank. */
 export function scaledSize(bytes: number): string {
   let power = 0;
   let unit = 1;

@@ -1,4 +1,4 @@
-/** A machine in the table of `--list --wide`. */
+/** Formats a machine for the table of `--list --wide`. */
 import { printSentence } from "../../bytes/text.js";
 import type { Machine } from "../../machine/machine.js";
 import { imagesOf, nameOf, stateOf, type Nested } from "./images.js";
@@ -9,11 +9,11 @@ export const WIDE_HEADING =
 
 const RULE = `${"-".repeat(65)}  ${"-".repeat(36)}`;
 
-/** The columns of a name, and of all that stands before a machine's UUID. */
+/** The width of the name column, and the column where a machine's UUID begins. */
 const NAME_WIDTH = 32;
 const UUID_AT = 67;
 
-/** `machine` with its images as a tree; Type is the image's format. */
+/** Formats `machine` with its images as a tree. The column Type has the image's format. */
 export function wideEntry(machine: Machine, written: ReadonlySet<string>): string {
   const disks = imagesOf(machine);
   const rows = disks.flatMap((images, index) => {

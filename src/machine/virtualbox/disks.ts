@@ -1,19 +1,19 @@
-/** The hard disks of a machine over all its states: which image shows which of them, when. */
+/** The hard disks of a machine: for each disk, which image shows which state. */
 import type { DiskState, MachineDisk, Medium } from "../machine.js";
 import { withDescendants } from "../descendants.js";
 import type { Attachment, MachineSettings, SnapshotSettings } from "./settings.js";
 
-/** Types of bases that take no part in snapshots: what is in them is there only once. */
+/** Types of base images that take no part in snapshots: they have only one state. */
 const WITHOUT_STATES = ["writethrough", "shareable", "readonly"];
 
-/** A moment of the machine. */
-interface Moment {
+/** The machine at a snapshot, or now. */
+interface Configuration {
   readonly name: string;
   readonly snapshot?: SnapshotSettings;
   readonly attachments: readonly Attachment[];
 }
 
-/** @param media with the bases of all that is attached, as far as they are known. */
+/** @param media includes the base images of everything that is attached, if they are known. */
 export function disksOf(settings: MachineSettings, media: readonly Medium[]): MachineDisk[] {
   const mediumOf = new Map<string, { medium: Medium; base: Medium }>();
   for (const base of media) {
@@ -21,12 +21,12 @@ export function disksOf(settings: MachineSettings, media: readonly Medium[]): Ma
       if (!mediumOf.has(medium.uuid)) mediumOf.set(medium.uuid, { medium, base });
     }
   }
-  const moments = momentsOf(settings);
-  const shared = basesAttachedTwice(moments, (uuid) => mediumOf.get(uuid)?.base);
+  const configurations = configurationsOf(settings);
+  const shared = basesAttachedTwice(configurations, (uuid) => mediumOf.get(uuid)?.base);
 
   const disks = new Map<string, ReturnType<typeof newDisk>>();
-  // From the newest on: the current state tells the order of the disks and where they are attached.
-  for (const { name, snapshot, attachments } of moments.reverse()) {
+  // The newest first: the current state determines the order of the disks and their slots.
+  for (const { name, snapshot, attachments } of configurations.reverse()) {
     for (const { slot, isDisk, uuid } of attachments) {
       if (!isDisk) continue;
       const known = mediumOf.get(uuid);
@@ -65,8 +65,8 @@ function stateOf(
     : { name, uuid, taken, isCurrent: false, ...shown };
 }
 
-/** The snapshots, the oldest first, and the current state. One without a time stands behind what it was made on. */
-function momentsOf({ snapshot, attachments }: MachineSettings): Moment[] {
+/** Returns the snapshots, the oldest first, and the current state. A snapshot without a time follows its parent. */
+function configurationsOf({ snapshot, attachments }: MachineSettings): Configuration[] {
   const snapshots = snapshot === undefined ? [] : withDescendants([snapshot]);
   let last = -Infinity;
   const timed = snapshots.map((snapshot) => {
@@ -80,13 +80,13 @@ function momentsOf({ snapshot, attachments }: MachineSettings): Moment[] {
   ];
 }
 
-/** Multi-attach and immutable bases may be there several times: only the slot tells those disks apart. */
+/** Returns the bases that are attached several times (multi-attach, immutable): only the slot distinguishes their disks. */
 function basesAttachedTwice(
-  moments: readonly Moment[],
+  configurations: readonly Configuration[],
   baseOf: (uuid: string) => Medium | undefined,
 ): Set<Medium> {
   const twice = new Set<Medium>();
-  for (const { attachments } of moments) {
+  for (const { attachments } of configurations) {
     const once = new Set<Medium>();
     for (const { uuid } of attachments) {
       const base = baseOf(uuid);

@@ -1,5 +1,5 @@
 /**
- * `VirtualBox.xml`: which machines a user has registered, and, before VirtualBox 4.0, all their media.
+ * Reads `VirtualBox.xml`: the machines that a user has registered, and, before VirtualBox 4.0, all their media.
  * Source: VirtualBox src/VBox/Main/xml/VirtualBox-settings.xsd, TGlobal; src/VBox/Main/glue/com.cpp,
  * GetVBoxUserHomeDirectory, for the places.
  */
@@ -15,22 +15,22 @@ import { readMedia, uuidOf } from "./media.js";
 import { child, childrenOf, readXml } from "./xml.js";
 
 export interface GlobalSettings {
-  /** The settings files of the machines that are registered. Absolute. */
+  /** The settings files of the registered machines. Absolute. */
   readonly machines: readonly { readonly file: string; readonly uuid: string }[];
   readonly media: readonly Medium[];
-  /** Where VirtualBox puts new machines; absolute. Undefined where that is not told, and the user has no home. */
+  /** The folder of new machines; absolute. Undefined if it is not configured and the user has no home. */
   readonly machineFolder: string | undefined;
   readonly warnings: readonly string[];
 }
 
-/** VirtualBox's own name of the folder, below the user's home. */
+/** The default folder of new machines, in the user's home. */
 const MACHINE_FOLDER = "VirtualBox VMs";
 
 const FILE = "VirtualBox.xml";
 
 /**
- * What VirtualBox keeps of the user who runs this. Where it never ran, or is gone, or its settings cannot be read,
- * that is the default place of machines.
+ * Reads the current user's global settings. If there are none (VirtualBox never ran, or was removed), or if they cannot be
+ * read, the result has only the default folder of machines.
  */
 export function loadGlobalSettings(): GlobalSettings {
   const home = homeFolder();
@@ -49,18 +49,18 @@ export function loadGlobalSettings(): GlobalSettings {
     };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    const known = usualFolder === undefined ? "no machines" : `only machines in ${usualFolder}`;
+    const found = usualFolder === undefined ? "no machines" : `only machines in ${usualFolder}`;
     return {
       ...nothing,
-      warnings: [`${error.message}; ${known} are known`],
+      warnings: [`${error.message}; ${found} are found`],
     };
   }
 }
 
-/** The first of the default places that has the file; undefined where none has. */
+/** Returns the first folder that has the file; undefined if none has it. */
 function userFolder(home: string | undefined): string | undefined {
-  const told = process.env["VBOX_USER_HOME"] ?? "";
-  const places = told === "" ? defaultPlaces(home) : [resolve(told)];
+  const configured = process.env["VBOX_USER_HOME"] ?? "";
+  const places = configured === "" ? defaultPlaces(home) : [resolve(configured)];
   const has = (name: string) => places.find((place) => existsSync(join(place, name)));
   return has(FILE) ?? has(FILE + PREVIOUS);
 }
@@ -81,7 +81,7 @@ function parse(xml: string, file: string) {
   const root = readXml(xml, file);
   const global = root.name === "VirtualBox" ? child(root, "Global") : undefined;
   if (global === undefined) {
-    throw new UnsupportedError({ file, thing: "these are not VirtualBox's own settings" });
+    throw new UnsupportedError({ file, thing: "this is not a file of VirtualBox's global settings" });
   }
   const entries = childrenOf(child(global, "MachineRegistry"), "MachineEntry").flatMap(({ attributes }) => {
     const { uuid = "", src } = attributes;

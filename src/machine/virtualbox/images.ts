@@ -1,12 +1,12 @@
-/** Which images belong to the VirtualBox machine of an image, for the search for its parents. */
+/** Finds the images that are registered with the VirtualBox machine of an image, for the search for its parents. */
 import { dirname } from "node:path";
 import type { FindImages, RegisteredImage } from "../../image/registry.js";
 import { withDescendants } from "../descendants.js";
 import { existingFiles, ownersOf } from "./owners.js";
 
 /**
- * The images that are registered with the machine of `image`. Never throws for what a settings file holds: one that
- * cannot be read is ignored, with a warning.
+ * Returns the images that are registered with the machine of `image`. A settings file that cannot be read is ignored, with a
+ * warning.
  */
 export const findVirtualBoxImages: FindImages = async (image) => {
   const { machines, media, warnings } = await ownersOf(image);

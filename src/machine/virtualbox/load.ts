@@ -1,28 +1,28 @@
-/** Reading settings files; where one cannot be read, what VirtualBox saved before it (`-prev`) stands in. */
+/** Reads settings files. If one cannot be read, the previous version that VirtualBox keeps (`-prev`) is used. */
 import { CorruptError, DiskError, MissingError } from "../../errors.js";
 import { readSmallFile } from "../../storage/settings-file.js";
 import { parseSettings, type MachineSettings } from "./settings.js";
 import { SIZE_LIMIT } from "./xml.js";
 
-/** What VirtualBox adds to the name of the file that it replaces. */
+/** What VirtualBox appends to the name of the previous version. */
 export const PREVIOUS = "-prev";
 
 export interface LoadedSettings {
-  /** The settings file, whether it or its predecessor was read. Absolute. */
+  /** The settings file, also if its previous version was read. Absolute. */
   readonly file: string;
   readonly settings: MachineSettings;
   readonly warnings: readonly string[];
 }
 
-/** The settings of the machine whose file is `file`. @throws {DiskError} where they cannot be had. */
+/** Reads a machine's settings file. @throws {DiskError} if it and its previous version cannot be read. */
 export function loadSettings(file: string): LoadedSettings {
   const { value, warnings } = loadXml(file, parseSettings);
   return { file, settings: value, warnings };
 }
 
 /**
- * What `parse` makes of `file`, or, where that is missing, empty or damaged, of the file before it.
- * @throws {DiskError} as `file` itself has it.
+ * Parses `file`, or its previous version if `file` is missing, empty or damaged.
+ * @throws {DiskError} for `file`, if the previous version cannot be read either.
  */
 export function loadXml<T>(
   file: string,
@@ -37,7 +37,7 @@ export function loadXml<T>(
       const value = parse(readText(previous), previous);
       return {
         value,
-        warnings: [`${error.message}; ${previous}, which was saved before it, is read instead`],
+        warnings: [`${error.message}; its previous version is read instead: ${previous}`],
       };
     } catch (other) {
       if (!(other instanceof DiskError)) throw other;

@@ -1,25 +1,25 @@
-/** Where a medium lies that a settings file registers. */
+/** Finds the files of media that a settings file registers. */
 import { unlessHostFails } from "../../errors.js";
 import { statSync } from "node:fs";
 import { isAbsolute, join, resolve, win32 } from "node:path";
 import type { Medium } from "../machine.js";
 import type { MediumEntry } from "./media.js";
 
-/** VirtualBox's usual name of the folder for differencing images, below the machine's. */
+/** VirtualBox's default folder for differencing images, in the machine's folder. */
 const SNAPSHOT_FOLDER = "Snapshots";
 
-/** The places where `location` may be, of the settings in `folder`, the likeliest first. */
+/** Yields the paths that `location` in settings of `folder` may mean, the likeliest first. */
 export function* placesOf(location: string, folder: string): Generator<string> {
   if (location.includes("\0")) return;
   if (isAbsolute(location) || !win32.isAbsolute(location)) yield resolve(folder, location);
   yield resolve(folder, location.replaceAll("\\", "/"));
-  // A machine that was moved, or that comes from Windows, has its images still by the same name in its own folders.
-  const name = win32.basename(location); // it takes both kinds of slash
+  // The images of a machine that was moved, or that comes from Windows, are in its own folders under the same names.
+  const name = win32.basename(location); // it accepts both kinds of slash
   yield join(folder, name);
   yield join(folder, SNAPSHOT_FOLDER, name);
 }
 
-/** `entries`, of the settings in `folder`, with where they lie. */
+/** Returns `entries` of the settings in `folder` with the paths of their files. */
 export function locateMedia(entries: readonly MediumEntry[], folder: string): Medium[] {
   const prefix = folder.endsWith("/") ? folder : `${folder}/`;
   return entries.map((entry) => {
@@ -30,7 +30,7 @@ export function locateMedia(entries: readonly MediumEntry[], folder: string): Me
   });
 }
 
-/** What a running VirtualBox writes of a machine's own images: nothing in it needs to be resolved. */
+/** Locations that VirtualBox writes for images in the machine's own folder: they need not be resolved. */
 const PLAIN = /^(?:Snapshots\/)?[\w{][^/\\\0]*$/;
 
 interface Found {
@@ -46,9 +46,9 @@ function find(location: string, folder: string): Found | undefined {
   return undefined;
 }
 
-/** Asked of thousands of images when machines are listed: a call at a time takes a tenth of what promises do. */
+/** Synchronous, since listing machines calls it for thousands of images: promises take ten times as long. */
 function fileAt(path: string): Found | undefined {
-  // A file that we may not look at is of no more use than none.
+  // A file that cannot be accessed counts as missing.
   const stats = unlessHostFails(() => statSync(path, ABSENT_IS_UNDEFINED), undefined);
   if (stats?.isFile() === true) return { path, fileSize: stats.size };
   return stats?.isBlockDevice() === true ? { path } : undefined;

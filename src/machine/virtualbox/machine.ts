@@ -1,4 +1,4 @@
-/** A machine, of its settings and of what the file system has of its media. */
+/** Builds a `Machine` from its settings and the files of its media. */
 import { basename, dirname } from "node:path";
 import type { Machine, Medium, Snapshot } from "../machine.js";
 import { disksOf } from "./disks.js";
@@ -10,10 +10,10 @@ import type { MachineSettings, SnapshotSettings } from "./settings.js";
 
 export const NAME = "VirtualBox";
 
-/** The base of the medium `uuid`, of a registry that is not the machine's own. */
+/** Returns the base of the medium `uuid` from the registry of all machines, or of another machine. */
 export type FindBase = (uuid: string) => Medium | undefined;
 
-/** @param findBase asked for what is attached, but not registered with the machine itself. */
+/** @param findBase is called for media that are attached, but not registered with the machine itself. */
 export function machineOf({ file, settings, warnings }: LoadedSettings, findBase: FindBase): Machine {
   const media = locateMedia(settings.media, dirname(file));
   const unknown: string[] = [];
@@ -39,12 +39,12 @@ export function machineOf({ file, settings, warnings }: LoadedSettings, findBase
   };
 }
 
-/** What a machine is called whose settings cannot be read: VirtualBox calls the file as the machine. */
+/** The name of a machine whose settings cannot be read: VirtualBox names the file after the machine. */
 export function nameOf(file: string): string {
   return basename(file).replace(/\.(vbox|xml)$/i, "");
 }
 
-/** The UUIDs of what is attached in any state, but not registered with the machine itself. */
+/** Returns the UUIDs of media that are attached in any state, but not registered with the machine itself. */
 export function unregistered({ media, attachments, snapshot }: MachineSettings): string[] {
   const registered = new Set(withDescendants(media).map(({ uuid }) => uuid));
   const states = [{ attachments }, ...(snapshot === undefined ? [] : withDescendants([snapshot]))];
@@ -55,8 +55,8 @@ export function unregistered({ media, attachments, snapshot }: MachineSettings):
 function unregisteredText(uuids: readonly string[]): string {
   const media = choiceList(uuids.map((uuid) => `{${uuid}}`));
   return uuids.length === 1
-    ? `the medium ${media} is attached, but registered nowhere`
-    : `${uuids.length} media are attached, but registered nowhere: ${media}`;
+    ? `the medium ${media} is attached, but not registered`
+    : `${uuids.length} media are attached, but not registered: ${media}`;
 }
 
 function snapshotOf({ uuid, name, description, taken, isOnline, children }: SnapshotSettings): Snapshot {

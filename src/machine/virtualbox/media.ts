@@ -1,25 +1,25 @@
 /**
- * A media registry, as a machine has it, and as `VirtualBox.xml` had it for all before VirtualBox 4.0.
+ * Reads a media registry: a machine's own, or, before VirtualBox 4.0, the one of all machines in `VirtualBox.xml`.
  * Source: VirtualBox src/VBox/Main/xml/VirtualBox-settings.xsd, TMediaRegistry, THardDisk and TImage2.
  */
 import { UnsupportedError } from "../../errors.js";
 import type { Medium } from "../machine.js";
 import { child, childrenOf, type Element } from "./xml.js";
 
-/** A medium as it is registered; where it lies is another question. */
+/** A medium as it is registered, without the path of its file. */
 export interface MediumEntry extends Omit<Medium, "path" | "children"> {
   readonly children: readonly MediumEntry[];
 }
 
-/** 250 snapshots of each of forty disks: every one costs a few looks at the file system. */
+/** Enough for 250 snapshots of forty disks. Each medium takes a few system calls. */
 const MEDIA_LIMIT = 10_000;
 
-/** Properties whose presence says that a disk is encrypted. Source: VirtualBox MediumImpl.cpp. */
+/** Prefix of properties that only encrypted disks have. Source: VirtualBox MediumImpl.cpp. */
 const ENCRYPTION = "CRYPT/";
 
 /**
- * All media in `registry`, of the text of `file`: bases, and below them what was made on them.
- * @throws {UnsupportedError} where there are more than anybody has.
+ * Returns all media in `registry`, an element of `file`: base images, with their children.
+ * @throws {UnsupportedError} if there are more than the limit.
  */
 export function readMedia(registry: Element | undefined, file: string): MediumEntry[] {
   let count = 0;
@@ -59,7 +59,7 @@ export function readMedia(registry: Element | undefined, file: string): MediumEn
   ];
 }
 
-/** A UUID as it is compared everywhere: lower case, without braces. */
+/** Normalizes a UUID: lower case, without braces. */
 export function uuidOf(written: string): string {
   const isPlain = written.length === 38 && written.startsWith("{") && written.endsWith("}");
   return (isPlain ? written.slice(1, 37) : written.replace(/[{}\s]/g, "")).toLowerCase();

@@ -1,4 +1,4 @@
-/** Which machine an image belongs to: that whose settings lie near it, or one that the user has registered. */
+/** Finds the machine of an image: one whose settings lie near it, or one that the user has registered. */
 import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DiskError, whenHostFails } from "../../errors.js";
@@ -13,22 +13,22 @@ import { parseSettings, type MachineSettings } from "./settings.js";
 
 export interface Owners {
   readonly machines: readonly LoadedSettings[];
-  /** Media of the registry that all machines shared before VirtualBox 4.0: those of the image's own tree. */
+  /** From the registry that all machines shared before VirtualBox 4.0: the media that have the same base as the image. */
   readonly media: readonly Medium[];
-  /** What was passed over, since it could not be read. */
+  /** Settings files that could not be read. */
   readonly warnings: readonly string[];
 }
 
-/** Settings files read of one folder; there is one, but for copies kept by hand. */
+/** Settings files that are read in one folder. Usually there is one; users may keep copies. */
 const FILES_LIMIT = 8;
 
-/** Settings files that are read side by side. */
+/** Settings files that are read in parallel. */
 export const FILES_AT_ONCE = 16;
 
 /**
- * The machines of `image`: those whose settings lie in the image's folder, or in the one above, and have the image
- * by its path or its UUID; else those that the user has registered and that have it by its path. By its UUID alone
- * would not do there: an image from elsewhere may claim any, and would be shown what is the user's.
+ * Returns the machines of `image`: those whose settings lie in the image's folder or in the one above and register its path or
+ * its UUID; if there are none, the user's registered machines that register its path. A UUID is not enough for
+ * those: an image from elsewhere may contain any UUID, and would be connected with the user's own images.
  */
 export async function ownersOf(image: SoughtImage): Promise<Owners> {
   const near = await nearbySettings(image.path);
@@ -55,7 +55,7 @@ async function nearbySettings(path: string): Promise<{ loaded: LoadedSettings[];
   return { loaded, warnings };
 }
 
-/** The settings files in `folder`, also one of which only the predecessor is left. */
+/** Returns the settings files in `folder`, also those of which only the previous version is left. */
 export async function settingsFiles(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(whenHostFails<string[]>([]));
   const own = names.flatMap((name) => /^(.+\.vbox)(?:-prev)?$/i.exec(name)?.[1] ?? []);
@@ -84,7 +84,7 @@ async function registeredOwners(image: SoughtImage): Promise<Pick<Owners, "machi
     escape(basename(image.path)),
     ...(image.uuid === undefined ? [] : [image.uuid]),
   ];
-  // A glance at the text tells whether it is worth the parsing.
+  // Parsing takes long, so only files that mention the image are parsed.
   const parseIfMentioned = (text: string, file: string): MachineSettings | undefined =>
     marks.some((mark) => text.includes(mark)) ? parseSettings(text, file) : undefined;
   const found: LoadedSettings[] = [];
@@ -109,12 +109,12 @@ function unlessUnreadable<T>(read: () => T): T | undefined {
   }
 }
 
-/** As an attribute's value has it. */
+/** Escapes `text` as in the value of an attribute. */
 function escape(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }
 
-/** The places of `location`, of the settings in `folder`, where a file is, with all symbolic links followed. */
+/** Returns the existing files that `location` in settings of `folder` may mean, with symbolic links resolved. */
 export async function existingFiles(location: string, folder: string): Promise<string[]> {
   const resolved = await Promise.all([...placesOf(location, folder)].map(resolveFile));
   return [...new Set(resolved)].filter((path) => path !== undefined);

@@ -1,13 +1,13 @@
 /**
- * The XML that programs write: tags, values in double quotes, the entities that XML itself has, and nothing else. Two
- * hundred machines have a hundred thousand elements, for which this takes a fraction of a parser's time. It only says
- * yes to what a parser reads in the same way: what is unusual is left to the parser, and so are all complaints.
+ * Parses simple XML, as programs write it: tags, attributes in double quotes, the entities of XML itself, nothing else. The
+ * settings of two hundred machines have a hundred thousand elements; this takes a fraction of a full parser's time. It
+ * accepts only what an XML parser reads in the same way. The parser reads everything else, and reports the errors.
  */
 export interface Element {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string | undefined>>;
   readonly children: readonly Element[];
-  /** What stands directly in it. */
+  /** The text directly in it. */
   readonly text: string;
 }
 
@@ -23,16 +23,16 @@ export interface Limits {
 }
 
 /**
- * What tells of media within `<Hardware>`: the rest is passed over, nine tenths of a file, since every snapshot
- * repeats it.
+ * The elements in `<Hardware>` that contain media. The others, nine tenths of a file since each snapshot repeats them, are
+ * skipped.
  */
 const KEPT = ["StorageControllers", "DVDDrive", "FloppyDrive"];
 
-/** What is before the root element in the files that VirtualBox writes. */
+/** What VirtualBox writes before the root element. */
 const HEADER =
   /^<\?xml version="1\.0"(?: encoding="(?:utf|UTF)-8")?\?>[ \n]*(?:<!--(?:(?!--)[\n -\ud7ff])*-->[ \n]*)?/;
 
-/** The root element of `xml`; undefined where it is not plain, not within `limits`, or no XML at all. */
+/** Returns the root element of `xml`; undefined if it is not simple, exceeds `limits`, or is no XML. */
 export function readPlainXml(xml: string, limits: Limits): Element | undefined {
   let at = HEADER.exec(xml)?.[0].length ?? 0;
   if (xml.includes("<!", at) || xml.includes("<?", at)) return undefined;
@@ -46,7 +46,7 @@ export function readPlainXml(xml: string, limits: Limits): Element | undefined {
     if (tag > at && (isEnd || !isBlank(xml, at, tag))) {
       const text = textOf(xml.slice(at, tag));
       if (text === undefined || top === undefined) return undefined;
-      // Space between elements is left out, and counts as text where there is other text beside them.
+      // White space between elements is ignored. An element with both text and elements is left to the parser.
       if (top.children.length === 0) top.text = text;
       else if (!isBlank(xml, at, tag)) return undefined;
     }
@@ -84,8 +84,8 @@ export function readPlainXml(xml: string, limits: Limits): Element | undefined {
 }
 
 /**
- * Where the element `name` ends whose content begins at `at`, and how many elements are in it. It is checked as all else
- * is, and nothing of it is kept.
+ * Skips the element `name` whose content begins at `at`, with the same checks as for all others. Returns where it ends, and
+ * how many elements are in it.
  */
 function skipElement(
   xml: string,
@@ -113,7 +113,7 @@ function skipElement(
   return { end: at, count };
 }
 
-/** Whether only space for the eye stands from `at` to `end`. */
+/** Whether there is only white space from `at` to `end`. */
 function isBlank(xml: string, at: number, end: number): boolean {
   for (; at < end; at++) {
     const code = xml.charCodeAt(at);
@@ -122,7 +122,7 @@ function isBlank(xml: string, at: number, end: number): boolean {
   return true;
 }
 
-/** Where the name that begins at `at` ends; `at` itself where it begins with no letter. */
+/** Returns the end of the name that begins at `at`; `at` itself if it does not begin with a letter. */
 function nameEnd(xml: string, at: number): number {
   let code = xml.charCodeAt(at) | LOWER;
   if (!(code >= 0x61 && code <= 0x7a)) return at;
@@ -131,7 +131,7 @@ function nameEnd(xml: string, at: number): number {
   return at;
 }
 
-/** Reads what stands between a tag's name and its end into `attributes`; where the tag has ended, or -1. */
+/** Reads the attributes of a tag, from behind its name, into `attributes`. Returns where the tag ends, or -1. */
 function readAttributes(xml: string, at: number, attributes: Record<string, string>): number {
   for (;;) {
     let code = xml.charCodeAt(at);
@@ -143,11 +143,11 @@ function readAttributes(xml: string, at: number, attributes: Record<string, stri
     const keyEnd = nameEnd(xml, at);
     if (keyEnd === at || xml.charCodeAt(keyEnd) !== EQUALS || xml.charCodeAt(keyEnd + 1) !== QUOTE) return -1;
     const key = xml.slice(at, keyEnd);
-    if (attributes[key] !== undefined) return -1; // no second one, and no name that every object has
+    if (attributes[key] !== undefined) return -1; // a second one, or the name of a property that every object has
     const start = (at = keyEnd + 2);
     let isDecoded = true;
     for (code = xml.charCodeAt(at); code !== QUOTE; code = xml.charCodeAt(++at)) {
-      // Among them are line ends, which a parser makes spaces. There is none beyond the end of the text.
+      // This includes line ends, which a parser converts to spaces, and NaN behind the end of the text.
       if (!(code >= SPACE && code < SURROGATES) || code === LESS) return -1;
       if (code === AMPERSAND) isDecoded = false;
     }
@@ -165,7 +165,7 @@ function textOf(written: string): string | undefined {
   return ODD_TEXT.test(written) ? undefined : decoded(written);
 }
 
-/** XML's own, and the characters that VirtualBox would lose otherwise. */
+/** The entities of XML, and those that VirtualBox writes for white space. */
 const ENTITIES: ReadonlyMap<string, string> = new Map([
   ["amp", "&"],
   ["lt", "<"],
@@ -177,7 +177,7 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
   ["#13", "\r"],
 ]);
 
-/** `written` with its entities resolved; undefined where it has others than these. */
+/** Resolves the entities in `written`; undefined if it has others. */
 function decoded(written: string): string | undefined {
   if (/&(?!(?:amp|lt|gt|quot|apos|#9|#10|#13);)/.test(written)) return undefined;
   return written.replace(/&([a-z]+|#\d+);/g, (_, name: string) => ENTITIES.get(name)!);
@@ -191,7 +191,7 @@ const SLASH = 0x2f;
 const LESS = 0x3c;
 const EQUALS = 0x3d;
 const GREATER = 0x3e;
-/** Sets a letter's case. */
+/** The bit that makes a letter lower case. */
 const LOWER = 0x20;
-/** Beyond are halves of characters, and what is none: the parser knows. */
+/** From here on there are surrogates and invalid characters, which are left to the parser. */
 const SURROGATES = 0xd800;

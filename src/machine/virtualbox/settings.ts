@@ -1,6 +1,6 @@
 /**
- * What a machine's settings file (`<name>.vbox`; `<name>.xml` before VirtualBox 4.0) says of its disks: text in,
- * value out. All versions from 1.3 on have the same elements, in two places for the controllers.
+ * Parses what a machine's settings file (`<name>.vbox`; `<name>.xml` before VirtualBox 4.0) says about its disks. All
+ * versions since 1.3 have the same elements; only the controllers are in one of two places.
  * Source: VirtualBox src/VBox/Main/xml/VirtualBox-settings.xsd, TMachine, TSnapshot and TStorageControllers;
  * Settings.cpp, MachineConfigFile::write, for encrypted machines.
  */
@@ -16,12 +16,12 @@ export interface MachineSettings {
   readonly description?: string;
   readonly state: MachineState;
   readonly currentSnapshot?: string;
-  /** As it is written there; "Snapshots" unless told. */
+  /** As in the file; "Snapshots" by default. */
   readonly snapshotFolder?: string;
   readonly media: readonly MediumEntry[];
   readonly attachments: readonly Attachment[];
   readonly snapshot?: SnapshotSettings;
-  /** Why no more is known: the machine's settings are encrypted. */
+  /** Set if the settings are encrypted: nothing else is known then. */
   readonly problem?: string;
 }
 
@@ -35,7 +35,7 @@ export interface SnapshotSettings {
   readonly children: readonly SnapshotSettings[];
 }
 
-/** A medium in its place. */
+/** A medium that is attached to a controller. */
 export interface Attachment {
   /** "SATA 0:0". */
   readonly slot: string;
@@ -44,9 +44,9 @@ export interface Attachment {
 }
 
 /**
- * What `xml`, the text of `file`, says.
- * @throws {CorruptError} where it is no XML.
- * @throws {UnsupportedError} where it is that of something else.
+ * Parses `xml`, the text of `file`.
+ * @throws {CorruptError} if it is no XML.
+ * @throws {UnsupportedError} if it does not describe a machine of VirtualBox.
  */
 export function parseSettings(xml: string, file: string): MachineSettings {
   const root = readXml(xml, file);
@@ -55,10 +55,10 @@ export function parseSettings(xml: string, file: string): MachineSettings {
   const { uuid, name, aborted, stateFile, currentSnapshot, snapshotFolder } =
     (machine ?? encrypted)?.attributes ?? {};
   if (uuid === undefined || (machine !== undefined && name === undefined)) {
-    throw new UnsupportedError({ file, thing: "no machine of VirtualBox is described here" });
+    throw new UnsupportedError({ file, thing: "this file does not describe a VirtualBox machine" });
   }
   if (machine === undefined) {
-    const problem = `${file}: this machine's settings are encrypted, and its disks are not known; decrypt it in VirtualBox first`;
+    const problem = `${file}: this machine's settings are encrypted, so its disks are not known; decrypt it in VirtualBox first`;
     const nothing = { media: [], attachments: [], problem };
     return { uuid: uuidOf(uuid), name: name ?? "", state: "inaccessible", ...nothing };
   }
@@ -77,7 +77,7 @@ export function parseSettings(xml: string, file: string): MachineSettings {
   };
 }
 
-/** The depth of the XML is limited, and so is this. */
+/** The recursion is limited by the depth of the XML. */
 function readSnapshot(element: Element): SnapshotSettings {
   const { uuid = "", name = "", timeStamp, stateFile } = element.attributes;
   const taken = timeStamp === undefined ? undefined : timestampOf(timeStamp);
@@ -92,7 +92,7 @@ function readSnapshot(element: Element): SnapshotSettings {
   };
 }
 
-/** Of a machine or a snapshot. The controllers stand in its hardware, or, until version 1.18, beside it. */
+/** Returns the attachments of a machine or a snapshot. The controllers are in its hardware or, until version 1.18, beside it. */
 function attachmentsOf(element: Element): Attachment[] {
   const hardware = child(element, "Hardware");
   const attachments: Attachment[] = [];
@@ -101,7 +101,7 @@ function attachmentsOf(element: Element): Attachment[] {
       for (const device of childrenOf(controller, "AttachedDevice")) {
         const { type, port = "0", device: number = "0" } = device.attributes;
         const uuid = child(device, "Image")?.attributes["uuid"];
-        if (uuid === undefined) continue; // an empty drive, or the host's
+        if (uuid === undefined) continue; // an empty drive, or a drive of the host
         const slot = `${controller.attributes["name"] ?? ""} ${port}:${number}`.trim();
         attachments.push({ slot, isDisk: type === "HardDisk", uuid: uuidOf(uuid) });
       }
@@ -129,7 +129,7 @@ function descriptionOf(element: Element): { description?: string } {
   return text === undefined || text === "" ? {} : { description: text };
 }
 
-/** `2025-12-19T17:01:46Z`; undefined where it is something else. */
+/** Parses `2025-12-19T17:01:46Z`; undefined for anything else. */
 function timestampOf(text: string): Timestamp | undefined {
   const milliseconds = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(text) ? Date.parse(text) : NaN;
   if (Number.isNaN(milliseconds)) return undefined;

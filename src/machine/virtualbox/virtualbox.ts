@@ -1,9 +1,11 @@
 /**
- * VirtualBox, installed or not: its own settings tell which machines a user has registered; others lie in the
- * folder where it makes them. Each machine has a settings file, with its media and its snapshots.
+ * Reads the machines of VirtualBox, which need not be installed. Its global settings list the registered machines; more
+ * may be in its folder for machines. Each machine has a settings file, with its media and snapshots.
  *
- *     VirtualBox.xml    global.ts       a machine's .vbox   settings.ts, media.ts
- *     what is where     locate.ts       all together        machine.ts, disks.ts
+ *     global.ts              VirtualBox.xml, the global settings
+ *     settings.ts, media.ts  a machine's .vbox
+ *     locate.ts              the files of media
+ *     machine.ts, disks.ts   build the `Machine` from all of these
  */
 import { realpathSync, type Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
@@ -22,10 +24,10 @@ import { withDescendants } from "../descendants.js";
 import { FILES_AT_ONCE, ownersOf, settingsFiles } from "./owners.js";
 import { SIZE_LIMIT } from "./xml.js";
 
-/** Folders of groups in folders of groups, and the machine's own: VirtualBox names a group's folder as the group. */
+/** Levels of folders that are searched: groups of machines may be nested, and each has a folder of its name. */
 const DEPTH_LIMIT = 4;
 
-/** Folders looked into for machines that nobody registered, and machines in all. */
+/** Folders that are searched for unregistered machines, and machines in all. */
 const FOLDERS_LIMIT = 10_000;
 const MACHINES_LIMIT = 10_000;
 
@@ -59,8 +61,8 @@ export const virtualBox: Hypervisor = {
 };
 
 /**
- * Whether an XML file may be VirtualBox's, which called its settings so before version 4.0: other programs have XML files
- * too. One that cannot be read may be: opening it as a machine says why.
+ * Whether an XML file may be a machine's settings, whose names ended in .xml before VirtualBox 4.0. True for a file that
+ * cannot be read: opening it as a machine reports why.
  */
 function isVirtualBoxXml(path: string): boolean {
   try {
@@ -71,21 +73,21 @@ function isVirtualBoxXml(path: string): boolean {
   }
 }
 
-/** The machine of `loaded`, with media that are registered elsewhere. */
+/** Builds the machine of `loaded`, with media that are registered elsewhere. */
 async function complete(loaded: LoadedSettings): Promise<Machine> {
   if (unregistered(loaded.settings).length === 0) return machineOf(loaded, () => undefined);
   const all = await loadAll();
   return machineOf(loaded, baseFinder(all.global, all.loaded));
 }
 
-interface All {
+interface AllSettings {
   readonly global: GlobalSettings;
   readonly loaded: readonly LoadedSettings[];
   readonly failed: readonly Machine[];
 }
 
-/** All settings that there are of the user who runs this. */
-async function loadAll(): Promise<All> {
+/** Reads all settings of the current user. */
+async function loadAll(): Promise<AllSettings> {
   const global = loadGlobalSettings();
   const registered = new Map(global.machines.map(({ file, uuid }) => [realOf(file), { file, uuid }]));
   const others = global.machineFolder === undefined ? [] : await filesBelow(global.machineFolder);
@@ -120,7 +122,7 @@ function inaccessible(path: string, uuid: string, { message, code }: DiskError):
   };
 }
 
-/** The settings files in the folders of machines below `root`; below one of those is none. */
+/** Returns the settings files in folders below `root`. A folder that has one is not searched further. */
 async function filesBelow(root: string): Promise<string[]> {
   const files: string[] = [];
   let level = [root];
@@ -142,7 +144,7 @@ function realOf(file: string): string {
   return unlessHostFails(() => realpathSync.native(file), file);
 }
 
-/** Finds bases in the registry of all machines before VirtualBox 4.0, and in other machines' registries. */
+/** Returns a function that finds bases in the global registry (before VirtualBox 4.0) and in other machines' registries. */
 function baseFinder(global: GlobalSettings, loaded: readonly LoadedSettings[]): FindBase {
   let bases: Map<string, () => Medium> | undefined;
   return (uuid) => {

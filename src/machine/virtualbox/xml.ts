@@ -1,6 +1,6 @@
 /**
- * VirtualBox's XML files as a tree of elements. They may come from strangers: size, markup and depth have limits,
- * and an entity that the file itself declares is an error.
+ * Parses VirtualBox's XML files to a tree of elements. They may come from strangers: size, number and depth of elements are
+ * limited, and an entity that the file itself declares is an error.
  */
 import { createRequire } from "node:module";
 import type { SaxesTagPlain } from "saxes";
@@ -9,8 +9,8 @@ import { readPlainXml, type Element, type Limits } from "./plain-xml.js";
 
 export type { Element };
 
-/** For what few files need: a mount begins sooner without it. */
-const later = createRequire(import.meta.url);
+/** Loads the parser only when a file needs it, so that a mount begins sooner. */
+const requireLater = createRequire(import.meta.url);
 
 /** Bytes. A machine with 250 snapshots, each of which repeats its hardware, takes 4 MB. */
 export const SIZE_LIMIT = 16 * 2 ** 20;
@@ -23,16 +23,16 @@ const LIMITS: Limits = {
 };
 
 /**
- * The root element of `xml`, the text of `file`; of `<Hardware>` only what tells of media.
- * @throws {CorruptError} where it is no XML, or ends before its last element does.
- * @throws {UnsupportedError} where it passes a limit.
+ * Returns the root element of `xml`, the text of `file`. Of `<Hardware>`, it may have only the elements that contain media.
+ * @throws {CorruptError} if it is not valid XML, or truncated.
+ * @throws {UnsupportedError} if it exceeds a limit.
  */
 export function readXml(xml: string, file: string): Element {
   return readPlainXml(xml, LIMITS) ?? parse(xml, file);
 }
 
 function parse(xml: string, file: string): Element {
-  const { SaxesParser } = later("saxes") as typeof import("saxes");
+  const { SaxesParser } = requireLater("saxes") as typeof import("saxes");
   let count = 0;
   const open: { name: string; attributes: Record<string, string>; children: Element[]; text: string }[] = [];
   let root: Element | undefined;
@@ -57,17 +57,17 @@ function parse(xml: string, file: string): Element {
   } catch (error) {
     if (error instanceof DiskError) throw error;
     const reason = error instanceof Error ? `line ${error.message}` : String(error);
-    throw new CorruptError({ file, thing: `this is not whole XML (${reason})`, cause: error });
+    throw new CorruptError({ file, thing: `this is not complete and valid XML (${reason})`, cause: error });
   }
-  return root!; // a document without an element is an error of the parser's
+  return root!; // the parser throws for a document without an element
 }
 
-/** The first child of `element` that is called `name`. */
+/** Returns the first child of `element` with that name. */
 export function child(element: Element | undefined, name: string): Element | undefined {
   return element?.children.find((inner) => inner.name === name);
 }
 
-/** All children of `element` that are called `name`. */
+/** Returns all children of `element` with that name. */
 export function childrenOf(element: Element | undefined, name: string): readonly Element[] {
   return element?.children.filter((inner) => inner.name === name) ?? [];
 }

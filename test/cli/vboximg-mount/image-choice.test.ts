@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import t from "tap";
-import { imageMeant } from "../../../src/cli/vboximg-mount/image-choice.js";
+import { findImage } from "../../../src/cli/vboximg-mount/image-choice.js";
 import type { Machine } from "../../../src/machine/machine.js";
 import { disk, machine, medium } from "./support.js";
 
@@ -36,7 +36,7 @@ const two = machine("two disks", "cccccccc-2222-4333-8444-555555555502", [
 ]);
 
 const meant = (name: string, ...machines: readonly Machine[]): Promise<string> =>
-  imageMeant(name, async () => ({ machines, media: [], warnings: [] }));
+  findImage(name, async () => ({ machines, media: [], warnings: [] }));
 
 t.test("an image is named by its UUID, in braces or not, in any case, or by its file's name", async (t) => {
   t.equal(await meant(LEAF, web, two), LEAF);
@@ -56,12 +56,12 @@ t.test("a snapshot's UUID is the image that shows it; a machine's, its disk as i
 t.test("what is not there, or not clear, is told with the choices", async (t) => {
   await t.rejects(meant("web.vdi", web, two), {
     code: "MISSING",
-    message: `web.vdi: several images are meant by this: ${BASE} (/vms/web/web.vdi) of "web", ${DATA} (/vms/two/web.vdi) of "two disks"; name one by its UUID or its path`,
+    message: `web.vdi: several images match: ${BASE} (/vms/web/web.vdi) of "web", ${DATA} (/vms/two/web.vdi) of "two disks"; use the UUID or the path of one of them`,
   });
   await t.rejects(meant("two disks", web, two), { message: new RegExp(`${DATA}.*, ${MORE}.*b\\.vdi`) });
   await t.rejects(meant("11111111-2222-4333-8444-555555555599", web, two), {
     code: "MISSING",
-    message: /no machine has an image or a snapshot of this name or UUID; vboximg-mount --list/,
+    message: /no machine has an image or a snapshot with this name or UUID; vboximg-mount --list/,
   });
   const many = Array.from({ length: 30 }, (_, index) =>
     machine(`m${index}`, `${index}`, [disk(medium(`${index}0`, { at: `/vms/${index}/same.vdi` }))]),
@@ -75,9 +75,9 @@ t.test("an image that is registered with no machine is one, too", async (t) => {
     children: [medium(LEAF, {})],
   });
   const list = async () => ({ machines: [two], media: [alone], warnings: [] });
-  t.equal(await imageMeant(alone.uuid, list), alone.uuid);
-  t.equal(await imageMeant("alone.vdi", list), alone.uuid);
-  t.equal(await imageMeant(LEAF, list), LEAF);
+  t.equal(await findImage(alone.uuid, list), alone.uuid);
+  t.equal(await findImage("alone.vdi", list), alone.uuid);
+  t.equal(await findImage(LEAF, list), LEAF);
 });
 
 t.test("a machine that cannot be read is its settings file, which says why", async (t) => {
@@ -96,9 +96,9 @@ t.test("DVDs and floppies are no disks", async (t) => {
 t.test("a file comes first, and then no machine is asked for", async (t) => {
   const folder = t.testdir({ "web.vdi": "" });
   const unasked = (): never => t.fail("the machines were asked for") as never;
-  t.equal(await imageMeant(join(folder, "web.vdi"), unasked), join(folder, "web.vdi"));
-  t.equal(await imageMeant("./not-there.vdi", unasked), "./not-there.vdi");
+  t.equal(await findImage(join(folder, "web.vdi"), unasked), join(folder, "web.vdi"));
+  t.equal(await findImage("./not-there.vdi", unasked), "./not-there.vdi");
   process.chdir(folder);
-  t.equal(await imageMeant("web.vdi", unasked), "web.vdi");
+  t.equal(await findImage("web.vdi", unasked), "web.vdi");
   t.equal(await meant("b.vdi", web, two), MORE);
 });

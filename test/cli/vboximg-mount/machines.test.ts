@@ -229,7 +229,7 @@ t.test("a disk that is in no registry is listed, and an encrypted one explained"
     machineListing([orphan], { verbose: false, wide: false }),
     `    Image:   (not registered)
     UUID:    ${uuid}
-    Error:   no medium of this UUID is registered
+    Error:   no medium with this UUID is registered
 `,
   );
   const encrypted = machine("Secret", "b1d5563b-2a5b-4013-89f1-26c81d6bbfa0", [

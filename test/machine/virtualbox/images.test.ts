@@ -63,7 +63,7 @@ t.test("a machine file that cannot be read is ignored with a warning", async (t)
   const { images, warnings } = await findVirtualBoxImages({ path: join(folder, "base.vdi") });
   t.equal(images.length, 1);
   t.equal(warnings.length, 3);
-  t.match(warnings[0], /a\.vbox: this is not whole XML \(.*\); it is ignored/);
+  t.match(warnings[0], /a\.vbox: this is not complete and valid XML \(.*\); it is ignored/);
 });
 
 t.test("machine files that would take very long to read are ignored; the others are not", async (t) => {

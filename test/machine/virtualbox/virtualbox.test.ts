@@ -209,10 +209,10 @@ t.test("one bad file is one clear line, and the others are listed", async (t) =>
   const deep = `<HardDisk uuid="{a}" location="a">`;
   const bad: Readonly<Record<string, [string, RegExp]>> = {
     empty: ["", /this file is empty/],
-    half: [simple("half", 9, plan).slice(0, 3000), /not whole XML \(line \d+:\d+: /],
-    foreign: ["<domain type='kvm'><name>x</name></domain>", /no machine of VirtualBox/],
-    html: ["<!DOCTYPE html><html><body><br></body></html>", /not whole XML/],
-    binary: ["\x7fELF\0\0\xff\xfe", /not whole XML/],
+    half: [simple("half", 9, plan).slice(0, 3000), /not complete and valid XML \(line \d+:\d+: /],
+    foreign: ["<domain type='kvm'><name>x</name></domain>", /does not describe a VirtualBox machine/],
+    html: ["<!DOCTYPE html><html><body><br></body></html>", /not complete and valid XML/],
+    binary: ["\x7fELF\0\0\xff\xfe", /not complete and valid XML/],
     deep: [`<VirtualBox><Machine>${deep.repeat(5000)}`, /depth of its elements is larger/],
     wide: [`<VirtualBox>${"<a/>".repeat(300_000)}</VirtualBox>`, /number of its elements is larger/],
     huge: [" ".repeat(17 * 2 ** 20), /settings file's size is 17825792, but must be at most 16777216 bytes/],
@@ -228,7 +228,7 @@ t.test("one bad file is one clear line, and the others are listed", async (t) =>
       `<!DOCTYPE x [<!ENTITY a SYSTEM "/etc/passwd">]><VirtualBox>&a;</VirtualBox>`,
       /undefined entity/,
     ],
-    proto: [`<__proto__ constructor="x"><toString/></__proto__>`, /no machine of VirtualBox/],
+    proto: [`<__proto__ constructor="x"><toString/></__proto__>`, /does not describe a VirtualBox machine/],
   };
   const files = Object.fromEntries(
     Object.entries(bad).map(([name, [text]]) => [`${MACHINES}/${name}/${name}.vbox`, text]),
@@ -261,12 +261,12 @@ t.test(
     await writeFile(file, "<VirtualBox><Global>");
     t.match(await listMachines(), {
       machines: [{ name: "m" }],
-      warnings: [/VirtualBox\.xml: this is not whole XML/],
+      warnings: [/VirtualBox\.xml: this is not complete and valid XML/],
     });
     await writeFile(`${file}-prev`, globalXml({ machines: [{ uuid: uuid(3), src: "/x.vbox" }] }));
     t.match(await listMachines(), {
       machines: [{ name: "m" }, { name: "x" }],
-      warnings: [/VirtualBox\.xml-prev, .* instead/],
+      warnings: [/is read instead: .*VirtualBox\.xml-prev$/],
     });
   },
 );
@@ -279,7 +279,7 @@ t.test("what was saved before stands in for settings that are missing, empty or 
     const { machines } = await listMachines();
     t.match(machines, [{ name: "m", path: file, state: "powered off" }]);
     t.match(machines[0]!.warnings, [
-      /m\.vbox: .*; .*m\.vbox-prev, which was saved before it, is read instead/,
+      /m\.vbox: .*; its previous version is read instead: .*m\.vbox-prev$/,
     ]);
   }
   t.equal((await virtualBox.openMachine(file)).name, "m");
@@ -325,10 +325,10 @@ t.test("a medium that is registered with another machine, or with none, is known
   t.match(b.disks, [{ base: { uuid: uuid(60) }, states: [{ image: join(root, MACHINES, "a/2.vdi") }] }]);
   t.same((await virtualBox.openMachine(b.path)).disks, b.disks);
   t.match(machines.find(({ name }) => name === "c")!.warnings, [
-    /\{00000099-.*\} is attached, but registered nowhere/,
+    /\{00000099-.*\} is attached, but not registered/,
   ]);
   t.match(machines.find(({ name }) => name === "d")!.warnings, [
-    /30 media are attached, but registered nowhere: \{00000100-.*\{00000111-.*\}, and 18 more$/,
+    /30 media are attached, but not registered: \{00000100-.*\{00000111-.*\}, and 18 more$/,
   ]);
   t.match(media, [{ uuid: uuid(70) }]);
 });
