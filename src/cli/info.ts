@@ -96,7 +96,7 @@ function isSnapshot({ image, state }: Layer): boolean {
 }
 
 function snapshotText(layer: Layer): string {
-  return isSnapshot(layer) ? `, snapshot "${shown(layer.state.name)}"` : "";
+  return isSnapshot(layer) ? `, snapshot "${printText(layer.state.name)}"` : "";
 }
 
 function layerRow(layer: Layer): string[] {

@@ -190,7 +190,15 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
     ],
     [64, /--codepage 438: unknown value; use 437, /, "ls", "--codepage", "438", NEWEST],
     [64, /--codepage is given more/, "ls", "--codepage", "850", "--codepage", "437", NEWEST],
-    [64, /--time-zone Mars\/Olympus: unknown value; /, "mount", "--time-zone", "Mars/Olympus", NEWEST, folder],
+    [
+      64,
+      /--time-zone Mars\/Olympus: unknown value; /,
+      "mount",
+      "--time-zone",
+      "Mars/Olympus",
+      NEWEST,
+      folder,
+    ],
     [66, /no such file/, "ls", "--allow-dir", `${folder}/nowhere`, NEWEST],
   ];
   for (const [code, complaint, ...args] of cases) {

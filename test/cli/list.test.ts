@@ -135,8 +135,7 @@ t.test("list shows machines, disks and snapshots, the current state marked", asy
   const cut = lives[1]!.file;
   copyFileSync(cut, `${cut}-prev`);
   writeFileSync(cut, "");
-  const instead =
-    /vm 1\.12\.vbox: this file is empty; its previous version is read instead: .*\.vbox-prev/;
+  const instead = /vm 1\.12\.vbox: this file is empty; its previous version is read instead: .*\.vbox-prev/;
   t.match((await vdisk("list")).stdout, instead);
   t.match(await vdisk("list", "-w"), { stdout: new RegExp(`^${plan.name} +SATA 0:0`, "m"), stderr: instead });
   const unreadable = await vdisk("list", "-w");
@@ -223,7 +222,14 @@ t.test("every command takes a machine and a state", async (t) => {
     [66, /\.vbox: no such file/, "ls", "none.vbox"],
     [64, /--snapshot is given more than once/, "ls", "--snapshot", "a", "--snapshot", "b", plan.name],
     [64, /--disk: only together with an IMAGE/, "list", "--disk", "0"],
-    [64, /@yesterday is not a valid time; valid are @2026-03-01.*--help/, "ls", "--snapshot", "@yesterday", plan.name],
+    [
+      64,
+      /@yesterday is not a valid time; valid are @2026-03-01.*--help/,
+      "ls",
+      "--snapshot",
+      "@yesterday",
+      plan.name,
+    ],
     [64, /--mounts lists all mounts/, "list", "--mounts", plan.name],
   ];
   for (const [code, complaint, ...args] of cases)

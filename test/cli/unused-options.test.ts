@@ -32,7 +32,16 @@ t.test("an option that has no effect is an error that says what it is for", asyn
     [/--verbose: only for listing machines/, "list", BASE, "-v"],
     [/--vm, --wide: only for listing machines/, "list", BASE, "--wide", "--vm", "web"],
     [/--system-files: only together with an IMAGE/, "list", "--system-files"],
-    [/--disk, --snapshot: only together with an IMAGE/, "list", "--disk", "0", "--snapshot", "latest", "--vm", "web"],
+    [
+      /--disk, --snapshot: only together with an IMAGE/,
+      "list",
+      "--disk",
+      "0",
+      "--snapshot",
+      "latest",
+      "--vm",
+      "web",
+    ],
     [/--wide cannot be combined/, "list", "--wide", "--verbose"],
     [/--wide cannot be combined/, "list", "--wide", "--json"],
   ] as const) {

@@ -205,7 +205,10 @@ t.test("a DVD is no disk of its machine", async (t) => {
   const uuid = random(2).uuid();
   await writeFile(file, machineXml({ ...plan, dvds: [{ uuid, location: "cd.iso" }] }));
   await writeFile(join(folder, "cd.iso"), Buffer.alloc(2048));
-  t.match(await messageOf({ image: uuid }), /cd\.iso: this is a dvd of a machine.*give the path of its file$/);
+  t.match(
+    await messageOf({ image: uuid }),
+    /cd\.iso: this is a dvd of a machine.*give the path of its file$/,
+  );
   t.match(await messageOf({ image: random(3).uuid() }), /no machine and no image with this UUID/);
 });
 

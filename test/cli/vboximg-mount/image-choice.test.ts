@@ -66,7 +66,7 @@ t.test("what is not there, or not clear, is told with the choices", async (t) =>
   const many = Array.from({ length: 30 }, (_, index) =>
     machine(`m${index}`, `${index}`, [disk(medium(`${index}0`, { at: `/vms/${index}/same.vdi` }))]),
   );
-  await t.rejects(meant("same.vdi", ...many), { message: /"m5", .* more; name one/ });
+  await t.rejects(meant("same.vdi", ...many), { message: /"m5", .* more; use the UUID/ });
 });
 
 t.test("an image that is registered with no machine is one, too", async (t) => {

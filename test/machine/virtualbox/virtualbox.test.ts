@@ -278,9 +278,7 @@ t.test("what was saved before stands in for settings that are missing, empty or 
     if (text !== undefined) await writeFile(file, text);
     const { machines } = await listMachines();
     t.match(machines, [{ name: "m", path: file, state: "powered off" }]);
-    t.match(machines[0]!.warnings, [
-      /m\.vbox: .*; its previous version is read instead: .*m\.vbox-prev$/,
-    ]);
+    t.match(machines[0]!.warnings, [/m\.vbox: .*; its previous version is read instead: .*m\.vbox-prev$/]);
   }
   t.equal((await virtualBox.openMachine(file)).name, "m");
 });
