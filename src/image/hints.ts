@@ -1,9 +1,9 @@
-/** The paths that a child has of its parent, as paths of this host. */
+/** Translates the paths of parents that children note to paths of this host. */
 import { basename, isAbsolute, join, win32 } from "node:path";
 
 /**
- * Where `hint` may lead for a child in `folder`, the likeliest first. The chain may have been moved since, so that the
- * parent may also lie beside the child. Windows paths are only of use by their file name, unless they are relative.
+ * Returns the paths that `hint` may mean for a child in `folder`, the most probable first. The chain may have been moved, so
+ * the parent is also looked for beside the child. Of an absolute Windows path, only the file's name is used.
  */
 export function placesOf(hint: string, folder: string): string[] {
   if (isAbsolute(hint)) return [hint, join(folder, basename(hint))];

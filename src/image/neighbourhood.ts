@@ -1,6 +1,6 @@
 /**
- * The files among which a parent is searched, in the order in which they are looked at: first those that are registered
- * with its UUID or have it in their name, then other images, then files that are not named like images.
+ * The files among which a parent is searched for, in this order: those that are registered with its UUID or have it in their
+ * name; other images; files that are not named like images.
  */
 import { opendir, realpath } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
@@ -15,16 +15,16 @@ export const EXTENSIONS: ReadonlySet<string> = new Set(
   ".vdi .vmdk .vhd .vhdx .avhd .avhdx .qcow .qcow2 .qed .hdd .hds .img .raw .dd .bin .iso .dmg".split(" "),
 );
 
-/** Files not named like images that are looked at: a chain may lie in a folder of very many other things. */
+/** Files not named like images that are looked at: a chain may lie in a folder with very many other files. */
 const OTHERS_LIMIT = 1000;
 
 /** Files named like images that are looked at: 250 snapshots of each of a hundred disks. */
 const IMAGES_LIMIT = 25_000;
 
-/** Names that are read of one folder, so that its size does not decide how long a disk takes to open. */
+/** Names that are read of one folder, so that a very large folder does not delay the opening of a disk without limit. */
 const NAMES_LIMIT = 200_000;
 
-/** Names that are read from the host at once. */
+/** Names that are read from the host at a time. */
 const NAMES_AT_ONCE = 1024;
 
 export interface Neighbourhood {
@@ -32,7 +32,7 @@ export interface Neighbourhood {
   readonly folders: ReadonlySet<string>;
   /** The folders that were not read, since they lie outside the allowed ones. */
   readonly outside: ReadonlySet<string>;
-  /** Files that were left out because there are too many. */
+  /** The number of files that were left out because there are too many. */
   readonly omittedCount: number;
   /** Adds the files in `folder`, and in its `Snapshots`. Each folder is read once. */
   addFolder(folder: string): Promise<void>;
@@ -57,7 +57,8 @@ export function neighbourhood(
   /** By each UUID that a file is named or registered with. */
   const byUuid = new Map<string, string[]>();
   const taken = new Set<string>();
-  const asked = new Set<string>();
+  /** As they were passed to `addFolder`. */
+  const added = new Set<string>();
   const folders = new Set<string>();
   const outside = new Set<string>();
   let omittedCount = 0;
@@ -79,8 +80,8 @@ export function neighbourhood(
   }
 
   async function addFolder(folder: string, isNested = false): Promise<void> {
-    if (asked.has(folder)) return;
-    asked.add(folder);
+    if (added.has(folder)) return;
+    added.add(folder);
     const real = await realpath(folder).catch(whenHostFails(undefined));
     if (real === undefined || folders.has(real)) return;
     if (!isInside(real)) {
@@ -139,7 +140,7 @@ export function neighbourhood(
 
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
-/** The entries of `folder`; none where it cannot be read. */
+/** Returns the entries of `folder`; none if it cannot be read. */
 async function* entriesIn(folder: string) {
   try {
     yield* await opendir(folder, { bufferSize: NAMES_AT_ONCE });

@@ -1,13 +1,14 @@
 /**
- * Raw images and block devices: the disk's bytes as they are. There is nothing in them to be recognised by, so
- * this is the last format that is tried, and it refuses only what is certainly no disk:
+ * Raw images and block devices: the disk's bytes as they are. They have no signature, so this is the last format that is
+ * tried. It refuses only what is certainly no disk:
  *
- * - a file of no bytes;
- * - a container or an archive that we know by its signature, but do not read (signatures.ts);
- * - a file named *.vdi, *.vhdx or *.qcow2 without the signature of its kind: the damaged image of a disk;
+ * - an empty file;
+ * - an image or an archive of a format that vdisk does not read, by its signature (signatures.ts);
+ * - a file named *.vdi, *.vhdx or *.qcow2 without the signature of that format: a damaged image;
  * - a text. Every partition table and every file system has bytes that are no text within TEXT_SIZE.
  *
- * All else opens. A size that is not in whole sectors is a warning: a copy that was cut short must open.
+ * All other files open. A size that is not a multiple of the sector size is a warning, since an image that was cut short
+ * must open, too.
  */
 import { isUtf8 } from "node:buffer";
 import { CorruptError, UnsupportedError } from "../errors.js";
@@ -45,7 +46,7 @@ const SECTOR_SIZE = 512;
 /** The root element of a Parallels disk's DiskDescriptor.xml, behind an XML declaration of any length. */
 const PARALLELS_DESCRIPTOR = "<Parallels_disk_image";
 
-/** Up to and with the last place of a superblock among the file systems in use: btrfs, at 64 KiB. */
+/** Bytes up to the end of the superblock that lies furthest behind: btrfs's, at 64 KiB. */
 const TEXT_SIZE = 68 * 2 ** 10;
 
 /** @throws {DiskError} for a file that is certainly no raw image. */
@@ -72,7 +73,7 @@ async function refuseOthers({ name: file, size }: Storage, source: BlockSource):
   }
 }
 
-/** Whether `bytes`, the beginning of a file, are UTF-8 without control characters; the last one may be cut. */
+/** Whether `bytes`, the beginning of a file, are UTF-8 without control characters. The last character may be incomplete. */
 function isText(bytes: Buffer): boolean {
   // eslint-disable-next-line no-control-regex -- control characters are the point
   if (/[\x00-\x06\x0e-\x1a\x1c-\x1f]/.test(bytes.toString("latin1"))) return false;

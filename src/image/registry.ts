@@ -1,11 +1,11 @@
-/** What openChain needs to know of the machine that owns an image. The module machine/, above, provides it. */
+/** What opening a chain needs to know about the machine that owns an image. The module machine/ implements it. */
 
 export interface Registry {
-  /** The machine's own folders: what lies below them is the machine's. Absolute. */
+  /** The machine's folders, as absolute paths: all files below them belong to the machine. */
   readonly folders: readonly string[];
-  /** The images that are registered; one image may be listed with several paths, the likeliest first. */
+  /** The images that are registered. An image may be listed with several paths, the most probable first. */
   readonly images: readonly RegisteredImage[];
-  /** What could not be read, and was ignored. */
+  /** Sentences about settings that could not be read, and were ignored. */
   readonly warnings: readonly string[];
 }
 
@@ -16,5 +16,8 @@ export interface RegisteredImage {
   readonly uuid: string;
 }
 
-/** Finds the registry of the machine that owns the image at `path` (absolute, resolved), whose UUID may be known. */
+/**
+ * Finds the machine that owns an image. `path` is absolute and without symbolic links; `uuid` is set if the image has one and
+ * is open already.
+ */
 export type FindImages = (image: { readonly path: string; readonly uuid?: string }) => Promise<Registry>;

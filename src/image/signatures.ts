@@ -1,13 +1,13 @@
-/** Files that no driver opens, by their signatures: so that no container is shown as if it were a raw disk. */
+/** The signatures of images and archives that no driver reads, so that they are not taken for raw disks. */
 
 /** A signature in the first bytes of a file, or in its last 512. */
 export interface Signature {
-  /** What the format is called. */
+  /** The format's name. */
   readonly format: string;
-  /** The signature's place; from the end where it is negative. */
+  /** Bytes from the file's beginning; if negative, from its end. */
   readonly offset: number;
   readonly bytes: Buffer;
-  /** What a person can do, where "convert it" is not the answer. */
+  /** What the user can do, if not converting it. */
   readonly hint?: string;
 }
 
@@ -54,7 +54,7 @@ export const signatures: readonly Signature[] = [
   at(257, "tar (an OVA is one)", "ustar", UNPACK),
 ];
 
-/** Formats whose files always begin with a signature: the name is a promise that their bytes must keep. */
+/** The formats whose files always begin with a signature, by file extension: a file without it is damaged. */
 export const promises: ReadonlyMap<string, string> = new Map([
   ["vdi", "VDI"],
   ["vhdx", "VHDX"],
@@ -62,7 +62,7 @@ export const promises: ReadonlyMap<string, string> = new Map([
   ["qcow2", "QCOW"],
 ]);
 
-/** The signature in `head` or `tail`, the first and the last bytes of a file, if there is one. */
+/** Returns the signature in `head` or `tail`, the first and the last bytes of a file; undefined if there is none. */
 export function findSignature(head: Buffer, tail: Buffer): Signature | undefined {
   return signatures.find(({ offset, bytes }) => {
     const from = offset < 0 ? tail : head;

@@ -1,9 +1,9 @@
-/** The user's home folder, which need not exist: containers run programs with a user id that has no name. */
+/** The user's home folder. There may be none: in a container, the user id may have no entry in the password file. */
 import { homedir } from "node:os";
 import { isAbsolute } from "node:path";
 import { isErrnoException } from "../errors.js";
 
-/** `$HOME`, or what the password file has; undefined where neither is an absolute path. */
+/** Returns `$HOME`, or the folder in the password file; undefined if neither is an absolute path. */
 export function homeFolder(): string | undefined {
   try {
     const home = homedir();

@@ -4,24 +4,24 @@ export interface FileLock {
   /** Device and inode, in the numbers of `fileKey`. */
   readonly file: string;
   readonly isExclusive: boolean;
-  /** Undefined of a lock that an open file has, and no process (fcntl(2), open file description locks). */
+  /** Undefined if the lock belongs to an open file description, and not to a process (fcntl(2)). */
   readonly pid?: number;
-  /** The first byte, and the last. */
+  /** The first byte and the last byte that are locked. */
   readonly start: number;
   readonly end: number;
 }
 
-/** What /proc/locks calls a file; `dev` is stat(2)'s. */
+/** Returns a file's device and inode as /proc/locks writes them. `dev` is as stat(2) returns it. */
 export function fileKey(dev: number, ino: number): string {
   const [major, minor] = [(dev >>> 8) & 0xfff, (dev & 0xff) | ((dev >>> 12) & 0xfff00)];
   return `${major}:${minor}:${ino}`;
 }
 
-/** Lines such as `1: OFDLCK ADVISORY  READ -1 fe:00:2695847 100 101`. Who only waits for a lock ("->") has none. */
+/** A line such as `1: OFDLCK ADVISORY  READ -1 fe:00:2695847 100 101`. Lines with "->" are requests that wait for a lock. */
 const LINE =
   /^\d+: (?:POSIX|OFDLCK|FLOCK) +\S+ +(READ|WRITE) +(-?\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) (\d+) (\d+|EOF)$/;
 
-/** The locks of `text`, /proc/locks. Leases are no locks. */
+/** Returns the locks in `text`, the contents of /proc/locks, without leases. */
 export function parseLocks(text: string): FileLock[] {
   return text.split("\n").flatMap((line) => {
     const [, kind, pid, major, minor, ino, start, end] = LINE.exec(line) ?? [];

@@ -1,8 +1,8 @@
 /**
- * Opening exactly the file that was checked. A name can be made to mean another file between two system calls, so the
- * name is used once, to pin the file; checking and opening then use the pin. Linux pins with an O_PATH descriptor,
- * which identifies a file without opening it: a pipe's writer keeps waiting, a watchdog does not start. Elsewhere, the
- * file that was opened must have the inode of the file that was checked.
+ * Opens exactly the file that was checked. Between two system calls, a name may come to lead to another file. So the name is
+ * used once, to pin the file; checking and opening then use the pin. On Linux, a pin is an O_PATH descriptor, which
+ * identifies a file without opening it: opening has effects on pipes and some devices. Elsewhere, the file that was opened
+ * must have the inode of the file that was checked.
  */
 import {
   close,
@@ -19,15 +19,15 @@ import { promisify } from "node:util";
 import { DeniedError, fromHost, isErrnoException } from "../errors.js";
 import { loadAddon, type Addon } from "./addon.js";
 
-/** A file that was found by name and is not open yet. */
+/** A file that was found by its name, but is not open yet. */
 export interface Pin {
   readonly stats: Stats;
   /**
-   * Opens the pinned file for reading: a descriptor, the caller's to close.
-   * @throws {DeniedError | HostError} as the host says; DeniedError if it is another file by now.
+   * Opens the pinned file for reading, and returns a descriptor that the caller closes.
+   * @throws {DeniedError | HostError} as the host says; DeniedError also if it is another file now.
    */
   open(): Promise<number>;
-  /** Frees the pin, not what it opened. */
+  /** Releases the pin. Descriptors that `open` returned stay open. */
   release(): void;
 }
 
@@ -57,7 +57,7 @@ export async function pinFile(path: string, name: string): Promise<Pin> {
  * Pins the file at `path`, which contains no symbolic link.
  * @param name the file's name in error messages.
  * @param addon the loaded addon, or why there is none.
- * @throws {DeniedError} if a part of `path` is a symbolic link by now, so that another file would be opened.
+ * @throws {DeniedError} if a part of `path` is a symbolic link now, so that another file would be opened.
  * @throws {MissingError | HostError} as the host says.
  */
 export async function pinResolved(
@@ -79,7 +79,7 @@ export async function pinResolved(
         });
       }
     }
-    // Where that fails, opening by name says why; where that succeeds, the host must confirm the place.
+    // Opening by name either reports why that failed, or returns a file, which must have the path that was checked.
     const fd = await openDescriptor(path, O_PATH);
     if (placeOf(fd) === path) return pinned(fd, path, name);
     closeSync(fd);
@@ -90,7 +90,7 @@ export async function pinResolved(
 }
 
 /**
- * Where the open file `fd` lies now, without symbolic links; undefined where the host does not tell. Source: proc_pid_fd(5).
+ * Returns the path of the open file `fd`, without symbolic links; undefined if the host does not tell. Source: proc_pid_fd(5).
  */
 export function placeOf(fd: number): string | undefined {
   try {
@@ -112,7 +112,7 @@ function pinned(pin: number, path: string, name: string, release?: () => void): 
       } catch (error) {
         if (!isErrnoException(error)) throw error;
       }
-      // Without /proc, or without rights to it, the name is used again; without rights to the file, this says so.
+      // Without access to /proc, the file is opened by its name; without access to the file, this throws the error.
       return openSame(path, name, fstatSync(pin, { bigint: true }), 0);
     },
     release() {
@@ -122,13 +122,13 @@ function pinned(pin: number, path: string, name: string, release?: () => void): 
   };
 }
 
-/** Where no descriptor can pin a file: its inode number stands for it. */
+/** A pin on systems without O_PATH: the file's inode number. */
 async function unpinned(path: string, name: string, stats: Stats, flags: number): Promise<Pin> {
   const exact = await stat(path, { bigint: true });
   return { stats, open: () => openSame(path, name, exact, flags), release: () => undefined };
 }
 
-/** Opens `path` by name; refuses it if it is not the file of `stats`. */
+/** Opens `path` by its name. @throws {DeniedError} if it is not the file of `stats`. */
 async function openSame(path: string, name: string, stats: BigIntStats, flags: number): Promise<number> {
   try {
     const fd = await openQuietly(path, flags);
@@ -142,8 +142,8 @@ async function openSame(path: string, name: string, stats: BigIntStats, flags: n
 }
 
 /**
- * Opens for reading without leaving a trace: O_NOATIME keeps the access time where the host allows it (to the owner
- * and root), O_NONBLOCK keeps a pipe in the file's place from blocking.
+ * Opens for reading. O_NOATIME keeps the access time if the host allows it (to the file's owner and to root); O_NONBLOCK
+ * prevents waiting for a writer if the file has been replaced by a pipe.
  */
 async function openQuietly(path: string, extra = 0): Promise<number> {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | extra;

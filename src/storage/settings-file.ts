@@ -1,17 +1,17 @@
-/** Settings files of the host, read whole. */
+/** Reads whole settings files of the host. */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { fromHost, isErrnoException, UnsupportedError } from "../errors.js";
 import { refuseOthers } from "./file.js";
 
 /**
- * The bytes of the regular file `path`, read synchronously: with hundreds of small files, a promise for each takes
- * several times as long.
+ * Returns the bytes of the regular file `path`. It is read synchronously: with hundreds of small files, a promise for each
+ * takes several times as long.
  * @throws {MissingError | DeniedError | HostError} as the host says.
- * @throws {UnsupportedError} where it is larger than `limit` bytes, or no file.
+ * @throws {UnsupportedError} if it is larger than `limit` bytes, or no regular file.
  */
 export function readSmallFile(path: string, limit: number): Buffer {
   try {
-    refuseOthers(statSync(path), path); // before it is opened, as openFile does
+    refuseOthers(statSync(path), path); // before opening: opening a pipe or a device may have effects
     const descriptor = openUnnoticed(path);
     try {
       const stats = fstatSync(descriptor);
@@ -30,7 +30,7 @@ export function readSmallFile(path: string, limit: number): Buffer {
       for (let count = -1; count !== 0 && length < bytes.length; length += count) {
         count = readSync(descriptor, bytes, length, bytes.length - length, length);
       }
-      return bytes.subarray(0, length); // it may have been cut meanwhile
+      return bytes.subarray(0, length); // the file may have become shorter meanwhile
     } finally {
       closeSync(descriptor);
     }
@@ -39,7 +39,7 @@ export function readSmallFile(path: string, limit: number): Buffer {
   }
 }
 
-/** Opens for reading; the access time stays as it is where the host allows that, to the owner and root. */
+/** Opens for reading. The access time stays as it is if the host allows that: to the file's owner and to root. */
 function openUnnoticed(path: string): number {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
   const noAccessTime = (constants.O_NOATIME as number | undefined) ?? 0; // absent on macOS, whatever the type says

@@ -1,4 +1,4 @@
-/** Many parts of files in one call, where the addon is there to do it. */
+/** Reads many parts of files: with the addon in one call, otherwise one by one. */
 import { settleAll } from "../bytes/settle.js";
 import { loadAddon } from "./addon.js";
 import { SMALL_READ } from "./file.js";
@@ -13,11 +13,11 @@ export interface StoredPart {
   readonly into: Uint8Array;
 }
 
-/** Parts that are read side by side where there is no addon: as many as Node has threads for it. */
+/** Parts that are read at the same time without the addon: as many as Node has threads for them. */
 const PARALLEL_PARTS = 4;
 
 /**
- * Fills all `parts`, which are views of `whole`. Nothing is being read any more once it settles.
+ * Fills all `parts`, which are views of `whole`. When the promise settles, no read is in progress any more.
  * @throws {DiskError} as `Storage.read`.
  */
 export async function readStored(parts: readonly StoredPart[], whole: Uint8Array): Promise<void> {
@@ -27,9 +27,9 @@ export async function readStored(parts: readonly StoredPart[], whole: Uint8Array
     typeof addon === "object" &&
     parts.every(({ storage }) => descriptorOf(storage) >= 0)
   ) {
-    const isAtHand = (part: StoredPart): boolean =>
+    const isCached = (part: StoredPart): boolean =>
       addon.readCached(descriptorOf(part.storage), part.into, part.offset) === part.into.length;
-    if (whole.length <= SMALL_READ && parts.every(isAtHand)) return;
+    if (whole.length <= SMALL_READ && parts.every(isCached)) return;
     const reads = new Float64Array(parts.length * READ_FIELDS);
     parts.forEach(({ storage, offset, into }, index) => {
       setRead(reads, index, descriptorOf(storage), offset, into.byteOffset - whole.byteOffset, into.length);
@@ -39,7 +39,7 @@ export async function readStored(parts: readonly StoredPart[], whole: Uint8Array
       for (const release of releases) release?.();
     });
     if (isDone) return;
-    // One by one, they say what is wrong.
+    // Reading them one by one throws the error.
   }
   let next = 0;
   const work = async (): Promise<void> => {

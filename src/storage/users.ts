@@ -1,7 +1,7 @@
 /**
- * Who else uses files: what has them open for writing, or holds a lock that says so. VirtualBox takes no locks of the
- * host's; its open descriptors tell. qemu locks single bytes, each of which stands for something that it does with an
- * image. A loop device has no process: the kernel itself writes. Linux; elsewhere nothing is known.
+ * Finds the programs that may write to files: those that have them open for writing, or hold a lock for it. VirtualBox locks
+ * nothing, so its open descriptors are looked at. qemu locks single bytes, each of which stands for one kind of access. The
+ * writes of a loop device belong to no process. On Linux only; elsewhere nothing is found.
  */
 import { unlessHostFails } from "../errors.js";
 import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
@@ -9,12 +9,12 @@ import { basename } from "node:path";
 import { fileKey, parseLocks, type FileLock } from "./locks.js";
 
 export interface FileUser {
-  /** As the caller named it. */
+  /** The path that the caller passed. */
   readonly path: string;
   readonly how: "open for writing" | "locked";
-  /** Where the host lets us see it. */
+  /** Absent if the host does not show it to this user. */
   readonly process?: Process;
-  /** The loop device that it is: "/dev/loop0". */
+  /** The loop device that uses the file: "/dev/loop0". */
   readonly device?: string;
 }
 
@@ -23,7 +23,7 @@ export interface Process {
   readonly program: string;
 }
 
-/** `VirtualBoxVM (process 123)`, or the loop device. */
+/** Returns a user in words: `VirtualBoxVM (process 123)`, or the loop device. */
 export function printUser({ process, device }: FileUser): string {
   return (
     device ?? (process === undefined ? "another program" : `${process.program} (process ${process.pid})`)
@@ -31,12 +31,12 @@ export function printUser({ process, device }: FileUser): string {
 }
 
 /**
- * Descriptors of other processes that are looked at, some microseconds each; of the processes that were started last
- * first. A few hundred processes have some thousands.
+ * Descriptors of other processes that are looked at, those of the youngest processes first. Each takes some microseconds;
+ * a few hundred processes have some thousand descriptors.
  */
 const SCAN_LIMIT = 8000;
 
-/** Writers of any of `paths`, and holders of locks. Readers are none, nor are we ourselves. Never throws. */
+/** Returns the programs that may write to any of `paths`, without this process. Never throws. */
 export function usersOf(paths: readonly string[]): FileUser[] {
   if (process.platform !== "linux") return [];
   const files = paths.flatMap(identify);
@@ -55,9 +55,9 @@ export function usersOf(paths: readonly string[]): FileUser[] {
 
 interface File {
   readonly path: string;
-  /** Its own, behind all links. */
+  /** The file's name after all symbolic links. */
   readonly name: string;
-  /** As locks name it. */
+  /** As `fileKey` returns it. */
   readonly key: string;
 }
 
@@ -71,26 +71,26 @@ function nameOf(path: string): string {
 }
 
 function keyOf(path: string): string | undefined {
-  // Opening the file says why it cannot be looked at.
+  // If this fails, opening the file reports why.
   const stats = unlessHostFails(() => statSync(path), undefined);
   return stats && fileKey(stats.dev, stats.ino);
 }
 
 /**
- * What qemu does with an image, as shared locks on a byte each: read, write, write what does not change it, resize.
+ * The bytes on which qemu has a shared lock for each kind of access: read, write, write without changes, resize.
  * Source: qemu block/file-posix.c, RAW_LOCK_PERM_BASE; include/block/block-common.h, BLK_PERM_*.
  */
 const QEMU_FIRST = 100;
 const QEMU_LAST = 103;
 const QEMU_WRITES = [101, 103];
 
-/** Whether who holds `lock` may write. A shared lock on other bytes is a reader's. */
+/** Whether the holder of `lock` may write. A shared lock on other bytes is a reader's. */
 function isWriters({ isExclusive, start, end }: FileLock): boolean {
   const isQemu = start >= QEMU_FIRST && end <= QEMU_LAST;
   return isExclusive || (isQemu && QEMU_WRITES.some((byte) => start <= byte && byte <= end));
 }
 
-/** The processes that have any of `files` open for writing: of all that root sees, of an ordinary user his own. */
+/** Returns the processes that have any of `files` open for writing. Only root sees other users' processes. */
 function writersOf(files: readonly File[]): FileUser[] {
   const names = new Set(files.map(({ name }) => name));
   const writers: FileUser[] = [];
@@ -100,7 +100,7 @@ function writersOf(files: readonly File[]): FileUser[] {
     const known = new Set<string>();
     for (const fd of list(`/proc/${pid}/fd`)) {
       if (++looks > SCAN_LIMIT) return writers;
-      // The link's text costs little and waits for nobody; most are done with here.
+      // Reading the link's text is fast and never waits for a file server; it rules out most descriptors.
       if (!names.has(basename(targetOf(pid, fd))) || !isForWriting(pid, fd)) continue;
       const opened = keyOf(`/proc/${pid}/fd/${fd}`);
       const path = files.find(({ key }) => key === opened)?.path;
@@ -112,7 +112,7 @@ function writersOf(files: readonly File[]): FileUser[] {
   return writers;
 }
 
-/** The loop devices that write to any of `files`. Source: Linux drivers/block/loop.c, loop_attr_backing_file_show. */
+/** Returns the loop devices that write to any of `files`. Source: Linux drivers/block/loop.c, loop_attr_backing_file_show. */
 function loopsOf(files: readonly File[]): FileUser[] {
   const names = new Set(files.map(({ name }) => name));
   return list("/sys/block").flatMap((device) => {
@@ -136,7 +136,7 @@ function processOf(pid: number): Process {
   return { pid, program: basename(command) || textOf(`/proc/${pid}/comm`).trim() };
 }
 
-/** What is in folder `path`; nothing where we may not look, or it is gone by now. */
+/** Returns the names in the folder `path`; none if it cannot be read. */
 function list(path: string): string[] {
   return unlessHostFails(() => readdirSync(path), []);
 }

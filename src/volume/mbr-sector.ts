@@ -39,7 +39,7 @@ const EXTENDED_TYPES: readonly number[] = [0x05, 0x0f, 0x85];
 /** "GPT Protective". Source: UEFI specification 2.10, section 5.2.2. */
 export const PROTECTIVE_TYPE = 0xee;
 
-/** The four slots of a sector, or `undefined` where the boot signature is missing. */
+/** Returns the four slots of a sector; undefined if it lacks the boot signature. */
 export function parseMbr(sector: Buffer): Mbr | undefined {
   const { signature, diskSignature } = MbrSector.view(sector);
   if (signature !== BOOT_MARK) return undefined;
@@ -59,7 +59,7 @@ export function isExtended(slot: MbrSlot): boolean {
   return isUsed(slot) && EXTENDED_TYPES.includes(slot.type);
 }
 
-/** The kernel refuses a table with any other status (msdos_partition): so tells it code from a table. */
+/** Linux takes a sector with any other status for code, not for a table (msdos_partition). */
 export function hasSaneStatus(slot: MbrSlot): boolean {
   return (slot.status & 0x7f) === 0;
 }

@@ -1,20 +1,20 @@
-/** What every kind of table comes down to: partitions, made into volumes that lie within the disk. */
+/** Makes the partitions of a table, whatever its kind, into volumes that lie within the disk. */
 import type { BlockSource } from "../extent/extent.js";
 import { window } from "../extent/window.js";
 import type { Volume } from "./volume.js";
 import type { Warnings } from "./warnings.js";
 
-/** A partition as its table describes it, not checked yet. */
+/** A partition as its table describes it. Nothing has been checked yet. */
 export interface Partition extends Omit<Volume, "index" | "source" | "tableSize"> {
-  /** Bytes by the table; the disk may end before. */
+  /** Bytes according to the table; the disk may end before. */
   readonly length: number;
   /** Absolute byte of the table's entry, for error messages. */
   readonly entryOffset: number;
 }
 
 /**
- * The volumes of `partitions`, in their order. A partition keeps its place in the count even where the disk is
- * cut short before it: `volN` is the same on the whole image and on the truncated one.
+ * Returns the volumes of `partitions`, in their order. A partition behind the disk's end is a volume, too, an empty one:
+ * `volN` is the same in an image and in one that is cut short.
  */
 export function toVolumes(
   disk: BlockSource,

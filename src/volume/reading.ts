@@ -1,11 +1,11 @@
-/** Reads that may fail: beyond the disk's end, or at unreadable sectors. */
+/** Reads that may fail, because they lie behind the disk's end or in sectors that cannot be read. */
 import { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { read } from "../extent/read.js";
 
 /**
- * `length` bytes from `offset`, or `undefined` where the disk ends before them.
- * @throws {DiskError} where the bytes cannot be read.
+ * Returns `length` bytes from `offset`; undefined if the disk ends before that.
+ * @throws {DiskError} if the bytes cannot be read.
  */
 export async function readWithin(
   disk: BlockSource,
@@ -15,7 +15,7 @@ export async function readWithin(
   return offset < 0 || offset + length > disk.size ? undefined : read(disk, offset, length);
 }
 
-/** The result of `promise`, or its DiskError as a value: if a copy is damaged, the next one is read. */
+/** Returns the result of `promise`, or its DiskError as a value. The caller can go on with another copy. */
 export async function outcome<T>(promise: Promise<T>): Promise<T | DiskError> {
   return promise.catch((error: unknown) => {
     if (error instanceof DiskError) return error;

@@ -1,9 +1,9 @@
 /**
- * What partition types are called. The names in each list's first part are VirtualBox's (IPRT, `RTDVMVOLTYPE`),
- * so that listings read as `vboximg-mount`'s; the rest are the types' owners' own.
+ * The names of partition types. The first part of each list has VirtualBox's names (IPRT, `RTDVMVOLTYPE`), so that
+ * listings look like those of `vboximg-mount`; the second has the names that the types' owners use.
  */
 
-/** What a type is called that no list has. */
+/** The name of a type that no list has. */
 const UNKNOWN = "Unknown";
 
 /** The MBR's one-byte types. Source: UEFI section 5.2.1; util-linux, include/pt-mbr-partnames.h. */
@@ -118,7 +118,7 @@ export function gptTypeName(type: string): string {
 const OTHERS =
   /^(?:EFI |Hidden |Microsoft reserved|Linux (?:swap|extended boot|reserved|\/)|BIOS boot|Windows (?:recovery|LDM metadata)|PowerPC|ChromeOS kernel|Apple (?:boot|RAID)|FreeBSD (?:boot|swap)|Darwin boot|Diagnostics|Dell|Data without|VMware)/;
 
-/** Returns whether a partition of the type called `name` is meant for a root file system; undefined where it may be. */
+/** Returns what partitions of the type called `name` have: a root file system, or something else; undefined if either. */
 export function roleOf(name: string): "root" | "other" | undefined {
   if (/^(?:Linux|ChromeOS) root\b/.test(name)) return "root";
   return OTHERS.test(name) ? "other" : undefined;

@@ -1,4 +1,4 @@
-/** What the volume managers give: the parts of a disk, dense from 0. */
+/** The result of reading a partition table: the volumes of a disk, numbered from 0 without gaps. */
 import type { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 
@@ -7,16 +7,16 @@ export type TableKind = "none" | "mbr" | "gpt";
 export interface Volume {
   /** N of `volN`: primaries in slot order, then logicals in chain order; GPT in table order. */
   readonly index: number;
-  /** Its number in the guest's kernel (sda1, sda5); 0 for a disk without a table. */
+  /** The partition's number in the guest's kernel (sda1, sda5); 0 for a disk without a table. */
   readonly number: number;
   /** Bytes from the disk's start. */
   readonly offset: number;
   readonly source: BlockSource;
-  /** Bytes by the table: more than `source.size` where the disk is cut short. */
+  /** Bytes according to the table: more than `source.size` if the disk is cut short. */
   readonly tableSize: number;
-  /** The type in the table: "0x83", a GPT type GUID; "" where there is no table. */
+  /** The type in the table: "0x83", or a GPT type GUID; "" without a table. */
   readonly type: string;
-  /** What the type is called: "Linux filesystem". */
+  /** The type's name: "Linux native". */
   readonly typeName: string;
   /** The MBR's active flag, or GPT's legacy boot attribute. */
   readonly bootable: boolean;
@@ -27,13 +27,13 @@ export interface Volume {
 
 export interface VolumeTable {
   readonly kind: TableKind;
-  /** Bytes a sector of the table's own counts. */
+  /** Bytes of the sectors in which the table counts. */
   readonly sectorSize: number;
   /** The table's identity: GPT's disk GUID, or the MBR's disk signature as eight hex digits. */
   readonly uuid?: string;
   readonly volumes: readonly Volume[];
-  /** What is odd or damaged without making the table unreadable; what `problem` says, too. */
+  /** Sentences about what is unusual or damaged, `problem` included. */
   readonly warnings: readonly string[];
-  /** Why the partitions are not known; then `kind` is "none". */
+  /** Why the partitions cannot be read; `kind` is "none" then. */
   readonly problem?: DiskError;
 }

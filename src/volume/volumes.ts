@@ -1,6 +1,6 @@
 /**
- * What a disk is divided into. The schemes are asked in order; the first that knows the disk answers. A disk that
- * none knows, or whose table cannot be read, is one volume from end to end.
+ * Divides a disk into volumes. The partition schemes are tried in order, and the first that finds its table is used. A disk
+ * without a table, or whose table cannot be read, is one volume.
  */
 import { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
@@ -9,12 +9,12 @@ import { readMbr } from "./mbr/mbr.js";
 import type { VolumeTable } from "./volume.js";
 import { wholeDisk } from "./whole-disk.js";
 
-/** In probe order. GPT before MBR: a GPT disk has a protective MBR too, and a hybrid one shows only a part. */
+/** In probe order. GPT is first: a disk with a GPT also has an MBR, which is protective or lists only some partitions. */
 const SCHEMES: readonly ((disk: BlockSource) => Promise<VolumeTable | undefined>)[] = [readGpt, readMbr];
 
 /**
- * Reads the partition table of `disk`. Returns a single volume over all of it where it has none, or where the table is
- * damaged beyond use: then `problem` says why.
+ * Reads the partition table of `disk`. Returns a single volume over the whole disk if there is no table, or if it cannot be
+ * read: then `problem` says why.
  */
 export async function readVolumes(disk: BlockSource): Promise<VolumeTable> {
   try {

@@ -1,9 +1,9 @@
 import { CorruptError, DiskError, type Complaint } from "../errors.js";
 
-/** A hostile table has thousands of odd entries: only so many warnings are printed. */
+/** Warnings that are kept: a hostile table may have thousands of damaged entries. */
 const MAX_WARNINGS = 64;
 
-/** Warnings about one table, worded like errors. */
+/** The warnings about one table, in the form of error messages. */
 export class Warnings {
   readonly #kept: string[] = [];
   #count = 0;

@@ -1,7 +1,7 @@
 /**
- * A disk without a table is one volume. Whether it is one shows at its start: what lives there may have been put
- * over an older table, whose remains must not be believed. These are signatures with just enough sense behind
- * them to decide that; the file systems' own drivers judge the rest.
+ * A disk without a partition table is one volume. A file system at the start of a disk may have been written over an older
+ * table, of which parts remain: the signatures here decide whether there is one. They are checked only as far as that
+ * needs; the drivers of the file systems check the rest.
  */
 import type { BlockSource } from "../extent/extent.js";
 import { peek } from "../extent/peek.js";
@@ -22,7 +22,7 @@ import { isPowerOfTwo } from "../bytes/integers.js";
 import { struct, u16le, u32le, u8 } from "../bytes/struct.js";
 import type { VolumeTable } from "./volume.js";
 
-/** The disk as one volume. */
+/** Returns the disk as one volume. */
 export function wholeDisk(disk: BlockSource): VolumeTable {
   const source = window(disk, 0, disk.size, `${disk.name} vol0`);
   return {
@@ -44,7 +44,7 @@ export function wholeDisk(disk: BlockSource): VolumeTable {
   };
 }
 
-/** BIOS parameter block, its part that every FAT has. Source: Microsoft FAT specification (2005), section 3.1. */
+/** The part of the BIOS parameter block that every FAT has. Source: Microsoft FAT specification (2005), section 3.1. */
 const FatBootSector = struct("FAT boot sector", 512, {
   bytesPerSector: u16le(0x0b),
   sectorsPerCluster: u8(0x0d),
@@ -72,7 +72,7 @@ const EXT_MAX_LOG_BLOCK_SIZE = 6;
 /** INCOMPAT_64BIT: the block count has a high half. */
 const EXT_64BIT = 0x80;
 
-/** The name of what begins at `offset` of `disk`, or `undefined` where nothing is known, or nothing can be read. */
+/** Returns the name of what begins at `offset` of `disk`; undefined if it is not known or cannot be read. */
 export async function signatureAt(disk: BlockSource, offset: number): Promise<string | undefined> {
   const sector = await peek(disk, offset, FatBootSector.size);
   const boot = sector && (await bootSectorAt(disk, offset, sector));
@@ -80,14 +80,14 @@ export async function signatureAt(disk: BlockSource, offset: number): Promise<st
 }
 
 /**
- * As `signatureAt`, but only what is not put beside a table by those who know of it: boot sectors share the MBR's
- * sector, and mkswap spares a table that it finds.
+ * As `signatureAt`, but only for signatures that do not occur together with a partition table. Boot sectors do, because they
+ * lie in the MBR's sector, and swap areas do, because mkswap does not overwrite a table.
  */
 export async function superblockAt(disk: BlockSource, offset: number): Promise<string | undefined> {
   return (await isExt(disk, offset)) ? "ext" : findSignature(disk, WHOLE_DISK, offset);
 }
 
-/** Whether nothing is written where a boot sector, a table or a superblock would be. */
+/** Returns whether all bytes are zero where a boot sector, a table or a superblock would be. */
 export async function isBlank(disk: BlockSource): Promise<boolean> {
   const start = await peek(disk, 0, Math.min(disk.size, BLANK_START));
   return start?.every((byte) => byte === 0) ?? false;
@@ -97,9 +97,9 @@ export async function isBlank(disk: BlockSource): Promise<boolean> {
 const BLANK_START = 0x11000;
 
 /**
- * Which file system's boot sector `sector` is, which lies at `offset`: those that end in 0x55 0xaa as a partition
- * table does. FAT's has a jump and a media byte, or what it says leads to a FAT: that of an Atari has no jump, some
- * cameras' have a media byte of their own.
+ * Returns the file system whose boot sector is `sector`, which lies at `offset`; only for those whose boot sectors end in
+ * 0x55 0xaa, like an MBR. A boot sector of FAT has a jump and a media byte, or a FAT lies where its fields say: Atari's have
+ * no jump, and some cameras' have a media byte of their own.
  */
 export async function bootSectorAt(
   disk: BlockSource,
@@ -107,7 +107,7 @@ export async function bootSectorAt(
   sector: Buffer,
 ): Promise<"NTFS" | "exFAT" | "FAT" | undefined> {
   const oem = sector.toString("latin1", OEM_NAME_OFFSET, OEM_NAME_OFFSET + NTFS_OEM_NAME.length);
-  // Without the jump as well: it may be damaged, and both have a copy of the sector.
+  // The jump is not required: it may be damaged, and both file systems have a copy of the sector.
   if (oem === NTFS_OEM_NAME) return "NTFS";
   if (oem === EXFAT_OEM_NAME) return "exFAT";
   const fat = FatBootSector.view(sector);
@@ -130,7 +130,7 @@ export async function bootSectorAt(
 /** A FAT begins with a media byte and ones. Source: Microsoft FAT specification (2005), section 4.2. */
 const FAT_START_SIZE = 3;
 
-/** Whether an ext superblock is here whose file system the disk has room for. */
+/** Whether an ext superblock is here, and its file system fits on the disk. */
 async function isExt(disk: BlockSource, offset: number): Promise<boolean> {
   const bytes = await peek(disk, offset + EXT_SUPERBLOCK_OFFSET, ExtSuperblock.size);
   if (bytes === undefined) return false;

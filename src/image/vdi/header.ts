@@ -1,4 +1,4 @@
-/** The VDI header of every version, checked: bytes in, value out. */
+/** Reads and checks the VDI header, of all versions. Bytes in, value out. */
 import { NIL_UUID } from "../../bytes/guid.js";
 import { isPowerOfTwo } from "../../bytes/integers.js";
 import { describe, type Fields, type Struct, type ViewOf } from "../../bytes/struct.js";
@@ -13,13 +13,13 @@ export interface VdiHeader {
   /** Whole sectors. */
   readonly diskSize: number;
   readonly blockSize: number;
-  /** What lies in front of each block's data. */
+  /** Bytes in front of each block's data. */
   readonly blockExtra: number;
-  /** Blocks of the disk, and the most that the file may hold: every entry of the block map is below it. */
+  /** Blocks of the disk. The file has no more of them, so all entries of the block map are below this. */
   readonly blockCount: number;
   readonly tableOffset: number;
   readonly dataOffset: number;
-  /** NIL_UUID where there is none; so the other three. */
+  /** NIL_UUID if there is none; so are the other three. */
   readonly uuid: string;
   readonly modification: string;
   readonly parentUuid: string;
@@ -29,13 +29,13 @@ export interface VdiHeader {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** Bytes of a file that are enough for every version. */
+/** Bytes of a file that have the header, of whichever version. */
 export const HEADER_SIZE = Header1Plus.size;
 
 /** VDICore.h, VDI_IMAGE_SIGNATURE. */
 const SIGNATURE = 0xbeda107f;
 
-/** The one value that images of before version 1 have (VDI.cpp, vdiValidatePreHeader). */
+/** The version of all images from before version 1 (VDI.cpp, vdiValidatePreHeader). */
 const VERSION_0 = 0x00000002;
 
 /** `headerSize` does not count the pre-header: sizeof(VDIHEADER1), sizeof(VDIHEADER1PLUS). */
@@ -50,25 +50,25 @@ const variants: Readonly<Record<number, VdiVariant>> = {
   4: "differencing",
 };
 
-/** What VirtualBox opens: from an eighth to 128 times of the usual 1 MiB (VDI.cpp, vdiOpenImage). */
+/** The block sizes that VirtualBox opens: from an eighth of the usual 1 MiB to 128 times that (VDI.cpp, vdiOpenImage). */
 const BLOCK_SIZE_MIN = 2 ** 17;
 const BLOCK_SIZE_MAX = 2 ** 27;
 
-/** Beyond it a position is no longer exact in a number. */
+/** Larger positions are not exact in a JavaScript number. */
 const DISK_SIZE_MAX = Number.MAX_SAFE_INTEGER;
 
 const SECTOR_SIZE = 512;
 export const TABLE_ENTRY_SIZE = 4;
 
-/** Whether `bytes`, the beginning of a file, are a VDI's. */
+/** Returns whether `bytes`, the beginning of a file, have the signature of a VDI. */
 export function isVdi(bytes: Buffer): boolean {
   return bytes.length >= PreHeader.size && PreHeader.view(bytes).signature === SIGNATURE;
 }
 
 /**
- * The header in `bytes`, the first HEADER_SIZE of `file` (or all of it), which is `fileSize` bytes long.
- * @throws {UnsupportedError} for a version that is not known.
- * @throws {CorruptError} for a value that cannot be.
+ * Returns the header in `bytes`, the first HEADER_SIZE bytes of `file`, or all if it is smaller. `fileSize` is its size.
+ * @throws {UnsupportedError} for an unknown version.
+ * @throws {CorruptError} for an impossible value.
  */
 export function readHeader(bytes: Buffer, file: string, fileSize: number): VdiHeader {
   const { version, software } = PreHeader.view(bytes, 0, file);
@@ -96,7 +96,7 @@ export function readHeader(bytes: Buffer, file: string, fileSize: number): VdiHe
   });
 }
 
-/** Where version 1 has put its map and its data. Source: VDI.cpp, vdiValidateHeader. */
+/** Checks where the block map and the data lie, which version 1 notes. Source: VDI.cpp, vdiValidateHeader. */
 function checkLayout(view: ViewOf<typeof Header1>, file: string): void {
   const complain = complaints(Header1, file);
   const { headerSize, tableOffset, dataOffset, blockExtra } = view;
@@ -119,7 +119,7 @@ function checkLayout(view: ViewOf<typeof Header1>, file: string): void {
 type Common = Pick<ViewOf<typeof Header0>, keyof ViewOf<typeof Header0>>;
 type Layout = Pick<VdiHeader, "tableOffset" | "dataOffset" | "blockExtra" | "parentModification">;
 
-/** What all versions have in common, checked. Source: VDI.cpp, vdiValidateHeader and vdiOpenImage. */
+/** Checks what all versions have in common. Source: VDI.cpp, vdiValidateHeader and vdiOpenImage. */
 function checked(
   declaration: typeof Header0 | typeof Header1,
   view: Common,
@@ -136,7 +136,7 @@ function checked(
     const expected = `a power of two from ${BLOCK_SIZE_MIN} to ${BLOCK_SIZE_MAX}`;
     throw complain("blockSize", "VDI block size", blockSize, expected);
   }
-  // A disk of odd size was a fault of VirtualBox on macOS: the guest never saw the sector that is not whole.
+  // VirtualBox on macOS made disks whose size is no multiple of 512 bytes; the guest never saw the incomplete sector.
   const diskSize = view.diskSize - (view.diskSize % SECTOR_SIZE);
   const room = Math.min(blockCount * blockSize, DISK_SIZE_MAX);
   if (diskSize === 0 || view.diskSize > room) {
@@ -180,7 +180,7 @@ function checked(
   };
 }
 
-/** Makes the error about one field of `declaration` in `file`. */
+/** Returns a function that makes the error about one field of `declaration` in `file`. */
 function complaints<F extends Fields>(declaration: Struct<F>, file: string) {
   return (field: keyof F, thing: string, found: string | number, expected: string): CorruptError =>
     new CorruptError({ file, offset: declaration.fields[field]!.offset, thing, found, expected });

@@ -1,14 +1,14 @@
-/** The VDI header as it lies on disk, in its three shapes. Little-endian; all facts from VirtualBox VDICore.h. */
+/** The VDI header as it lies on disk, in its three versions. Little-endian. Source: VirtualBox VDICore.h. */
 import { guid, struct, text, u32le, u64le } from "../../bytes/struct.js";
 
-/** What every version begins with. Source: VDIPREHEADER. */
+/** The beginning of all versions. Source: VDIPREHEADER. */
 export const PreHeader = struct("VDI pre-header", 0x48, {
   software: text(0x00, 64), // szFileInfo: "<<< Oracle VM VirtualBox Disk Image >>>\n"; never checked
   signature: u32le(0x40),
   version: u32le(0x44), // major << 16 | minor
 });
 
-/** Version 0, of before 2006. Source: VDIHEADER0. */
+/** Version 0, from before 2006. Source: VDIHEADER0. */
 export const Header0 = struct("VDI header", 0x1a4, {
   type: u32le(0x048),
   flags: u32le(0x04c),
@@ -41,7 +41,7 @@ export const Header1 = struct("VDI header", 0x1c8, {
   parentModification: guid(0x1b8), // uuidParentModify
 });
 
-/** Version 1.1 with the geometry that the BIOS showed, of which nothing is needed. Source: VDIHEADER1PLUS. */
+/** Version 1.1, with the geometry that the BIOS showed, which vdisk does not use. Source: VDIHEADER1PLUS. */
 export const Header1Plus = struct("VDI header", 0x1d8, {
   ...Header1.fields,
   cylinderCount: u32le(0x1c8),

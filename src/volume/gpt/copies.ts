@@ -1,6 +1,6 @@
 /**
- * The two copies of a GPT: the primary in the second sector, the backup in the last. A copy counts only when its
- * header and its entries both have the checksums they were written with. Source: UEFI specification 2.10, 5.3.2.
+ * The two copies of a GPT: the primary begins in the second sector, the backup's header is in the last. A copy is valid if
+ * the checksums of its header and of its entries are right. Source: UEFI specification 2.10, 5.3.2.
  */
 import { crc32 } from "node:zlib";
 import { CorruptError, DiskError } from "../../errors.js";
@@ -9,7 +9,7 @@ import { peek } from "../../extent/peek.js";
 import { outcome, readWithin } from "../reading.js";
 import { alternateSector, GPT_SIGNATURE, GptHeader, hex, parseHeader } from "./header.js";
 
-/** A GPT that is whole. */
+/** A valid copy of a GPT. */
 export interface Gpt {
   readonly header: GptHeader;
   readonly entries: Buffer;
@@ -18,7 +18,7 @@ export interface Gpt {
   readonly offset: number;
 }
 
-/** What was found where a copy should be: one that is whole, else the damage of the first that is not. */
+/** What was found where a copy may be: a valid one, or else the damage of the first one; neither if there is none. */
 export interface Finding {
   readonly gpt?: Gpt;
   readonly damage?: DiskError;
@@ -27,8 +27,8 @@ export interface Finding {
 const SECTOR_SIZES: readonly number[] = [512, 4096];
 
 /**
- * How far before the disk's end a backup is searched for. Containers round a disk up when they convert it: a VHD
- * to whole cylinders, at most 16 heads × 255 sectors (VHD specification, "CHS Calculation"), which is 2 MiB.
+ * How far before the disk's end a backup is searched for. A disk may become larger when its image is converted: a VHD's is
+ * rounded up to whole cylinders, at most 16 heads × 255 sectors (VHD specification, "CHS Calculation"), which is 2 MiB.
  */
 const SEARCHED_TAIL = 2 * 2 ** 20;
 
@@ -40,8 +40,9 @@ export async function findPrimary(disk: BlockSource): Promise<Finding> {
 }
 
 /**
- * The backup: in the disk's last sector, or where a primary, though damaged, says, or where the protective MBR's
- * `protectedSectors` end (a disk that has grown since). With `isSearched`, also anywhere near the disk's end.
+ * Looks for the backup in the disk's last sector, where the primary's header says (even if it is damaged), and where the
+ * `protectedSectors` of the protective MBR end (the disk may have grown since); if `isSearched`, also in all sectors near
+ * the disk's end.
  */
 export async function findBackup(
   disk: BlockSource,
@@ -80,8 +81,8 @@ async function firstWhole(disk: BlockSource, places: readonly Place[]): Promise<
 }
 
 /**
- * The copy whose header is in `sector`; `undefined` where there is none.
- * @throws {DiskError} when it is damaged, or cannot be read.
+ * Returns the copy whose header is in `sector`; undefined if there is none.
+ * @throws {DiskError} if it is damaged or cannot be read.
  */
 async function readCopy(disk: BlockSource, { sectorSize, sector }: Place): Promise<Gpt | undefined> {
   const offset = sector * sectorSize;
@@ -112,7 +113,7 @@ async function readCopy(disk: BlockSource, { sectorSize, sector }: Place): Promi
   return { header, entries, sectorSize, offset };
 }
 
-/** Every place near the disk's end that has the signature, the last first. */
+/** Returns all sectors near the disk's end that begin with the signature, the last one first. */
 async function searchTail(disk: BlockSource): Promise<Place[]> {
   const length = Math.min(SEARCHED_TAIL, disk.size - (disk.size % 512));
   const start = disk.size - (disk.size % 512) - length;

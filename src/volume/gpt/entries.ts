@@ -17,10 +17,10 @@ export const GptEntry = struct("GPT entry", 128, {
 /** Attribute bit 2, Legacy BIOS Bootable (table 5.8). */
 const LEGACY_BOOT = 0x4;
 
-/** As many as Linux shows of one disk (include/linux/genhd.h, DISK_MAX_PARTS; the disk itself takes one). */
+/** Partitions of a disk: as many as Linux shows (include/linux/genhd.h, DISK_MAX_PARTS; the disk itself takes one). */
 const PARTITION_LIMIT = 255;
 
-/** How an entry array is to be read. */
+/** Where an array of entries lies, and its units. */
 export interface EntryLayout {
   /** Bytes. */
   readonly entrySize: number;
@@ -30,7 +30,7 @@ export interface EntryLayout {
   readonly origin: number;
 }
 
-/** The used entries of an array, in its order. Those without a length are left out, with a warning. */
+/** Returns the used entries of an array, in order. Entries that end before they begin are left out, with a warning. */
 export function parseEntries(entries: Buffer, layout: EntryLayout, warnings: Warnings): Partition[] {
   const { entrySize, sectorSize, file, origin } = layout;
   const maxSector = Math.floor(Number.MAX_SAFE_INTEGER / sectorSize) - 1;
@@ -72,7 +72,7 @@ export function parseEntries(entries: Buffer, layout: EntryLayout, warnings: War
   return partitions;
 }
 
-/** Up to the first NUL; halves of surrogate pairs become U+FFFD. */
+/** Returns the name, which ends at the first NUL. Unpaired surrogates become U+FFFD. */
 function nameOf(bytes: Buffer): string {
   const name = new TextDecoder("utf-16le", { ignoreBOM: true }).decode(bytes);
   const end = name.indexOf("\0");

@@ -1,12 +1,13 @@
 /**
  * GUID partition tables: a header and an array of entries at the disk's start, a copy of both at its end, and a
  * protective MBR in front. Source: UEFI specification 2.10, section 5.3. Read: sectors of 512 and 4096 bytes,
- * entries of any size from 128 bytes, the backup where the primary is damaged. A hybrid MBR is not looked at.
+ * entries of any size from 128 bytes, and the backup if the primary is damaged. The slots of a hybrid MBR are ignored.
  *
- * A GPT outlives its use: whoever puts a file system or an MBR on the whole disk leaves the backup, often the
- * primary's header too. Linux believes a GPT only behind a protective MBR (block/partitions/efi.c, is_pmbr_valid).
- * So do we, with two differences. Behind one, a damaged primary gives way to a file system at the disk's start.
- * Without one, a primary counts where nothing else claims the disk, and a backup where its start was wiped.
+ * Parts of a GPT remain when a file system or an MBR is written to the whole disk: the backup, often also the primary's
+ * header. Linux therefore uses a GPT only if there is a protective MBR (block/partitions/efi.c, is_pmbr_valid). vdisk does
+ * the same, with two differences. With a protective MBR: if the primary is damaged, but a file system begins at the disk's
+ * start, the file system is shown. Without one: the primary is used if nothing else is on the disk, and the backup if the
+ * disk's start is all zeros.
  */
 import { DiskError, withContext } from "../../errors.js";
 import type { BlockSource } from "../../extent/extent.js";
@@ -20,8 +21,8 @@ import { Warnings } from "../warnings.js";
 import { isBlank, signatureAt, superblockAt } from "../whole-disk.js";
 
 /**
- * The GPT of `disk`, or `undefined` where it has none, or has only the remains of one.
- * @throws {DiskError} when the protective MBR is there, and a damaged copy, and no whole one.
+ * Reads the GPT of `disk`; returns undefined if it has none, or only parts of an old one.
+ * @throws {DiskError} if there is a protective MBR, but only damaged copies.
  */
 export async function readGpt(disk: BlockSource): Promise<VolumeTable | undefined> {
   const warnings = new Warnings();
@@ -39,7 +40,7 @@ export async function readGpt(disk: BlockSource): Promise<VolumeTable | undefine
   }
   if (primary.gpt !== undefined) return toTable(disk, primary.gpt, warnings);
   const protectedSectors = protective && protective.startSector + protective.sectorCount - 1;
-  // A sector that cannot be read may have been a protective MBR: the same is done as behind one.
+  // A first sector that cannot be read may have been a protective MBR, so it is treated as one.
   const isSearched = protective !== undefined || sector instanceof DiskError;
   const backup = await findBackup(disk, protectedSectors, isSearched);
   if (backup.gpt !== undefined) {
@@ -62,8 +63,8 @@ export async function readGpt(disk: BlockSource): Promise<VolumeTable | undefine
 }
 
 /**
- * Whether the disk's start belongs to something else, so that a GPT found here is what was before it. A boot sector
- * does not count beside a protective MBR: that was written into it later.
+ * Whether something else begins at the disk's start, so that a GPT is left from before. In a protective MBR, a boot sector
+ * does not count: the MBR was written into it later.
  */
 async function isClaimed(
   disk: BlockSource,

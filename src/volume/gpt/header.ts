@@ -18,15 +18,15 @@ export const GptHeader = struct("GPT header", 92, {
 export type GptHeader = ViewOf<typeof GptHeader>;
 
 export const GPT_SIGNATURE = "EFI PART";
-/** The specification asks for 128 × 2ⁿ; anything that holds the fields and keeps them aligned can be read. */
+/** The specification requires 128 × 2ⁿ bytes; vdisk reads all sizes that have the fields and keep them aligned. */
 const MIN_ENTRY_SIZE = 128;
 const ENTRY_ALIGNMENT = 8;
 /** Bytes of all entries together: what Linux can allocate for them (block/partitions/efi.c, KMALLOC_MAX_SIZE). */
 export const MAX_ENTRIES_SIZE = 4 * 2 ** 20;
 
 /**
- * The header in `sector`, which was read from byte `origin`; `undefined` where the signature is not there.
- * @throws {CorruptError} when it is not the header that was written there.
+ * Returns the header in `sector`, which was read from byte `origin`; undefined if it lacks the signature.
+ * @throws {CorruptError} if the header is damaged, or was copied from another sector.
  */
 export function parseHeader(
   sector: Buffer,
@@ -67,7 +67,7 @@ export function parseHeader(
   return header;
 }
 
-/** Where the header in `sector` says the other copy is; a hint, as nothing of the header has been checked. */
+/** Returns the sector where the header in `sector` says that the other copy is. Nothing of the header has been checked. */
 export function alternateSector(sector: Buffer): number {
   return readU64le(sector, GptHeader.fields.alternateSector.offset);
 }
@@ -76,7 +76,7 @@ export function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, "0")}`;
 }
 
-/** The checksum is taken with its own field zero. */
+/** Computes the checksum, for which its own field is zero. */
 function headerChecksum(header: Buffer): number {
   const { offset, length } = GptHeader.fields.headerCrc;
   return crc32(

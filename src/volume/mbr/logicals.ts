@@ -1,6 +1,6 @@
 /**
- * Logical partitions: a chain of extended boot records. Each has its partition's start relative to itself and the
- * next record's start relative to the extended partition. Source: Linux block/partitions/msdos.c, parse_extended.
+ * Logical partitions: a chain of extended boot records. A record has the start of its partition, relative to the record, and
+ * the start of the next record, relative to the extended partition. Source: Linux block/partitions/msdos.c, parse_extended.
  */
 import type { BlockSource } from "../../extent/extent.js";
 import { outcome, readWithin } from "../reading.js";
@@ -8,7 +8,7 @@ import { DiskError, type Complaint } from "../../errors.js";
 import type { Warnings } from "../warnings.js";
 import { isExtended, isUsed, MbrSector, parseMbr, type Mbr, type MbrSlot } from "../mbr-sector.js";
 
-/** A logical partition's slot, with the record that it is relative to. */
+/** A logical partition's slot, and the record to which its start is relative. */
 export interface Logical {
   readonly slot: MbrSlot;
   /** First sector of its record. */
@@ -19,8 +19,8 @@ export interface Logical {
 const MAX_RECORDS = 256;
 
 /**
- * The logical partitions of every extended partition in `mbr`, in chain order. A chain that ends badly gives what
- * came before, and a warning that says where.
+ * Returns the logical partitions of all extended partitions in `mbr`, in the order of their chains. If a chain is damaged,
+ * the partitions before the damage are returned, and a warning says where it is.
  */
 export async function readLogicals(
   disk: BlockSource,
@@ -56,7 +56,7 @@ export async function readLogicals(
   return logicals;
 }
 
-/** The record at `recordSector`, or why it cannot be read. */
+/** Returns the record at `recordSector`, or why it cannot be read. */
 async function readRecord(
   disk: BlockSource,
   recordSector: number,
@@ -77,7 +77,7 @@ function lostChain(file: string, offset: number, found: string): Complaint {
   return { file, offset, thing, found, hint: "the logical partitions after it are not shown" };
 }
 
-/** The third and fourth slots are mostly junk: the kernel takes them only where they lie within the extended one. */
+/** Linux uses the third and fourth slots only if they lie within the extended partition: often they are left-over bytes. */
 function isPartition(slot: MbrSlot, recordSector: number, extended: MbrSlot): boolean {
   if (!isUsed(slot) || isExtended(slot)) return false;
   if (slot.index < 2) return true;

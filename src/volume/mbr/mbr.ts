@@ -1,11 +1,10 @@
 /**
- * MBR partition tables, the PC's oldest: four slots in the first sector, and a chain of logical partitions in an
- * extended one. Source: UEFI specification 2.10, section 5.2; Linux block/partitions/msdos.c for what the
+ * MBR partition tables: four slots in the first sector, and a chain of logical partitions in an extended one. Source: UEFI specification 2.10, section 5.2; Linux block/partitions/msdos.c for what the
  * specification leaves out. Read: primaries, logicals under 0x05, 0x0f and 0x85, sectors of 512 and 4096 bytes.
  * Not read: tables inside partitions (BSD disklabels, Solaris VTOC, Minix), the AIX and boot managers' variants.
  *
- * The first sector of a FAT, NTFS or exFAT file system ends in the same signature. Where it is one, only a table
- * that is right in every respect makes it a disk with partitions.
+ * The first sector of a FAT, NTFS or exFAT file system has the same signature. If it looks like one, the disk has partitions
+ * only if the four slots are flawless.
  */
 import type { BlockSource } from "../../extent/extent.js";
 import { readLogicals, type Logical } from "./logicals.js";
@@ -30,7 +29,7 @@ import { Warnings } from "../warnings.js";
 import { bootSectorAt, signatureAt, superblockAt, wholeDisk } from "../whole-disk.js";
 
 /**
- * Bytes from the disk's start: FAT32's copy lies in sector 6 (Microsoft FAT specification, 2005, section 3.3), exFAT's in
+ * Where copies of boot sectors lie, in bytes from the disk's start: FAT32's lies in sector 6 (Microsoft FAT specification, 2005, section 3.3), exFAT's in
  * sector 12, with sectors of 512 or 4096 bytes (exFAT specification, section 2).
  */
 const COPY_OFFSETS = [6 * 512, 12 * 512, 12 * 4096];
@@ -39,8 +38,8 @@ const COPY_OFFSETS = [6 * 512, 12 * 512, 12 * 4096];
 const FIRST_LOGICAL_NUMBER = 5;
 
 /**
- * The MBR of `disk`, or `undefined` where it has none.
- * @throws {DiskError} where the first sector cannot be read.
+ * Reads the MBR of `disk`; returns undefined if it has none.
+ * @throws {DiskError} if the first sector cannot be read.
  */
 export async function readMbr(disk: BlockSource): Promise<VolumeTable | undefined> {
   const sector = await readWithin(disk, 0, MbrSector.size);
@@ -100,7 +99,7 @@ async function isTable(disk: BlockSource, sector: Buffer, mbr: Mbr, warnings: Wa
   return true;
 }
 
-/** Whether a copy of a boot sector is where FAT32 and exFAT keep one: the sector itself may be damaged. */
+/** Whether FAT32 or exFAT has a copy of its boot sector on the disk: the boot sector itself may be damaged. */
 async function hasCopy(disk: BlockSource): Promise<boolean> {
   for (const offset of COPY_OFFSETS) {
     const copy = await peek(disk, offset, MbrSector.size);
@@ -109,7 +108,7 @@ async function hasCopy(disk: BlockSource): Promise<boolean> {
   return false;
 }
 
-/** Sane, within the disk, apart from each other, and empty where unused. */
+/** Whether the used slots have a valid status, lie within the disk and do not overlap, and the others are all zeros. */
 function isFlawless(disk: BlockSource, mbr: Mbr): boolean {
   const used = mbr.slots.filter(isUsed).sort((a, b) => a.startSector - b.startSector);
   const isEmpty = (slot: MbrSlot): boolean =>

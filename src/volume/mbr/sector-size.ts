@@ -1,6 +1,6 @@
 /**
- * An MBR does not say how large its sectors are, and an image of a disk with 4096-byte sectors keeps no note of
- * it. What lies where the partitions would begin tells.
+ * The sector size of an MBR. Neither the MBR nor a raw image says whether sectors have 512 or 4096 bytes; it is found out
+ * by what lies where the partitions would begin.
  */
 import type { BlockSource } from "../../extent/extent.js";
 import { peek } from "../../extent/peek.js";
@@ -10,7 +10,10 @@ import { isExtended, isUsed, MbrSector, parseMbr, type Mbr } from "../mbr-sector
 const COMMON_SECTOR_SIZE = 512;
 const LARGE_SECTOR_SIZE = 4096;
 
-/** Bytes a sector: 4096 where something begins at the partitions' places counted so and nothing counted in 512. */
+/**
+ * Returns the bytes of a sector: 4096 if something is recognised where partitions begin in sectors of 4096 bytes, but
+ * nothing in sectors of 512 bytes; else 512.
+ */
 export async function findSectorSize(disk: BlockSource, mbr: Mbr): Promise<number> {
   const used = mbr.slots.filter(isUsed);
   const fitsLarge = used.every(
