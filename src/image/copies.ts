@@ -70,7 +70,7 @@ function rankIn(places: readonly string[], path: string, realPath: string): numb
   return index < 0 ? places.length : index;
 }
 
-/** Bytes of two files that are compared: enough for the structures of most images, and little enough to read for each copy. */
+/** Bytes of two files that are compared: enough for the structures of most images, and quickly read. */
 const COMPARED_LIMIT = 32 * 2 ** 20;
 const CHUNK_SIZE = 2 ** 20;
 

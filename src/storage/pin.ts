@@ -90,7 +90,7 @@ export async function pinResolved(
 }
 
 /**
- * Returns the path of the open file `fd`, without symbolic links; undefined if the host does not tell. Source: proc_pid_fd(5).
+ * Returns the path of the open file `fd`, without symbolic links; undefined if it is unknown. Source: proc_pid_fd(5).
  */
 export function placeOf(fd: number): string | undefined {
   try {

@@ -1,7 +1,8 @@
 /**
- * MBR partition tables: four slots in the first sector, and a chain of logical partitions in an extended one. Source: UEFI specification 2.10, section 5.2; Linux block/partitions/msdos.c for what the
- * specification leaves out. Read: primaries, logicals under 0x05, 0x0f and 0x85, sectors of 512 and 4096 bytes.
- * Not read: tables inside partitions (BSD disklabels, Solaris VTOC, Minix), the AIX and boot managers' variants.
+ * MBR partition tables: four slots in the first sector, and a chain of logical partitions in an extended one.
+ * Source: UEFI specification 2.10, section 5.2; Linux block/partitions/msdos.c for what the specification leaves out.
+ * Read: primaries, logicals under 0x05, 0x0f and 0x85, sectors of 512 and 4096 bytes. Not read: tables inside partitions
+ * (BSD disklabels, Solaris VTOC, Minix), the variants of AIX and of boot managers.
  *
  * The first sector of a FAT, NTFS or exFAT file system has the same signature. If it looks like one, the disk has partitions
  * only if the four slots are flawless.
@@ -29,8 +30,8 @@ import { Warnings } from "../warnings.js";
 import { bootSectorAt, signatureAt, superblockAt, wholeDisk } from "../whole-disk.js";
 
 /**
- * Where copies of boot sectors lie, in bytes from the disk's start: FAT32's lies in sector 6 (Microsoft FAT specification, 2005, section 3.3), exFAT's in
- * sector 12, with sectors of 512 or 4096 bytes (exFAT specification, section 2).
+ * Where copies of boot sectors lie, in bytes from the disk's start: FAT32's in sector 6 (Microsoft FAT specification, 2005,
+ * section 3.3), exFAT's in sector 12, with sectors of 512 or 4096 bytes (exFAT specification, section 2).
  */
 const COPY_OFFSETS = [6 * 512, 12 * 512, 12 * 4096];
 
