@@ -45,6 +45,14 @@ class Cache {
     return found->second->value;
   }
 
+  // Removes all values.
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    places_.clear();
+    entries_.clear();
+    cost_ = 0;
+  }
+
   // Removes the value and returns it.
   Pointer take(const CacheKey& key) {
     const std::lock_guard lock(mutex_);

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <unistd.h>
 
@@ -135,6 +136,8 @@ bool Device::ended(int& error) const {
 int Device::reply(size_t connection, const void* bytes, size_t length) {
   return write(connections_[connection]->fd, bytes, length) < 0 ? errno : 0;
 }
+
+int Device::duplicate() const { return fcntl(connections_[0]->fd, F_DUPFD_CLOEXEC, 0); }
 
 void Device::stop() {
   {

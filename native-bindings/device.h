@@ -51,6 +51,15 @@ class Device {
   // begins with space for its header.
   void putReply(uint32_t opcode, uint64_t node, uint64_t offset, std::vector<char> reply);
 
+  // Removes all windows and replies. Requests that threads are answering at this moment may still use them.
+  void clear() {
+    windows_.clear();
+    replies_.clear();
+  }
+
+  // Returns another descriptor of the FUSE connection, which the caller closes; or -1 with errno.
+  int duplicate() const;
+
   // Ends the threads, even if the mount still exists, and returns when they have ended. `wake` is not called after that.
   // The kernel ends the FUSE connection when the device is destroyed.
   void stop();

@@ -154,6 +154,46 @@ napi_value reply(napi_env env, napi_callback_info info) {
   return toValue(env, -given.external<Session>(0)->device->reply(connection, bytes, length));
 }
 
+// Writes notifications. The kernel waits for requests that read the same pages, so this must not run on a thread that
+// answers requests.
+struct NotifyWork : Work {
+  explicit NotifyWork(int fd) : Work("notify"), fd(fd) {}
+  ~NotifyWork() override { ::close(fd); }
+
+  int64_t run() override {
+    for (size_t at = 0; at < bytes.size();) {
+      uint32_t length;
+      std::memcpy(&length, bytes.data() + at, sizeof length);
+      // ENOENT: the kernel does not know the node. Any other error means that the mount has ended.
+      if (write(fd, bytes.data() + at, length) < 0 && errno != ENOENT) break;
+      at += length;
+    }
+    return 0;
+  }
+
+  const int fd;  // owned
+  std::vector<char> bytes;
+};
+
+// notifyKernel(session, notifications): Promise<0>
+napi_value notifyKernel(napi_env env, napi_callback_info info) {
+  const Arguments<2> given(env, info);
+  const int fd = given.external<Session>(0)->device->duplicate();
+  if (fd < 0) return fail(env, errno, "fcntl");
+  auto* work = new NotifyWork(fd);
+  size_t length;
+  const char* bytes = given.buffer(1, length);
+  work->bytes.assign(bytes, bytes + length);
+  return queue(env, work);
+}
+
+// clearCaches(session)
+napi_value clearCaches(napi_env env, napi_callback_info info) {
+  const Arguments<1> given(env, info);
+  given.external<Session>(0)->device->clear();
+  return nullptr;
+}
+
 Run toRun(const double* fields) {
   return {static_cast<int64_t>(fields[RunFields::length]), static_cast<int64_t>(fields[RunFields::offset]),
           static_cast<int>(fields[RunFields::fd])};
@@ -226,6 +266,8 @@ void defineSession(napi_env env, napi_value exports) {
       {"reply", reply},
       {"putWindow", putWindow},
       {"putReply", putReply},
+      {"clearCaches", clearCaches},
+      {"notifyKernel", notifyKernel},
   };
   define(env, exports, functions);
 }

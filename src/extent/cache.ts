@@ -42,10 +42,14 @@ export function pagePool(limit: number, pageSize = PAGE_SIZE): PagePool {
 let readerCount = 0;
 const PAGES_LIMIT = 2 ** 33;
 
+/** Pages of a changed range that are dropped one by one; with more of them, all pages of the reader are dropped. */
+const SINGLE_PAGES = 1024;
+
 /** A cached reader of `source`, with a pool of its own or a shared one. */
 export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)): CachedReader {
   const { pages, pageSize } = pool;
-  const firstKey = readerCount++ * PAGES_LIMIT;
+  let firstKey = readerCount++ * PAGES_LIMIT;
+  const pageCount = Math.ceil(source.size / pageSize);
   const page = (index: number): Promise<Buffer> => {
     const start = index * pageSize;
     return pages.load(firstKey + index, () => read(source, start, Math.min(pageSize, source.size - start)));
@@ -81,10 +85,18 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
     return known?.subarray(skip, skip + length);
   };
 
-  return {
+  const reader: CachedReader = {
     peek,
     async read(offset, length) {
       return peek(offset, length) ?? acrossPages(offset, length);
     },
   };
+  source.changes?.on(reader, ({ offset, length }) => {
+    const first = Math.floor(offset / pageSize);
+    const end = Math.min(pageCount, Math.ceil((offset + length) / pageSize));
+    if (end - first > SINGLE_PAGES)
+      firstKey = readerCount++ * PAGES_LIMIT; // the old pages are evicted in time
+    else for (let index = first; index < end; index++) pages.forget(firstKey + index);
+  });
+  return reader;
 }

@@ -2,6 +2,7 @@
  * Parts one after the other, as one source: the files of a split image, the extents of a VMDK, the segments of a logical
  * volume.
  */
+import { derivedChanges, rangeWithin } from "../bytes/changes.js";
 import { firstIndex } from "../bytes/integers.js";
 import { DiskError } from "../errors.js";
 import { Builder } from "./builder.js";
@@ -33,9 +34,18 @@ export function concatenate<E extends LayerExtent = Extent>(
   const ends: number[] = [];
   let size = 0;
   for (const { length } of parts) ends.push((size += length));
+  const changes = derivedChanges(
+    parts.map(({ source }) => source?.changes),
+    (range, index) => {
+      const { length } = parts[index]!;
+      const inside = rangeWithin(range, 0, length);
+      return inside && { offset: ends[index]! - length + inside.offset, length: inside.length };
+    },
+  );
   return {
     name,
     size,
+    changes,
     async map(offset, length) {
       const extents = new Builder<E | Damaged>();
       const end = Math.min(offset + length, size);

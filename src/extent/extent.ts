@@ -2,6 +2,7 @@
  * The one idea: a source is something that can be mapped. Every layer answers where bytes are, not what they
  * are; a mapping composes down to the host's file, and one reader serves all. Extents are plain data.
  */
+import type { ByteRange, Changes } from "../bytes/changes.js";
 import type { Codec } from "../bytes/compression/codecs.js";
 import type { Place } from "../bytes/compression/damage.js";
 import type { DiskError } from "../errors.js";
@@ -34,11 +35,11 @@ export type Piece = LayerExtent | At;
 export type PackedUnit = OpaqueUnit | ChunkedUnit;
 
 /**
- * Identifies a unit: units with the same source and index have the same bytes. `source` is whatever their packed bytes
- * belong to and changes with them; its units are invalidated together (extent/changes.ts).
+ * Identifies a unit: units with the same source and index have the same bytes. `source` is what their packed bytes belong
+ * to, a volume or a file of the host: when it changes, all its units are dropped.
  */
 export interface UnitId {
-  readonly source: object;
+  readonly source: { readonly changes?: Changes<ByteRange> | undefined };
   readonly index: number | string;
 }
 
@@ -89,6 +90,8 @@ export interface Mapped<E extends LayerExtent = Extent> {
    * extent, however long it is.
    */
   map(offset: number, length: number): Promise<E[]>;
+  /** Changes of its bytes or of its mapping; undefined if it never changes. */
+  readonly changes?: Changes<ByteRange> | undefined;
 }
 
 export interface BlockSource extends Mapped {

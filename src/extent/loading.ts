@@ -16,6 +16,8 @@ export interface LoadingCache<K, V, C = undefined> {
   load(key: K, context: C): Promise<V>;
   /** Removes `key`: the next `load` loads it again. */
   forget(key: K): void;
+  /** Removes all values. */
+  clear(): void;
 }
 
 /**
@@ -57,6 +59,11 @@ export function loadingCache<K extends object | number | string, V extends objec
       if (last?.key === key) last = undefined;
       values.delete(key);
       loading.delete(key);
+    },
+    clear: () => {
+      last = undefined;
+      values.clear();
+      loading.clear();
     },
   };
 }

@@ -2,6 +2,7 @@
  * A chain as one disk. What the layers say about a window of the disk is resolved once, from the top layer down,
  * and the result is cached: a read costs one look-up, however deep the chain is.
  */
+import { derivedChanges, rangeWithin } from "../bytes/changes.js";
 import { withinMemory } from "../bytes/memory.js";
 import { DiskError, HostError } from "../errors.js";
 import { Builder } from "./builder.js";
@@ -70,9 +71,17 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
     ({ extents }) => extents.length + 1,
     (start, length) => resolveAt(start, start + length),
   );
+  const changes = derivedChanges(
+    layers.map((layer) => layer.changes),
+    (range) => {
+      pieces.clear();
+      return rangeWithin(range, 0, size);
+    },
+  );
   return {
     name,
     size,
+    changes,
     async map(offset, length) {
       const extents = new Builder<Extent>();
       const end = offset + length;

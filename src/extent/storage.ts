@@ -6,6 +6,7 @@ export function storageSource(storage: Storage): BlockSource {
   return {
     name: storage.name,
     size: storage.size,
+    changes: storage.changes,
     map: async (offset, length) => (length === 0 ? [] : [{ kind: "stored", storage, offset, length }]),
   };
 }

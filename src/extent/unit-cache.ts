@@ -3,7 +3,7 @@
  * all reads and all files that need the same unit share one decompression.
  */
 import { withinMemory } from "../bytes/memory.js";
-import type { PackedUnit } from "./extent.js";
+import type { PackedUnit, UnitId } from "./extent.js";
 import { loadingCache } from "./loading.js";
 
 /** Bytes of decompressed units that are cached. */
@@ -28,19 +28,18 @@ export function isCachedUnit(unit: PackedUnit): boolean {
   return unit.size >= SMALLEST_KEPT && unpacked.has(keyOf(unit));
 }
 
-/** Drops all units of `source`. Those that are being loaded are not cached. */
-export function forgetUnits(source: object): void {
-  // The old keys are not used any more; their values are evicted in time.
-  if (numbers.has(source)) numbers.set(source, count++);
-}
-
-/** Each source has a number, which makes the keys of its units. */
+/** Each source has a number, which makes the keys of its units. When it changes, it gets a new one. */
 const numbers = new WeakMap<object, number>();
 let count = 0;
 
 function keyOf(unit: PackedUnit): string {
-  const { source, index } = unit.codec === undefined ? { source: unit, index: 0 } : unit.id;
+  const { source, index } =
+    unit.codec === undefined ? { source: unit as UnitId["source"], index: 0 } : unit.id;
   let number = numbers.get(source);
-  if (number === undefined) numbers.set(source, (number = count++));
+  if (number === undefined) {
+    numbers.set(source, (number = count++));
+    // The old keys are not used any more; their values are evicted in time.
+    source.changes?.on(source, () => numbers.set(source, count++));
+  }
   return `${number} ${index}`;
 }

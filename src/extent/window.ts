@@ -1,3 +1,4 @@
+import { derivedChanges, rangeWithin } from "../bytes/changes.js";
 import type { BlockSource } from "./extent.js";
 
 /**
@@ -10,5 +11,6 @@ export function window(source: BlockSource, offset: number, size: number, name: 
       `${name}: bytes ${offset} to ${offset + size} are not within the ${source.size} of ${source.name}`,
     );
   }
-  return { name, size, map: (at, length) => source.map(offset + at, length) };
+  const changes = derivedChanges([source.changes], (range) => rangeWithin(range, offset, size));
+  return { name, size, changes, map: (at, length) => source.map(offset + at, length) };
 }

@@ -2,6 +2,7 @@
  * What every file system reader gives: nodes by number, the guest's own attributes, contents as mapped sources.
  * Names, link targets and attribute values are bytes.
  */
+import type { Changes } from "../bytes/changes.js";
 import type { BlockSource } from "../extent/extent.js";
 import type { StopSignal } from "../extent/time-slice.js";
 import type { Attributes } from "./attributes.js";
@@ -41,6 +42,19 @@ export interface FileSystemFacts {
   /** Further facts for `info --verbose`, by name. */
   readonly details: Readonly<Record<string, unknown>>;
 }
+
+/** Nodes that have changed. */
+export type NodeChange =
+  /** Bytes of a file. Its size is the same. */
+  | { readonly kind: "contents"; readonly id: NodeId; readonly offset: number; readonly length: number }
+  /** Any of the nodes `[start, end)`, which are those below the entry `name` of directory `parent`. */
+  | {
+      readonly kind: "subtree";
+      readonly parent: NodeId;
+      readonly name: Buffer;
+      readonly start: NodeId;
+      readonly end: NodeId;
+    };
 
 /**
  * A tree of nodes, read-only: a guest's file system, or the one tree that is put together from several. All of
@@ -84,6 +98,8 @@ export interface NodeTree {
   parentInode?(id: NodeId): number | undefined;
   /** Of the file system that `id` lies in. */
   usage(id: NodeId): Promise<Usage>;
+  /** Changes of its nodes; undefined if they never change. */
+  readonly changes?: Changes<NodeChange> | undefined;
 }
 
 /** A guest's file system. */

@@ -3,6 +3,7 @@
  * layer, which maps the bytes that this state has itself and leaves the others to its parent. A driver never opens a
  * parent: chain.ts does.
  */
+import type { ByteRange, Changes } from "../bytes/changes.js";
 import type { Timestamp } from "../bytes/time.js";
 import type { LayerExtent } from "../extent/extent.js";
 import type { Gate } from "../storage/gate.js";
@@ -102,6 +103,8 @@ export interface Layer {
   readonly details: Readonly<Record<string, unknown>>;
   /** What the bytes `[offset, offset + length)` of the disk are in this layer; the rules are those of `BlockSource.map`. */
   map(offset: number, length: number): Promise<LayerExtent[]>;
+  /** Changes of its bytes or of its mapping, as ranges of the disk; undefined if it never changes. */
+  readonly changes?: Changes<ByteRange> | undefined;
 }
 
 /** The beginning and the end of a file, where formats have their signatures. */

@@ -35,6 +35,7 @@ export const raw: ImageFormat = {
         variant: "raw",
         warnings: rest === 0 ? [] : [warning],
         details: {},
+        changes: source.changes,
         map: (offset, length) => source.map(offset, length),
       },
     );

@@ -89,6 +89,17 @@ export interface Addon {
    */
   putReply(session: Session, opcode: number, node: number, offset: number, reply: Buffer): void;
 
+  /**
+   * Removes all windows and replies, so that TypeScript gets the next requests. Requests that the threads are answering at
+   * this moment may still use them.
+   */
+  clearCaches(session: Session): void;
+  /**
+   * Sends `notifications` (fuse/protocol/notifications.ts) to the kernel, off the main thread: the kernel waits for reads of
+   * the same pages, which may need the main thread.
+   */
+  notifyKernel(session: Session, notifications: Uint8Array): Promise<0>;
+
   // unpacking.cc
   /** The codecs that the addon can decompress. Arrays of chunks have the index of their codec in this list. */
   codecNames(): string[];

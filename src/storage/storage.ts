@@ -1,4 +1,5 @@
 /** What holds the bytes: a file or a block device of the host, later also a remote file. */
+import type { ByteRange, Changes } from "../bytes/changes.js";
 
 export interface Storage {
   /** Where the bytes are: an absolute path, or a URL. */
@@ -7,6 +8,8 @@ export interface Storage {
   readonly name: string;
   /** Bytes, as they were when it was opened. */
   readonly size: number;
+  /** Changes of its bytes; undefined if it never changes. */
+  readonly changes?: Changes<ByteRange> | undefined;
   /** The host's file descriptor, if there is one, for code that reads by itself. Only this storage closes it. */
   readonly fd?: number;
   /**

@@ -3,7 +3,7 @@ import type { BlockSource } from "../extent/extent.js";
 
 /** `source`, held weakly: when it was collected as garbage, `reopen` opens it again at the next access. */
 export function weakSource(source: BlockSource, reopen: () => Promise<BlockSource>): BlockSource {
-  const { name, size } = source;
+  const { name, size, changes } = source;
   let held = new WeakRef(source);
   const again = async (): Promise<BlockSource> => {
     const opened = await reopen();
@@ -22,6 +22,7 @@ export function weakSource(source: BlockSource, reopen: () => Promise<BlockSourc
   return {
     name,
     size,
+    changes,
     map: async (offset, length) => (held.deref() ?? (await again())).map(offset, length),
   };
 }

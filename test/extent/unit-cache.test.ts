@@ -1,12 +1,12 @@
 import t from "tap";
-import type { BlockSource, ChunkedUnit, Extent } from "../../src/extent/extent.js";
+import { ChangeFeed, type ByteRange } from "../../src/bytes/changes.js";
+import type { BlockSource, ChunkedUnit, Extent, UnitId } from "../../src/extent/extent.js";
 import { read } from "../../src/extent/read.js";
-import { forgetUnits } from "../../src/extent/unit-cache.js";
 
 const SIZE = 65_536;
 
 /** A source of one unit, whose packed bytes are stored; `value` is what they are when they are read. */
-function countingSource(owner: object, index: number | string, size = SIZE) {
+function countingSource(owner: UnitId["source"], index: number | string, size = SIZE) {
   const state = { reads: 0, value: 1 };
   const packed: BlockSource = {
     name: "packed",
@@ -59,23 +59,22 @@ t.test("units of another index, or of another source, are others", async (t) => 
   }
 });
 
-t.test("once the units of a source are forgotten, they are read again; others are not", async (t) => {
-  const [changed, unchanged] = [countingSource({}, 0), countingSource({}, 0)];
-  const owner = {};
-  const both = countingSource(owner, 0);
-  for (const { source } of [changed, unchanged, both]) await read(source(), 1, 3);
-  both.state.value = 2;
-  forgetUnits(owner);
-  t.same(await read(both.source(), 1, 3), Buffer.alloc(3, 2));
+t.test("once a source has changed, its units are read again, and those of others are not", async (t) => {
+  const changes = new ChangeFeed<ByteRange>();
+  const [changed, unchanged] = [countingSource({ changes }, 0), countingSource({}, 0)];
+  for (const { source } of [changed, unchanged]) await read(source(), 1, 3);
+  changed.state.value = 2;
+  changes.emit({ offset: 0, length: 1 });
+  t.same(await read(changed.source(), 1, 3), Buffer.alloc(3, 2));
   await read(unchanged.source(), 1, 3);
   t.equal(unchanged.state.reads, 1);
 });
 
-t.test("a unit that is forgotten while it is loaded is not kept", async (t) => {
-  const owner = {};
-  const { state, source } = countingSource(owner, 0);
+t.test("a unit whose source changes while it is loaded is not cached", async (t) => {
+  const changes = new ChangeFeed<ByteRange>();
+  const { state, source } = countingSource({ changes }, 0);
   const first = read(source(), 1, 3);
-  forgetUnits(owner);
+  changes.emit({ offset: 0, length: 1 });
   state.value = 2;
   await first;
   t.same(await read(source(), 1, 3), Buffer.alloc(3, 2));

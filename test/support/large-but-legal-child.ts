@@ -32,8 +32,9 @@ const { paths, cases } = JSON.parse(readFileSync(list, "utf8")) as JobList;
 
 /** What maps windows, and what it reported. It remembers by number what it has mapped: each source gets a new one. */
 const bugs: unknown[] = [];
-const windows = windowsFor({ putWindow: () => undefined, putReply: () => undefined }, (bug) =>
-  bugs.push(bug),
+const windows = windowsFor(
+  { putWindow: () => undefined, putReply: () => undefined, clear: () => undefined, notify: () => undefined },
+  (bug) => bugs.push(bug),
 );
 let passedCount = 0;
 

@@ -35,10 +35,13 @@ export interface Directories {
   prefetch(id: NodeId, offset: number, record: (page: Page) => void): Promise<void>;
   /** The threads have sent the prefetched page of directory `id` from `offset` on. */
   sent(id: NodeId, offset: number): void;
+  /** Directories have changed: pages that were read before are not used. */
+  forget(): void;
 }
 
 /**
  * @param report logs an error and returns its errno.
+ * @param onCached called with each directory of which the kernel may cache entries.
  * @param refusesOpendir whether OPENDIR is refused with ENOSYS, so that the kernel does not send it any more.
  */
 export function serveDirectories(
@@ -48,8 +51,14 @@ export function serveDirectories(
   threads: Threads,
   readAhead: ReadAhead,
   parents: Parents,
+  onCached: (id: NodeId) => void,
 ): Directories {
-  const readPage = pageReader(tree, report, parents);
+  let readPage = pageReader(tree, report, parents);
+  let changeCount = 0;
+  /** `Threads.putReply`, for a reply that was read when there had been `before` changes. */
+  const putReply = (before: number, ...prefetched: Parameters<Threads["putReply"]>): void => {
+    if (changeCount === before) threads.putReply(...prefetched);
+  };
 
   /** Where pages have ended. A request for a page from another offset follows a seek. */
   const pageEnds = new LRUCache<string, true>({ max: PAGE_ENDS_KEPT });
@@ -64,10 +73,12 @@ export function serveDirectories(
     plus: boolean,
     signal?: StopSignal,
   ): Promise<Page | undefined> => {
+    const before = changeCount;
+    onCached(id);
     const page = await readPage(id, offset, size, plus, isSought(id, offset), signal);
     if (page?.last === undefined) return page;
     // Programs request one more page after the last one: it is empty.
-    if (page.isEnd) threads.putReply(plus ? Opcode.readdirplus : Opcode.readdir, id, page.last, EMPTY_PAGE);
+    if (page.isEnd) putReply(before, plus ? Opcode.readdirplus : Opcode.readdir, id, page.last, EMPTY_PAGE);
     else pageEnds.set(`${id} ${page.last}`, true);
     return page;
   };
@@ -117,6 +128,7 @@ export function serveDirectories(
         if (!page.isShort) record(page);
         return page;
       };
+      const before = changeCount;
       const entry: PrefetchedPage = { offset, page: read(), isUsed: false };
       prefetched.set(id, entry);
       const page = await entry.page.catch((error: unknown) => {
@@ -127,15 +139,21 @@ export function serveDirectories(
         const target = await tree.readLink(link).catch((error: unknown) => {
           if (!(error instanceof DiskError)) report(error);
         });
-        if (target !== undefined) threads.putReply(Opcode.readlink, link, 0, replyWith(target));
+        if (target !== undefined) putReply(before, Opcode.readlink, link, 0, replyWith(target));
       }
       if (!entry.isUsed && page.out.length > HEADER_SIZE)
-        threads.putReply(Opcode.readdirplus, id, offset, page.out);
+        putReply(before, Opcode.readdirplus, id, offset, page.out);
     },
 
     sent(id, offset) {
       prefetched.delete(id);
       readAhead.directoryListed(id, offset);
+    },
+
+    forget() {
+      changeCount++;
+      prefetched.clear();
+      readPage = pageReader(tree, report, parents);
     },
   };
 }

@@ -40,10 +40,13 @@ export interface Files {
   prefetch(id: NodeId, isMilestone: boolean): Promise<boolean>;
   /** A thread has answered a read of `size` bytes at `offset` and notified us: passes the window behind it. */
   prefetchNext(id: NodeId, offset: number, size: number): void;
+  /** Files have changed: their sources are opened again, and their windows passed again. */
+  forget(): void;
 }
 
 /**
  * @param report logs an error and returns its errno.
+ * @param onCached called with each file of which the kernel may cache pages.
  * @param refusesOpen whether OPEN is refused with ENOSYS, so that the kernel does not send it any more.
  */
 export function serveFiles(
@@ -53,14 +56,18 @@ export function serveFiles(
   refusesOpen: () => boolean,
   threads: Threads,
   readAhead: ReadAhead,
+  onCached: (id: NodeId) => void,
 ): Files {
   const windows = windowsFor(threads, report);
   const sources = new LRUCache<NodeId, BlockSource>({ max: SOURCES_KEPT });
+  let changeCount = 0;
   const open = async (id: NodeId): Promise<BlockSource> => {
     const known = sources.get(id);
     if (known !== undefined) return known;
+    const before = changeCount;
+    onCached(id);
     const source = await tree.open(id);
-    sources.set(id, source);
+    if (changeCount === before) sources.set(id, source);
     return source;
   };
 
@@ -114,7 +121,10 @@ export function serveFiles(
     handlers,
     async prefetch(id, isMilestone) {
       const isStateless = refusesOpen();
+      const before = changeCount;
+      onCached(id);
       const source = await tree.open(id);
+      if (changeCount !== before) return false;
       if (source.size > WINDOW_SIZE) sources.set(id, source);
       await windows.pass(id, source, 0, isMilestone && isStateless);
       // Without OPEN, only a milestone notifies us, when it is read. Otherwise OPEN does, for empty files too.
@@ -124,6 +134,11 @@ export function serveFiles(
       if (offset === 0 && refusesOpen()) readAhead.fileOpened(id);
       const source = sources.get(id);
       if (source !== undefined) windows.prefetch(id, source, Math.ceil((offset + size) / WINDOW_SIZE));
+    },
+    forget() {
+      changeCount++;
+      sources.clear();
+      windows.forget();
     },
   };
 }

@@ -15,6 +15,7 @@ import { InitIn, InterruptIn, nameAt, Opcode, ReadIn, RequestHeader } from "../p
 import { serveDirectories } from "./directories.js";
 import { extendedAttributeHandlers } from "./extended-attributes.js";
 import { flagHandlers } from "./file-flags.js";
+import { cachedNodes } from "./cached-nodes.js";
 import { serveFiles } from "./files.js";
 import type { Handlers, Outcome } from "./handler.js";
 import { interruptions } from "./interruptions.js";
@@ -75,7 +76,8 @@ export function serve(
   const parents = parentsIn(tree);
   // With `onlyFor`, other users are refused at OPEN and OPENDIR, so that the kernel has to send these.
   const refuses = (flag: number) => (): boolean => onlyFor === undefined && (flags & flag) !== 0;
-  const files = serveFiles(tree, report, buffers, refuses(InitFlag.noOpen), allowed, readAhead);
+  const nodes = cachedNodes(tree);
+  const files = serveFiles(tree, report, buffers, refuses(InitFlag.noOpen), allowed, readAhead, nodes.add);
   const directories = serveDirectories(
     tree,
     report,
@@ -83,6 +85,7 @@ export function serve(
     allowed,
     readAhead,
     parents,
+    nodes.add,
   );
   const handlers: Handlers = {
     ...readOnlyHandlers,
@@ -121,7 +124,7 @@ export function serve(
   const recycle = (outcome: Outcome): void => {
     if (typeof outcome !== "number") buffers.give(outcome);
   };
-  return {
+  const server: Server = {
     async answer(request) {
       const header = RequestHeader.view(request);
       const unique = Buffer.from(header.unique);
@@ -149,6 +152,13 @@ export function serve(
     },
     recycle,
   };
+  tree.changes?.on(server, (change) => {
+    files.forget();
+    directories.forget();
+    threads.clear();
+    threads.notify(nodes.notificationsOf(change));
+  });
+  return server;
 }
 
 /** Requests that the kernel sends on its own behalf, or for an open file, whose user was checked when it was opened. */

@@ -29,12 +29,22 @@ export async function runSession(
 ): Promise<void> {
   const buffer = Buffer.allocUnsafeSlow(REQUEST_SIZE);
   let session: Session | undefined;
+  let notifying: Promise<void> = Promise.resolve();
   const server = makeServer({
     putWindow: (...window) => {
       if (session !== undefined) addon.putWindow(session, ...window);
     },
     putReply: (...prefetched) => {
       if (session !== undefined) addon.putReply(session, ...prefetched);
+    },
+    clear: () => {
+      if (session !== undefined) addon.clearCaches(session);
+    },
+    notify: (notifications) => {
+      // One at a time: each may wait for a read, which needs a thread of libuv's pool, too.
+      notifying = notifying.then(async () => {
+        if (session !== undefined) await addon.notifyKernel(session, notifications);
+      });
     },
   });
 

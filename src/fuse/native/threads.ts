@@ -19,4 +19,8 @@ export interface Threads {
    * with space for its header. `Server.notify` is called then. Unused replies are evicted (LRU).
    */
   putReply(opcode: number, node: NodeId, offset: number, reply: Buffer): void;
+  /** Drops all windows and replies. */
+  clear(): void;
+  /** Sends notifications to the kernel (protocol/notifications.ts), after those that are being sent. */
+  notify(notifications: Buffer): void;
 }

@@ -48,12 +48,15 @@ export interface Windows {
   pass(node: NodeId, source: BlockSource, index: number, notifyFirstRead?: boolean): Promise<void>;
   /** Passes a window that is not the first of its source, unless that was done before. */
   prefetch(node: NodeId, source: BlockSource, index: number): void;
+  /** Sources have changed: windows that are being mapped are not passed, and the others may be passed again. */
+  forget(): void;
 }
 
 /** @param report logs an error that is a bug. */
 export function windowsFor(threads: Threads, report: (error: unknown) => unknown): Windows {
   const underWay = new Set<Key>();
   const passed = new LRUCache<Key, "complete" | "incomplete">({ max: PASSED_COUNT });
+  let changeCount = 0;
   let array = new Float64Array(INITIAL_COUNT); // to allocate one for each call would take longer than to fill it
   const windows: Windows = {
     async pass(node, source, index, notifyFirstRead = false) {
@@ -62,10 +65,12 @@ export function windowsFor(threads: Threads, report: (error: unknown) => unknown
       // Each read that the threads leave to TypeScript gets here.
       if (start >= source.size || underWay.has(key) || passed.get(key) === "incomplete") return;
       underWay.add(key);
+      const before = changeCount;
       try {
         const isLast = source.size <= start + WINDOW_SIZE;
         const length = isLast ? source.size - start : WINDOW_SIZE;
         const { runs, bytes, units, isComplete } = await encode(source, start, length);
+        if (changeCount !== before) return;
         if (runs.length + units.length > array.length)
           array = new Float64Array(2 * (runs.length + units.length));
         array.set(runs);
@@ -83,6 +88,10 @@ export function windowsFor(threads: Threads, report: (error: unknown) => unknown
     prefetch(node, source, index) {
       if (index * WINDOW_SIZE >= source.size) return;
       if (!passed.has(keyOf(node, index))) void windows.pass(node, source, index);
+    },
+    forget() {
+      changeCount++;
+      passed.clear();
     },
   };
   return windows;

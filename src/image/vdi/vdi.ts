@@ -8,6 +8,7 @@
  * Not done: encryption (only the .vbox says that an image is encrypted), and repair. If two entries name the same block,
  * both are served: finding out takes reading the whole map, which opening does not do.
  */
+import { derivedChanges } from "../../bytes/changes.js";
 import { NIL_UUID } from "../../bytes/guid.js";
 import { read } from "../../extent/read.js";
 import { storageSource } from "../../extent/storage.js";
@@ -38,6 +39,8 @@ function vdiImage(file: Storage, header: VdiHeader): Image {
       warnings: header.warnings,
       details: header.details,
       ...(isChild && { parent: parentOf(header) }),
+      // A change of the file may be one of its block map.
+      changes: derivedChanges([file.changes], () => ({ offset: 0, length: header.diskSize })),
       map: openBlockMap(file, header),
     },
   );

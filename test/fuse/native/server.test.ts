@@ -42,6 +42,8 @@ t.test("a kernel that is too old is refused, with the version that it would need
   const server = serve(tree, pino({ level: "silent" }), (error) => (problem = error), {
     putWindow: () => undefined,
     putReply: () => undefined,
+    clear: () => undefined,
+    notify: () => undefined,
   });
   const request = Buffer.concat([
     words32(56, INIT),

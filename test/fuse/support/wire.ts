@@ -84,6 +84,8 @@ export async function kernel(
     putReply: (opcode, node, offset, reply) => {
       prefetched.push({ opcode, node, offset, body: Buffer.from(reply.subarray(16)) });
     },
+    clear: () => undefined,
+    notify: () => undefined,
   };
   const server = serve(tree, log, () => undefined, threads, onlyFor, makeReadAhead);
   let unique = UNIQUE;

@@ -88,7 +88,12 @@ export interface Known {
 export async function converse(tree: NodeTree, flags: number, probe: Probe): Promise<Conversation> {
   let fault: unknown;
   const log = logger((error) => (fault ??= error));
-  const server = serve(tree, log, ignore, { putWindow: ignore, putReply: ignore });
+  const server = serve(tree, log, ignore, {
+    putWindow: ignore,
+    putReply: ignore,
+    clear: ignore,
+    notify: ignore,
+  });
   const ask = async (bytes: Buffer): Promise<Buffer> => {
     const reply = await answer(server, bytes, probe);
     if (fault !== undefined) throw fault as Error;
