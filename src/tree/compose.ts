@@ -1,8 +1,10 @@
 /** Several trees as one. A node's number is its number in its own tree, plus the start of that tree's range. */
+import { ChangeFeed, type Changes } from "../bytes/changes.js";
 import { NO_NODE } from "../filesystem/damaged-entry.js";
-import { extendedAttribute, type NodeId, type NodeTree } from "../filesystem/filesystem.js";
+import { extendedAttribute, type NodeChange, type NodeId, type NodeTree } from "../filesystem/filesystem.js";
 import type { DirectoryPage } from "../filesystem/page.js";
-import { limitOf, lazyDirectories, type Branch } from "./lazy-directories.js";
+import { limitOf, openTree } from "./changing-tree.js";
+import { lazyDirectories, type Branch } from "./lazy-directories.js";
 import { SYNTHETIC_LIMIT, syntheticTree, type SyntheticDirectory, type Owner } from "./synthetic.js";
 import { weakSource } from "./weak-source.js";
 import { idRanges, type IdRanges, type Range } from "./id-ranges.js";
@@ -15,8 +17,12 @@ export interface ComposedTree extends NodeTree {
 /** The tree of `root`, with the guests' trees in it. Its root is node 1, as FUSE demands. */
 export function composeTree(root: SyntheticDirectory, owner: Owner): ComposedTree {
   const branches = idRanges<Branch>();
-  const composed = dispatch(branches);
-  const enter = lazyDirectories(branches, composed);
+  const changes = new ChangeFeed<NodeChange>();
+  const changed = (change: NodeChange): void => {
+    changes.emit(change);
+  };
+  const composed = dispatch(branches, canChange(root) ? changes : undefined);
+  const enter = lazyDirectories(branches, composed, changed);
   const { start } = branches.add(SYNTHETIC_LIMIT, {
     peek: () => synthetic,
     open: async () => synthetic,
@@ -25,23 +31,35 @@ export function composeTree(root: SyntheticDirectory, owner: Owner): ComposedTre
   });
   const synthetic = syntheticTree(root, owner, {
     start,
-    attach: (_, tree) => {
-      const branch = { peek: () => tree, open: async () => tree, isSynthetic: false, inodeShift: 0 };
-      return branches.add(limitOf(tree), branch).start + tree.root;
+    attach(_, { tree, changing = openTree(tree) }) {
+      const branch: Branch = { ...changing, isSynthetic: false, inodeShift: 0 };
+      const { start, length } = branches.add(limitOf(tree), branch);
+      return { root: start + tree.root, start, end: start + length };
     },
+    changed,
     enter,
   });
   return composed;
 }
 
+/** Whether anything in `directory` can change. Lazy directories, which show the same disk, change only if it does. */
+function canChange({ entries }: SyntheticDirectory): boolean {
+  return [...entries.values()].some((node) => {
+    if (node.kind === "file") return node.source.changes !== undefined;
+    if (node.kind === "tree") return node.changing !== undefined;
+    return node.kind === "directory" && canChange(node);
+  });
+}
+
 /** The tree that passes each call on to the tree in whose range the node's number is. */
-function dispatch(branches: IdRanges<Branch>): ComposedTree {
+function dispatch(branches: IdRanges<Branch>, changes: Changes<NodeChange> | undefined): ComposedTree {
   const at = (id: NodeId): { range: Range<Branch>; branch: Branch; inner: NodeId } => {
     const range = branches.rangeOf(id);
     return { range, branch: range.of, inner: range.of.isSynthetic ? id : id - range.start };
   };
   return {
     root: 1,
+    changes,
     guestOf(id) {
       const { of } = branches.rangeOf(id);
       return of.isSynthetic ? undefined : of;

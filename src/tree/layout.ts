@@ -15,9 +15,10 @@ export function entriesOf(path: string, { source, layers, parts }: View): Map<st
   // First in, last to win: an image that is itself called "vhdd" does not hide the disk.
   entries.set(basename(path), { kind: "symlink", target: path });
   entries.set("vhdd", { kind: "file", source, storedSize });
-  for (const { volume, fileSystem } of parts) {
+  for (const { volume, fileSystem, changing } of parts) {
     entries.set(`vol${volume.index}`, { kind: "file", source: volume.source, storedSize });
-    if (fileSystem !== undefined) entries.set(`fs${volume.index}`, { kind: "tree", tree: fileSystem });
+    if (fileSystem !== undefined)
+      entries.set(`fs${volume.index}`, { kind: "tree", tree: fileSystem, changing });
   }
   return entries;
 }

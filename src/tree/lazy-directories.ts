@@ -5,16 +5,13 @@
 import { withinMemory } from "../bytes/memory.js";
 import { CorruptError } from "../errors.js";
 import { loadingCache } from "../extent/loading.js";
-import { NODE_ID_LIMIT, type FileSystem, type NodeId, type NodeTree } from "../filesystem/filesystem.js";
+import type { NodeChange, NodeId, NodeTree } from "../filesystem/filesystem.js";
+import { limitOf, openTree, type OpenableTree } from "./changing-tree.js";
 import type { IdRanges, Range } from "./id-ranges.js";
 import { SYNTHETIC_LIMIT, syntheticTree, type DirectoryContents, type LazyDirectory } from "./synthetic.js";
 
 /** One of the trees that make up the composed tree. */
-export interface Branch {
-  /** The tree, if it is open. */
-  peek(): NodeTree | undefined;
-  /** The tree, which is opened if necessary. */
-  open(): Promise<NodeTree>;
+export interface Branch extends OpenableTree {
   /** Whether it is a tree of synthetic nodes, which have the composed tree's numbers; others are a guest's. */
   readonly isSynthetic: boolean;
   /** Added to the inode numbers that users see. */
@@ -31,19 +28,21 @@ const OPEN_LIMIT = Math.max(2, withinMemory(8));
 
 /** The open contents of a lazy directory: its synthetic nodes, and the guests' trees among them, by name. */
 interface Contents {
-  readonly synthetic: NodeTree;
+  readonly synthetic: OpenableTree;
   readonly root: NodeId;
-  readonly guests: ReadonlyMap<string, NodeTree>;
+  readonly guests: ReadonlyMap<string, OpenableTree>;
 }
 
 /**
  * @param branches gets a range for each tree of a lazy directory when the directory is first entered.
  * @param composed the tree of which the lazy directories are a part.
+ * @param changed called when nodes of a lazy directory have changed.
  * @returns opens the contents of a lazy directory.
  */
 export function lazyDirectories(
   branches: IdRanges<Branch>,
   composed: NodeTree,
+  changed: (change: NodeChange) => void,
 ): (directory: LazyDirectory) => Promise<DirectoryContents> {
   const ranges = new Map<LazyDirectory, Map<string, Range<Branch>>>();
   const contents = loadingCache<LazyDirectory, Contents>(OPEN_LIMIT, () => 1, openContents);
@@ -55,41 +54,43 @@ export function lazyDirectories(
     const rangeFor = (
       name: string,
       length: number,
-      treeIn: (contents: Contents) => NodeTree | undefined,
-    ): number => {
+      treeIn: (contents: Contents) => OpenableTree | undefined,
+    ): Range<Branch> => {
       const known = own.get(name) ?? branches.add(length, branchWithin(directory, name, treeIn));
       own.set(name, known);
-      if (length > known.length) throw changed(name);
-      return known.start;
+      if (length > known.length) throw changedError(name);
+      return known;
     };
-    const guests = new Map<string, NodeTree>();
+    const guests = new Map<string, OpenableTree>();
     const synthetic = syntheticTree(root, owner, {
-      start: rangeFor(SYNTHETIC, SYNTHETIC_LIMIT, (contents) => contents.synthetic),
-      attach(name, tree) {
-        guests.set(name, tree);
-        return rangeFor(name, limitOf(tree), (contents) => contents.guests.get(name)) + tree.root;
+      start: rangeFor(SYNTHETIC, SYNTHETIC_LIMIT, (contents) => contents.synthetic).start,
+      attach(name, { tree, changing }) {
+        guests.set(name, changing ?? openTree(tree));
+        const { start, length } = rangeFor(name, limitOf(tree), (contents) => contents.guests.get(name));
+        return { root: start + tree.root, start, end: start + length };
       },
+      changed,
       enter,
     });
-    return { synthetic, root: synthetic.root, guests };
+    return { synthetic: openTree(synthetic), root: synthetic.root, guests };
   }
 
   function branchWithin(
     directory: LazyDirectory,
     name: string,
-    treeIn: (contents: Contents) => NodeTree | undefined,
+    treeIn: (contents: Contents) => OpenableTree | undefined,
   ): Branch {
-    const found = (contents: Contents): NodeTree => {
+    const found = (contents: Contents): OpenableTree => {
       const tree = treeIn(contents);
-      if (tree === undefined) throw changed(name);
+      if (tree === undefined) throw changedError(name);
       return tree;
     };
     return {
       peek() {
         const opened = contents.peek(directory);
-        return opened && found(opened);
+        return opened && found(opened).peek();
       },
-      open: async () => found(await contents.load(directory, undefined)),
+      open: async () => found(await contents.load(directory, undefined)).open(),
       isSynthetic: name === SYNTHETIC,
       inodeShift: directory.inodeShift,
       isEvictable: true,
@@ -110,12 +111,7 @@ export function lazyDirectories(
 /** Stands for the synthetic nodes where file systems have their names. */
 const SYNTHETIC = "";
 
-/** All numbers of `tree` are below this. */
-export function limitOf(tree: NodeTree): number {
-  return (tree as Partial<FileSystem>).nodeLimit ?? NODE_ID_LIMIT;
-}
-
-function changed(name: string): CorruptError {
+function changedError(name: string): CorruptError {
   return new CorruptError({
     file: name,
     thing: "it is not as it was when it was first entered: the disk is being written to",

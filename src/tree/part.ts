@@ -3,12 +3,15 @@ import { CorruptError, DiskError } from "../errors.js";
 import type { FileSystem, FileSystemOptions } from "../filesystem/filesystem.js";
 import { openFileSystem } from "../filesystem/filesystems.js";
 import { unreadContentsOf } from "../volume/contents.js";
+import { changingTree, type ChangingTree } from "./changing-tree.js";
 import type { Volume } from "../volume/volume.js";
 
 export interface Part {
   readonly volume: Volume;
   /** Absent where the partition holds no file system that is read, or a damaged one. */
   readonly fileSystem?: FileSystem;
+  /** The file system as it is after changes of its volume, if that can change. */
+  readonly changing?: ChangingTree;
   /** Why the file system that is on it cannot be read. */
   readonly problem?: DiskError;
   /** What failed in place of a DiskError when the file system was opened: a bug in vdisk. */
@@ -28,8 +31,12 @@ export interface Problem {
 /** Opens what is on `volume`. Whatever goes wrong concerns this part alone: others can still be read. */
 export async function openPart(volume: Volume, options: FileSystemOptions): Promise<Part> {
   try {
-    const fileSystem = await openFileSystem(volume.source, options);
-    if (fileSystem !== undefined) return { volume, fileSystem };
+    const open = (): Promise<FileSystem | undefined> => openFileSystem(volume.source, options);
+    const fileSystem = await open();
+    if (fileSystem !== undefined) {
+      const changing = changingTree(volume.source, fileSystem, open);
+      return { volume, fileSystem, ...(changing && { changing }) };
+    }
     const contents = await unreadContentsOf(volume.source);
     if (contents !== undefined) return { volume, contents };
     return volume.source.size < volume.tableSize ? { volume, problem: cutShort(volume) } : { volume };

@@ -1,10 +1,11 @@
-/** The nodes of the tree that no guest has: `vhdd`, `volN`, `fsN/`, the link to the image, `snapshots/`. They never change. */
+/** The nodes of the tree that no guest has: `vhdd`, `volN`, `fsN/`, the link to the image, `snapshots/`. Only the bytes of files change. */
 import type { Timestamp } from "../bytes/time.js";
 import { MissingError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { pageOf, type DirectoryEntry } from "../filesystem/entries.js";
-import type { Attributes, NodeId, NodeTree } from "../filesystem/filesystem.js";
+import type { Attributes, NodeChange, NodeId, NodeTree } from "../filesystem/filesystem.js";
 import type { DirectoryPage, PageOptions } from "../filesystem/page.js";
+import type { ChangingTree } from "./changing-tree.js";
 
 export interface SyntheticDirectory {
   readonly kind: "directory";
@@ -17,8 +18,15 @@ export type SyntheticNode =
   | { readonly kind: "file"; readonly source: BlockSource; readonly storedSize: number }
   | { readonly kind: "symlink"; readonly target: string }
   /** A guest's whole tree, whose root becomes this directory. */
-  | { readonly kind: "tree"; readonly tree: NodeTree }
+  | GuestTree
   | LazyDirectory;
+
+export interface GuestTree {
+  readonly kind: "tree";
+  readonly tree: NodeTree;
+  /** The tree after changes, if it can change. */
+  readonly changing?: ChangingTree | undefined;
+}
 
 /** A directory whose contents are opened only when it is entered. */
 export interface LazyDirectory {
@@ -40,9 +48,18 @@ export interface DirectoryContents {
 export interface Surroundings {
   /** The number before their first. */
   readonly start: number;
-  /** Adds a guest's tree, which is called `name`; returns the number of its root. */
-  readonly attach: (name: string, tree: NodeTree) => NodeId;
+  /** Adds a guest's tree, which is called `name`. */
+  readonly attach: (name: string, guest: GuestTree) => AttachedTree;
+  /** Called when nodes have changed. */
+  readonly changed: (change: NodeChange) => void;
   readonly enter: (directory: LazyDirectory) => Promise<DirectoryContents>;
+}
+
+/** A tree whose nodes have the numbers `[start, end)`. */
+export interface AttachedTree {
+  readonly root: NodeId;
+  readonly start: NodeId;
+  readonly end: NodeId;
 }
 
 /** There are fewer synthetic nodes: two for each partition, and one for each state of a disk. */
@@ -71,7 +88,7 @@ interface Placed {
 export function syntheticTree(
   root: SyntheticDirectory,
   owner: Owner,
-  { start, attach, enter }: Surroundings,
+  { start, attach, changed, enter }: Surroundings,
 ): NodeTree {
   const nodes: Placed[] = [];
 
@@ -83,9 +100,24 @@ export function syntheticTree(
     const entries = [...node.entries].map(([name, child], index): DirectoryEntry => {
       const common = { name: Buffer.from(name), cookie: index + 1 };
       if (child.kind === "tree") {
-        return { ...common, id: attach(name, child.tree), inode: child.tree.root, type: "directory" };
+        const attached = attach(name, child);
+        child.changing?.changes.on(nodes, () => {
+          changed({
+            kind: "subtree",
+            parent: id,
+            name: common.name,
+            start: attached.start,
+            end: attached.end,
+          });
+        });
+        return { ...common, id: attached.root, inode: child.tree.root, type: "directory" };
       }
       const childId = place(child);
+      if (child.kind === "file") {
+        child.source.changes?.on(nodes, ({ offset, length }) => {
+          changed({ kind: "contents", id: childId, offset, length });
+        });
+      }
       const type = child.kind === "lazy" ? "directory" : child.kind;
       return { ...common, id: childId, inode: inodeOf(childId), type };
     });

@@ -34,7 +34,10 @@ export const fuseNativeBackend: FuseBackend = {
     const target = await realpath(mountPoint).catch((error: unknown) => {
       throw fromHost(error, mountPoint);
     });
-    const fuse = treeFuse((await load()) as typeof Fuse, target, operationsOf(tree, options.log), options);
+    const fuse = treeFuse((await load()) as typeof Fuse, target, operationsOf(tree, options.log), {
+      ...options,
+      canChange: tree.changes !== undefined,
+    });
     const error = await new Promise<Error | null | undefined>((resolve) => {
       fuse.mount(resolve);
     });
@@ -79,7 +82,7 @@ async function load(): Promise<typeof Fuse | string> {
   }
 }
 
-function treeFuse(base: typeof Fuse, target: string, operations: TreeOperations, options: FuseOptions): Fuse {
+function treeFuse(base: typeof Fuse, target: string, operations: TreeOperations, options: TreeOptions): Fuse {
   class TreeFuse extends base {
     protected override _fuseOptions(): string {
       return mountOptions(options);
@@ -113,12 +116,19 @@ function treeFuse(base: typeof Fuse, target: string, operations: TreeOperations,
 /** Bytes of the package's buffer for options, with the NUL (fuse-native.c, `mntopts`). */
 const OPTIONS_SIZE = 1024;
 
-/** Seconds for which the kernel may cache names and attributes: the tree never changes. */
+/** Seconds for which the kernel may cache names and attributes of a tree that never changes. */
 const VALID_SECONDS = 1e9;
 
-function mountOptions(options: FuseOptions): string {
-  const timeouts = ["attr", "entry", "negative"].map((what) => `${what}_timeout=${VALID_SECONDS}`);
-  const list = ["ro", "nosuid", "nodev", "noatime", "use_ino", "kernel_cache", "hard_remove", ...timeouts];
+interface TreeOptions extends FuseOptions {
+  /** Whether the tree can change. The package cannot notify the kernel, which then must not cache anything. */
+  readonly canChange: boolean;
+}
+
+function mountOptions(options: TreeOptions): string {
+  const seconds = options.canChange ? 0 : VALID_SECONDS;
+  const timeouts = ["attr", "entry", "negative"].map((what) => `${what}_timeout=${seconds}`);
+  const caching = options.canChange ? "direct_io" : "kernel_cache";
+  const list = ["ro", "nosuid", "nodev", "noatime", "use_ino", caching, "hard_remove", ...timeouts];
   if (options.allowOther) list.push("allow_other");
   else if (options.allowRoot) list.push("allow_root");
   list.push("subtype=vdisk", ...options.extra);

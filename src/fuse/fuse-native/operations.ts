@@ -34,7 +34,8 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
   const report = errorReporter(log);
   // The package does not say which user makes a request. The mount of an ordinary user is usually for that user only.
   const isRoot = process.geteuid?.() === 0;
-  const open = new Map<number, BlockSource>();
+  /** The open files, by handle. A source is dropped when the tree has changed. */
+  const open = new Map<number, { readonly id: NodeId; source: BlockSource | undefined }>();
   let lastHandle = 0;
 
   const ids = new LRUCache<string, NodeId>({ max: PATHS_KEPT });
@@ -51,6 +52,11 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     ids.set(path, id);
     return id;
   };
+
+  tree.changes?.on(open, () => {
+    ids.clear();
+    for (const file of open.values()) file.source = undefined;
+  });
 
   /** Calls `done` with the result of `work`, or with the errno of its error. */
   const answer = <R>(done: (error: number, result?: R) => void, work: () => Promise<R>): void => {
@@ -112,17 +118,19 @@ export function operationsOf(tree: NodeTree, log: Logger): TreeOperations {
     open(path, flags, done) {
       answer(done, async () => {
         if ((flags & 3) !== 0) throw new Errored(Errno.EROFS);
-        const source = await tree.open(await resolve(path));
+        const id = await resolve(path);
+        const source = await tree.open(id);
         // A handle is an `int` in C, and not 0.
         do lastHandle = (lastHandle % 0x7fffffff) + 1;
         while (open.has(lastHandle));
-        open.set(lastHandle, source);
+        open.set(lastHandle, { id, source });
         return lastHandle;
       });
     },
     read(_, handle, into, length, offset, done) {
       answerCount(done, async () => {
-        const source = open.get(handle)!;
+        const file = open.get(handle)!;
+        const source = (file.source ??= await tree.open(file.id));
         const count = Math.max(0, Math.min(length, source.size - offset));
         if (count > 0) await readInto(source, into.subarray(0, count), offset);
         return count;
