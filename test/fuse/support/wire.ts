@@ -44,6 +44,8 @@ export interface Kernel {
   /** What was passed to the threads. */
   readonly windows: PassedWindow[];
   readonly prefetched: PrefetchedReply[];
+  /** What the threads were told to drop: "clear" for their own caches, or notifications to the kernel in hexadecimal. */
+  readonly invalidated: string[];
   /** Makes a request and resolves to its reply. */
   readonly ask: (opcode: number, node: number, ...body: Buffer[]) => Promise<Reply>;
   /** Interrupts the last request, or with `isNext` the next one that will be made. */
@@ -69,6 +71,7 @@ export async function kernel(
   );
   const windows: PassedWindow[] = [];
   const prefetched: PrefetchedReply[] = [];
+  const invalidated: string[] = [];
   const threads: Threads = {
     putWindow: (node, index, runCount, numbers, bytes, notifyFirstRead) => {
       const runs = [...numbers.subarray(0, 3 * runCount)];
@@ -84,8 +87,8 @@ export async function kernel(
     putReply: (opcode, node, offset, reply) => {
       prefetched.push({ opcode, node, offset, body: Buffer.from(reply.subarray(16)) });
     },
-    clear: () => undefined,
-    notify: () => undefined,
+    clear: () => void invalidated.push("clear"),
+    notify: (notifications) => void invalidated.push(notifications.toString("hex")),
   };
   const server = serve(tree, log, () => undefined, threads, onlyFor, makeReadAhead);
   let unique = UNIQUE;
@@ -108,7 +111,7 @@ export async function kernel(
   };
   const ask: Kernel["ask"] = (opcode, node, ...parts) => askAs(1000, opcode, node, ...parts);
   await ask(26, 0, words32(7, 39, 131_072, flags), Buffer.alloc(48));
-  return { server, logged, windows, prefetched, ask, askAs, interrupt };
+  return { server, logged, windows, prefetched, invalidated, ask, askAs, interrupt };
 }
 
 /** `fuse_attr` at `at`. */
