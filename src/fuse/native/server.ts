@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { BufferPool } from "../../bytes/pool.js";
 import { UnsupportedError } from "../../errors.js";
 import type { StopSignal } from "../../extent/time-slice.js";
-import type { NodeTree } from "../../filesystem/filesystem.js";
+import type { NodeId, NodeTree } from "../../filesystem/filesystem.js";
 import { errorReporter, Errno } from "../errno.js";
 import { absentReply, attributesReply, entryReply, statxReply, usageReply } from "../protocol/attributes.js";
 import { answerInit, InitFlag, MAX_READ } from "../protocol/init.js";
@@ -77,7 +77,10 @@ export function serve(
   // With `onlyFor`, other users are refused at OPEN and OPENDIR, so that the kernel has to send these.
   const refuses = (flag: number) => (): boolean => onlyFor === undefined && (flags & flag) !== 0;
   const nodes = cachedNodes(tree);
-  const files = serveFiles(tree, report, buffers, refuses(InitFlag.noOpen), allowed, readAhead, nodes.add);
+  const onCached = (id: NodeId): void => {
+    nodes.add(id);
+  };
+  const files = serveFiles(tree, report, buffers, refuses(InitFlag.noOpen), allowed, readAhead, onCached);
   const directories = serveDirectories(
     tree,
     report,
@@ -85,7 +88,7 @@ export function serve(
     allowed,
     readAhead,
     parents,
-    nodes.add,
+    onCached,
   );
   const handlers: Handlers = {
     ...readOnlyHandlers,
