@@ -104,15 +104,15 @@ function checkLayout(view: ViewOf<typeof Header1>, file: string): void {
     throw complain("headerSize", "VDI header size", headerSize, `at least ${HEADER1_SIZE}`);
   }
   if (tableOffset < Header1.size) {
-    throw complain("tableOffset", "the VDI block map's place", tableOffset, `at least ${Header1.size}`);
+    throw complain("tableOffset", "the VDI block map's offset", tableOffset, `at least ${Header1.size}`);
   }
   const tableEnd = tableOffset + view.blockCount * TABLE_ENTRY_SIZE;
   if (dataOffset < tableEnd) {
     const expected = `at least ${tableEnd}, where the block map ends`;
-    throw complain("dataOffset", "the VDI data's place", dataOffset, expected);
+    throw complain("dataOffset", "the VDI data's offset", dataOffset, expected);
   }
   if (blockExtra !== 0 && !isPowerOfTwo(blockExtra)) {
-    throw complain("blockExtra", "VDI's extra room a block", blockExtra, "0 or a power of two");
+    throw complain("blockExtra", "VDI's extra bytes for each block", blockExtra, "0 or a power of two");
   }
 }
 
@@ -155,12 +155,12 @@ function checked(
   const warnings: string[] = [];
   if (allocatedCount > blockCount) {
     warnings.push(
-      `${file}: ${allocatedCount} blocks are said to be stored, but the disk has only ${blockCount}`,
+      `${file}: ${allocatedCount} blocks are stored according to the header, but the disk has only ${blockCount}`,
     );
   }
   if (!isChild && view.parentUuid !== NIL_UUID) {
     warnings.push(
-      `${file}: a ${variant} image has no parent, but this one names ${view.parentUuid}: it is ignored`,
+      `${file}: a ${variant} image has no parent; the parent UUID ${view.parentUuid} in it is ignored`,
     );
   }
   return {
