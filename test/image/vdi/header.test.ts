@@ -57,7 +57,9 @@ t.test("a disk of odd size ends with its last whole sector", (t) => {
 });
 
 t.test("what is odd but harmless is a warning", (t) => {
-  t.match(header({}, (bytes) => bytes.writeUInt32LE(9, 0x184)).warnings, [/9 blocks are stored according to the header/]);
+  t.match(header({}, (bytes) => bytes.writeUInt32LE(9, 0x184)).warnings, [
+    /9 blocks are stored according to the header/,
+  ]);
   t.match(header({ parentUuid: uuid }).warnings, [/it is ignored/]);
   t.throws(() => header({ type: 4 }), { message: /parent UUID of this differencing VDI/ });
   t.end();
