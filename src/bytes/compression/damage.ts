@@ -1,14 +1,14 @@
-/** What all decoders have to say of damage. */
+/** The errors of all decoders. */
 import { CorruptError } from "../../errors.js";
 
-/** Where packed bytes come from, for complaints. They may lie in several runs: `offset` is that of the first. */
+/** Where packed bytes lie, for error messages. If they lie in several runs, `offset` is that of the first. */
 export interface Place {
   readonly file: string;
   /** Absolute byte within `file`. */
   readonly offset?: number;
 }
 
-/** Packed bytes that contradict their format: `thing` is what went wrong, `at` the byte within the packed ones. */
+/** The error for packed bytes that contradict their format. `thing` is what is wrong, at byte `at` of the packed bytes. */
 export function damaged(
   place: Place,
   thing: string,
@@ -19,7 +19,7 @@ export function damaged(
   return new CorruptError({ ...place, thing: `${thing} (packed byte ${at})`, found, expected });
 }
 
-/** The packed bytes of `codec` end, at `at`, where more should follow. */
+/** The error for packed bytes that end too early, at byte `at`. */
 export function endsEarly(place: Place, codec: string, at: number): CorruptError {
   return damaged(place, `${codec} chunk's end`, at, "before its last symbol", "after it");
 }

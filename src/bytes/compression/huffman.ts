@@ -1,35 +1,35 @@
 /**
- * Canonical Huffman codes, read from the highest bit down, as XPRESS ([MS-XCA] 2.2.4) and LZX ([MS-PATCH] 2.2)
- * have them: a shorter code word is the smaller number, and of two equally long ones that of the smaller symbol.
+ * Canonical Huffman codes whose words are read from the highest bit down, as in XPRESS ([MS-XCA] 2.2.4) and LZX ([MS-PATCH]
+ * 2.2): shorter words come first, and words of the same length are in the order of their symbols.
  *
- * A table over the next bits tells symbol and length at one look. Code words that are longer than it is wide are
- * rare by what they are, and found by comparing: the words of each length are a range.
+ * A table, indexed by the next bits, returns symbol and length at once. Words that are longer than its index are rare. They are
+ * found by comparison, since the words of each length are a range of numbers.
  */
 
-/** What a look at the table, or `findLong`, gives: a symbol above five bits that hold its code word's length. */
+/** An entry of the table, and a result of `findLong`: the length of the word in the lowest five bits, above them the symbol. */
 export const LENGTH_BITS = 5;
 export const LENGTH_MASK = 31;
 
-/** The longest code word there is, LZX's. */
+/** Bits of the longest code word: LZX's. */
 const LONGEST = 16;
 
 export interface Code {
-  /** The length of each symbol's code word; 0 where it has none. To be filled before `prepare`. */
+  /** The length of each symbol's word; 0 if it has none. The caller fills this before `prepare`. */
   readonly lengths: Uint8Array;
-  /** By the next `tableBits` bits: symbol and length, or 0 where the code word is longer. */
+  /** By the next `tableBits` bits: an entry, or 0 if the word is longer. */
   readonly table: Uint16Array;
-  /** The same, two entries at once. */
+  /** The same memory, two entries in each element. */
   readonly pairs: Uint32Array;
   readonly tableBits: number;
   /** All symbols in the order of their code words. */
   readonly sorted: Uint16Array;
   /** By length: the first 16 bits past the last code word of that length or less. */
   readonly ends: Int32Array;
-  /** By length: what to add to a code word for its place in `sorted`. */
+  /** By length: what to add to a word to get the index of its symbol in `sorted`. */
   readonly shifts: Int32Array;
 }
 
-/** Room for a code of `symbolCount` symbols, to be used again and again. */
+/** Creates a code of `symbolCount` symbols, which can be prepared any number of times. */
 export function newCode(symbolCount: number, tableBits: number): Code {
   const table = new Uint16Array(1 << tableBits);
   return {
@@ -43,7 +43,7 @@ export function newCode(symbolCount: number, tableBits: number): Code {
   };
 }
 
-/** What `prepare` makes of lengths. An empty code is fine where nothing is ever read with it. */
+/** Whether lengths make a code. An empty code is valid as long as no word is read with it. */
 export type Verdict = "complete" | "empty" | "wrong";
 
 const counts = new Int32Array(LONGEST + 1);
@@ -51,12 +51,12 @@ const places = new Int32Array(LONGEST + 1);
 const present = new Uint16Array(1024);
 
 /**
- * Makes `code` ready from its lengths. Wrong are lengths with one code word too many, and those that leave bits
- * that would mean nothing. In an empty code `findLong` finds nothing.
+ * Builds the tables of `code` from its lengths. Lengths are wrong if they make too many words, or if they leave sequences of
+ * bits without a meaning. In an empty code, `findLong` finds nothing.
  */
 export function prepare(code: Code): Verdict {
   const { lengths, table, pairs, tableBits, sorted, ends, shifts } = code;
-  // Most symbols have no code word: a list of the others first, without a branch to be guessed wrong.
+  // Most symbols have no word. The others are listed first, without a branch that the processor could predict wrongly.
   let count = 0;
   for (let symbol = 0; symbol < lengths.length; symbol++) {
     present[count] = symbol;
@@ -97,7 +97,7 @@ export function prepare(code: Code): Verdict {
   return "complete";
 }
 
-/** Symbol and length of the code word at the top of the 32 `bits`, which the table is too narrow for; 0: none. */
+/** Returns the entry for a word longer than the table's index, which begins at the highest of the 32 `bits`; 0 if there is none. */
 export function findLong(code: Code, bits: number): number {
   const next = bits >>> (32 - LONGEST);
   for (let length = code.tableBits + 1; length <= LONGEST; length++) {

@@ -1,15 +1,15 @@
 /**
- * LZNT1, the compression of NTFS files since Windows NT 3.51, for reading. Source: [MS-XCA] 2.5.
+ * Decodes LZNT1, with which Windows compresses files of NTFS since NT 3.51. Source: [MS-XCA] 2.5.
  *
- *   buffer   chunks, each of 4096 bytes once unpacked; a header of zero, or the input's end, ends it
- *   chunk    a 16-bit header (bits 0-11 its and the data's length - 3, 12-14 the number 3, bit 15 set when packed)
- *   data     a byte of eight flags, lowest first, then for each a literal byte or a 16-bit match, and again
- *   match    distance - 1 above, length - 3 below; the further into the chunk, the more bits the distance has
+ *   buffer   chunks, each of 4096 bytes when decompressed; ended by a header of zero, or by the end of the input
+ *   chunk    a 16-bit header: bits 0-11 the length of header and data - 3, bits 12-14 the number 3, bit 15 set if compressed
+ *   data     groups: a byte of eight flags, lowest first, then for each flag a literal byte (0) or a 16-bit match (1)
+ *   match    distance - 1 in the upper bits, length - 3 in the lower; the distance has more bits further into the chunk
  */
 import { damaged, type Place } from "./damage.js";
 import { copyMatch, input, inputView, output, outputView } from "./scratch.js";
 
-/** Bytes of a chunk once unpacked; no match leaves its chunk. */
+/** Bytes of a decompressed chunk. Matches refer to bytes of the same chunk only. */
 const CHUNK_SIZE = 4096;
 
 /** Bits 12 to 14 of a chunk's header ([MS-XCA] 2.5.1.1). */
@@ -17,16 +17,16 @@ const SIGNATURE = 3;
 
 const SHORTEST_MATCH = 3;
 
-/** The fewest bits that the distance has of a match's sixteen. */
+/** The fewest of a match's sixteen bits that belong to the distance. */
 const LEAST_DISTANCE_BITS = 4;
 
 const NOWHERE: Place = { file: "LZNT1 data" };
 
 /**
- * The first `size` bytes of what `packed` holds: a compression unit of NTFS, or as much of one as its file has.
- * Bytes after the end's mark are not looked at; what the mark, or a short chunk, leaves of `size` is zero, as it is
- * for Windows. The buffer is the caller's own.
- * @throws {CorruptError} when `packed` is damaged, or ends without a mark before `size` bytes are there.
+ * Decompresses the first `size` bytes of `packed`: a compression unit of NTFS, or the part of one that its file has. What
+ * follows a header of zero is not read. After such a header, and after a short chunk, the remaining bytes are zero, as on
+ * Windows. The buffer is the caller's own.
+ * @throws {CorruptError} when `packed` is damaged, or ends before `size` bytes without a header of zero.
  */
 export function unpackLznt1(packed: Uint8Array, size: number, place: Place = NOWHERE): Buffer {
   const out = Buffer.allocUnsafe(size);
@@ -62,26 +62,26 @@ export function unpackLznt1(packed: Uint8Array, size: number, place: Place = NOW
   return out;
 }
 
-/** Unpacks one chunk's `data`, which is at `origin`, to `output`, and tells how many bytes that are. */
+/** Decompresses `data` of one chunk, which lies at `origin` of the packed bytes, to `output`. Returns how many bytes that are. */
 function unpackChunk(data: Uint8Array, origin: number, place: Place): number {
   input.set(data);
   const end = data.length;
   let at = 0;
   let to = 0;
-  // The distance has the fewest bits, four or more, that reach back to the chunk's start ([MS-XCA] 2.5.1.4).
+  // The distance has as many bits, at least four, as are needed to reach the chunk's start ([MS-XCA] 2.5.1.4).
   let lengthBits = 16 - LEAST_DISTANCE_BITS;
   let reach = 1 << LEAST_DISTANCE_BITS;
   while (at < end) {
-    let flags = inputView.getUint8(at++) | 0x100; // the ninth bit tells that eight were used
+    let flags = inputView.getUint8(at++) | 0x100; // once only the ninth bit is left, all eight are used
     do {
-      // All literals up to the next match at once, by copying as many as there can be.
+      // All literals before the next match are copied at once: always eight bytes, as many as there can be.
       const literals = 31 - Math.clz32(flags & -flags);
       outputView.setUint32(to, inputView.getUint32(at, true), true);
       outputView.setUint32(to + 4, inputView.getUint32(at + 4, true), true);
       to += literals;
       at += literals;
       if (at >= end) {
-        to -= at - end; // the last flags have nothing to tell of
+        to -= at - end; // the last flags have no items
         break;
       }
       flags >>>= literals;

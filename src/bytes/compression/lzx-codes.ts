@@ -1,12 +1,12 @@
 /**
- * The codes of an LZX block ([MS-PATCH] 2.5 and 2.6). The lengths of their words are packed themselves: each is the
- * difference from what it was in the block before, or one of a run, in a code of its own, the pretree.
+ * The codes of an LZX block ([MS-PATCH] 2.5 and 2.6). The lengths of their words are compressed, too: as differences from those
+ * in the block before, or as runs, in a code of their own, the pretree.
  */
 import { peek } from "./bits.js";
 import { damaged, endsEarly, type Place } from "./damage.js";
 import { type Code, findLong, LENGTH_BITS, LENGTH_MASK, newCode, prepare } from "./huffman.js";
 
-/** For a window of 32 KiB: 256 bytes, and eight lengths of matches for each of 30 slots of distances. */
+/** Symbols with a window of 32 KiB: 256 literal bytes, and eight lengths of matches for each of 30 slots of distances. */
 const MAIN_COUNT = 256 + 8 * 30;
 const LENGTH_COUNT = 249;
 const ALIGNED_COUNT = 8;
@@ -17,13 +17,13 @@ export const lengthCode = newCode(LENGTH_COUNT, 9);
 export const alignedCode = newCode(ALIGNED_COUNT, 7); // its words have 7 bits at most
 const pretree = newCode(PRETREE_COUNT, 8);
 
-/** Before a chunk's first block, all lengths are 0. */
+/** Sets all lengths to 0, as they are before the first block of a chunk. */
 export function forgetCodes(): void {
   mainCode.lengths.fill(0);
   lengthCode.lengths.fill(0);
 }
 
-/** Reads the codes of a block from `bit` on, no further than `end`, and gives the first bit after them. */
+/** Reads the codes of a block from `bit` on, up to `end` at most. Returns the first bit behind them. */
 export function readCodes(bit: number, end: number, isAligned: boolean, place: Place): number {
   if (isAligned) {
     for (let symbol = 0; symbol < ALIGNED_COUNT; symbol++, bit += 3) {
@@ -39,7 +39,7 @@ export function readCodes(bit: number, end: number, isAligned: boolean, place: P
   return bit;
 }
 
-/** Symbol and length of the word at `bit`; 0 where the code is empty. */
+/** Returns the entry of the word at `bit`; 0 if the code is empty. */
 function look(code: Code, bit: number): number {
   const next = peek(bit);
   return code.table[next >>> (32 - code.tableBits)]! || findLong(code, next);
@@ -83,7 +83,7 @@ function readLengths(code: Code, from: number, to: number, bit: number, end: num
   return bit;
 }
 
-/** Only the code of lengths, and then the aligned one, may be empty: there may be no match that needs them. */
+/** Prepares `code`. Only the length code and the aligned code may be empty, since there may be no match that uses them. */
 function make(code: Code, name: string, bit: number, place: Place): void {
   const verdict = prepare(code);
   if (verdict === "complete" || (verdict === "empty" && (code === lengthCode || code === alignedCode)))

@@ -1,5 +1,5 @@
 /**
- * The symbols of an LZX block ([MS-PATCH] 2.3 and 2.6): literal bytes and matches, as they are told in lzx.ts.
+ * The symbols of an LZX block ([MS-PATCH] 2.3 and 2.6): literal bytes and matches, which lzx.ts describes.
  */
 import { peek } from "./bits.js";
 import { damaged, endsEarly, type Place } from "./damage.js";
@@ -9,24 +9,24 @@ import { copyMatch, output, outputView } from "./scratch.js";
 
 const SHORTEST_MATCH = 2;
 
-/** The length in a main symbol that says that a symbol of the code of lengths follows. */
+/** The length in a main symbol that means that a symbol of the length code follows. */
 const LONG_LENGTH = 7;
 
-/** Slots that are one of the last distances. */
+/** How many slots stand for one of the last distances. */
 const RECENT_COUNT = 3;
 
-/** What the value of a distance is more than the distance. */
+/** The difference between a distance and its coded value. */
 const VALUE_BIAS = 2;
 
-/** How many of a distance's lowest bits the aligned code is for. */
+/** How many of a distance's lowest bits are in the aligned code. */
 const ALIGNED_BITS = 3;
 
-/** The last three distances, the last one first; from block to block. */
+/** The last three distances, the latest first. They are kept from block to block. */
 export const recent = new Int32Array(RECENT_COUNT);
 
 /**
- * Unpacks the symbols from `bit` to `[to, stop)` of `output`, and gives the first bit after them.
- * @throws {CorruptError} when a match is none, or `end` comes first.
+ * Decodes symbols from `bit` on into `[to, stop)` of `output`. Returns the first bit behind them.
+ * @throws {CorruptError} when a match is not valid, or the input ends (at `end`) too early.
  */
 export function unpackSymbols(
   bit: number,
@@ -96,7 +96,7 @@ export function unpackSymbols(
       recent2 = recent0;
       recent0 = distance;
     }
-    // A stored block may have left anything as a last distance: 0, and more than 31 bits.
+    // A stored block may have set a last distance to any value, 0 and values of 32 bits included.
     if ((distance - 1) >>> 0 >= to) {
       throw damaged(place, "LZX match's distance", bit >>> 3, String(distance), `from 1 to ${to}`);
     }

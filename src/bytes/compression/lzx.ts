@@ -1,15 +1,15 @@
 /**
- * LZX as CompactOS packs files of NTFS with it, in chunks of 32 KiB, for reading. It is that of WIM files: LZX of
- * cabinets ([MS-PATCH] 2, without the parts for deltas) with each chunk for itself, no header before the first
- * block, 16 bits for a block's size, and calls translated in every chunk.
+ * Decodes LZX as CompactOS uses it for files of NTFS, in chunks of 32 KiB. It is the LZX of WIM files: that of cabinets
+ * ([MS-PATCH] 2, without the parts for deltas), but each chunk is independent, nothing precedes its first block, a block's size
+ * has 16 bits, and calls are translated in every chunk.
  *
- *   chunk     blocks, of the chunk's size together; then its calls are to be translated back
- *   block     3 bits its kind, its size (a 1 for 32 KiB, or a 0 and 16 bits), codes, symbols
- *   symbol    below 256 a literal byte; else a match: bits 0 to 2 its length - 2, or 7 where a symbol of the code of
- *             lengths follows; the others a slot: 0 to 2 one of the last three distances, then, two by two, ever
- *             wider ranges, in which the bits that follow tell the distance + 2
- *   aligned   blocks have a third code for the lowest three of those bits
- *   stored    blocks have the three last distances, and bytes, from the next word on
+ *   chunk     blocks; when all are decompressed, the targets of calls are translated back
+ *   block     3 bits: its kind; its size (a 1 for 32 KiB, or a 0 and 16 bits); codes; symbols
+ *   symbol    below 256: a literal byte. Otherwise a match: bits 0 to 2 are its length - 2, or 7 if a symbol of the length code
+ *             follows. The bits above are a slot: 0 to 2 stand for the last three distances, the others for ranges of distances,
+ *             the wider the higher the slot; the bits that follow are the place of the distance + 2 within the range
+ *   aligned   blocks have a third code, for the lowest three of those bits
+ *   stored    blocks have the three last distances and then bytes, from the next word on
  */
 import { peek, toBitOrder } from "./bits.js";
 import { damaged, endsEarly, type Place } from "./damage.js";
@@ -18,10 +18,10 @@ import { forgetCodes, readCodes } from "./lzx-codes.js";
 import { recent, unpackSymbols } from "./lzx-symbols.js";
 import { load, output, outputView, unload } from "./scratch.js";
 
-/** The window, and the most that a chunk unpacks to. */
+/** Bytes of the window, and of the largest chunk when decompressed. */
 const WINDOW_SIZE = 32768;
 
-/** Bytes of the last distances in a stored block: three of 32 bits. */
+/** Bytes of the three last distances in a stored block. */
 const RECENT_SIZE = 12;
 
 /** The kinds of blocks. */
@@ -32,8 +32,8 @@ const STORED = 3;
 const NOWHERE: Place = { file: "LZX data" };
 
 /**
- * The `size` bytes, 32 KiB at most, of the chunk that `packed` holds. (A chunk that is as long packed as it is
- * unpacked is stored as it is, and none of this function's.) The buffer is the caller's own.
+ * Decompresses the chunk `packed` to `size` bytes, 32 KiB at most. (A chunk of which both lengths are the same is stored without
+ * compression, and must not be passed.) The buffer is the caller's own.
  * @throws {CorruptError} when `packed` is damaged, or ends early.
  */
 export function unpackLzx(packed: Uint8Array, size: number, place: Place = NOWHERE): Buffer {
@@ -67,9 +67,9 @@ export function unpackLzx(packed: Uint8Array, size: number, place: Place = NOWHE
   return unload(size);
 }
 
-/** Copies a stored block, and gives the first bit after it. */
+/** Copies a stored block. Returns the first bit behind it. */
 function copyStored(packed: Uint8Array, bit: number, to: number, size: number, place: Place): number {
-  // One bit at least, and up to sixteen, are left out: to the end of the word that the next bit is in.
+  // At least one bit and at most sixteen are skipped: up to the end of the word with the next bit.
   const at = ((bit >>> 4) + 1) * 2;
   const start = at + RECENT_SIZE;
   if (start + size > packed.length) throw endsEarly(place, "LZX", packed.length);

@@ -1,17 +1,17 @@
 /**
- * Room that the decoders with Huffman codes share. They are synchronous: one of them at a time is at work, and it
- * finds and leaves nothing here. What is packed is copied in, with zeros behind it, and what is unpacked copied
- * out, so that neither needs a look at its end for each word, and the arrays are the same ones every time.
+ * Buffers that the synchronous decoders share: one of them runs at a time, and none expects anything in them. Packed bytes are
+ * copied in, with zeros behind them, and decompressed bytes are copied out. So decoders need not check for the buffers' ends
+ * at each word, and always work with the same arrays.
  */
 import { damaged, type Place } from "./damage.js";
 
-/** The most that one chunk is unpacked: the longest of WIM's XPRESS. */
+/** Bytes of the largest decompressed chunk: XPRESS in WIM files. */
 const LONGEST_UNPACKED = 65536;
 
-/** More than any program makes of a chunk: they store one that would not become shorter. */
+/** Bytes of a packed chunk at most. Programs store a chunk that compression would not make shorter. */
 const LONGEST_PACKED = 2 * LONGEST_UNPACKED;
 
-/** Bytes past the end that are looked at and not used (an LZX block's head at most), or written and not kept. */
+/** Bytes behind the end that decoders may read without using them (the header of an LZX block at most), or overwrite. */
 const SLACK = 64;
 
 export const input = Buffer.alloc(LONGEST_PACKED + SLACK);
@@ -19,7 +19,7 @@ export const inputView = new DataView(input.buffer, input.byteOffset);
 export const output = Buffer.alloc(LONGEST_UNPACKED + SLACK);
 export const outputView = new DataView(output.buffer, output.byteOffset);
 
-/** Puts `packed` into `input`. `codec` is for the complaint. */
+/** Copies `packed` to `input`. `codec` is its name in error messages. */
 export function load(packed: Uint8Array, size: number, codec: string, place: Place): void {
   if (size > LONGEST_UNPACKED) throw new Error(`${codec} chunks have no ${size} bytes`);
   if (packed.length > LONGEST_PACKED) {
@@ -29,7 +29,7 @@ export function load(packed: Uint8Array, size: number, codec: string, place: Pla
   input.fill(0, packed.length, packed.length + SLACK);
 }
 
-/** The first `size` bytes of `output`, in a buffer of the caller's own. */
+/** Returns a copy of the first `size` bytes of `output`. */
 export function unload(size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
   output.copy(bytes, 0, 0, size);
@@ -37,17 +37,17 @@ export function unload(size: number): Buffer {
 }
 
 /**
- * Copies what lies `distance` before `to` to `[to, stop)` of `output`, over and over where that is more. Up to 7
- * bytes past `stop` are overwritten.
+ * Copies the bytes that begin `distance` before `to` to `[to, stop)` of `output`. If that is longer than `distance`, they repeat.
+ * Overwrites up to 7 bytes behind `stop`.
  */
 export function copyMatch(view: DataView, to: number, distance: number, stop: number): void {
   let from = to - distance;
   if (distance < 4) {
-    // What repeats itself after 1, 2 or 3 bytes does so after 4 or 6, too.
+    // A pattern of 1, 2 or 3 bytes also repeats after 4 or 6.
     const period = distance === 3 ? 6 : 4;
     for (const first = from + period; to < first; to++) view.setUint8(to, view.getUint8(to - distance));
   }
-  // Most matches are no longer than 8, and a loop that ends at once is one that is guessed right.
+  // Most matches have 8 bytes at most: the processor predicts well that the loop ends after its first step.
   while (to < stop) {
     view.setUint32(to, view.getUint32(from, true), true);
     view.setUint32(to + 4, view.getUint32(from + 4, true), true);

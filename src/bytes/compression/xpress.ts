@@ -1,13 +1,12 @@
 /**
- * XPRESS with Huffman codes ("LZ77+Huffman", [MS-XCA] 2.2), for reading: what CompactOS packs files of NTFS with, in
- * chunks of 4, 8 or 16 KiB, and WIM files in chunks of up to 64 KiB. One block of the format is one chunk.
+ * Decodes XPRESS with Huffman codes ("LZ77+Huffman", [MS-XCA] 2.2): CompactOS uses it for files of NTFS, in chunks of 4, 8 or
+ * 16 KiB, and WIM files have chunks of up to 64 KiB. One block of the format is one chunk.
  *
- *   256 bytes   the lengths of the code words of 512 symbols, a half byte each
+ *   256 bytes   the lengths of the code words of 512 symbols, four bits each
  *   words       16 bits, little-endian, of code words and distances, read from the highest bit down
- *   symbol      below 256 a literal byte; else a match: bits 4 to 7 say how many bits of its distance follow, below
- *               an implied one; bits 0 to 3 are its length - 3, or 15
- *   bytes       where 15 was not enough for a length: in between the words, where a reader that always has 16 bits
- *               at hand would take its next word
+ *   symbol      below 256: a literal byte. Otherwise a match: bits 4 to 7 are how many bits of its distance follow, below a bit
+ *               that is always set; bits 0 to 3 are its length - 3, or 15 if bytes with the length follow
+ *   bytes       of such a length lie between the words: where a reader that always keeps at least 16 bits reads its next word
  */
 import { damaged, endsEarly, type Place } from "./damage.js";
 import { findLong, LENGTH_BITS, LENGTH_MASK, newCode, prepare } from "./huffman.js";
@@ -17,10 +16,10 @@ const SYMBOL_COUNT = 512;
 const LENGTHS_SIZE = SYMBOL_COUNT / 2;
 const SHORTEST_MATCH = 3;
 
-/** The length in a symbol that says that bytes with the true one follow. */
+/** The length in a symbol that means that bytes with the length follow. */
 const LONG_LENGTH = 15;
 
-/** A wider table takes longer to fill than it saves, in chunks as small as these. */
+/** For chunks of this size, to fill a wider table takes longer than it saves. */
 const TABLE_BITS = 11;
 
 const NOWHERE: Place = { file: "XPRESS data" };
@@ -29,8 +28,8 @@ const code = newCode(SYMBOL_COUNT, TABLE_BITS);
 const lengthPairs = new Uint16Array(code.lengths.buffer);
 
 /**
- * The `size` bytes, 64 KiB at most, of the chunk that `packed` holds. (A chunk that is as long packed as it is
- * unpacked is stored as it is, and none of this function's.) The buffer is the caller's own.
+ * Decompresses the chunk `packed` to `size` bytes, 64 KiB at most. (A chunk of which both lengths are the same is stored without
+ * compression, and must not be passed.) The buffer is the caller's own.
  * @throws {CorruptError} when `packed` is damaged, or ends early.
  */
 export function unpackXpress(packed: Uint8Array, size: number, place: Place = NOWHERE): Buffer {
@@ -48,9 +47,9 @@ export function unpackXpress(packed: Uint8Array, size: number, place: Place = NO
 }
 
 /**
- * Unpacks `input`, to its byte `end`, to `size` bytes of `output`. The bits are counted, not shifted out: a look at
- * the next ones costs no branch. `base` is where the word with bit 0 would be; bytes in between the words are taken
- * out by moving the words before them, which have not all been read, to where they end.
+ * Decodes `[0, end)` of `input` to `size` bytes of `output`. Used bits are counted, not shifted out, so that reading the next ones
+ * needs no branch. `base` is where the word with bit 0 would lie: bytes between the words are removed by moving the words
+ * before them, of which some bits are not read yet, behind them.
  */
 function unpackSymbols(end: number, size: number, place: Place): void {
   const { table } = code;
@@ -89,7 +88,7 @@ function unpackSymbols(end: number, size: number, place: Place): void {
     }
     length += SHORTEST_MATCH;
     const distanceBits = (symbol >>> 4) & 15;
-    // Two shifts, since one by 32 would be none.
+    // In two shifts: JavaScript shifts by 32 as by 0.
     const distance = (1 << distanceBits) | ((peek(base, bit) >>> 1) >>> (31 - distanceBits));
     bit += distanceBits;
     if (wordOf(base, bit + 15) > end) throw endsEarly(place, "XPRESS", end);
@@ -103,12 +102,12 @@ function unpackSymbols(end: number, size: number, place: Place): void {
   }
 }
 
-/** The word that bit `bit` is in. */
+/** The position of the word that contains bit `bit`. */
 function wordOf(base: number, bit: number): number {
   return base + ((bit >>> 4) << 1);
 }
 
-/** The next bits, 17 of them at least, at the top of 32. */
+/** Returns the bits from bit `bit` on as the highest of 32. At least 17 of them are valid. */
 function peek(base: number, bit: number): number {
   const words = inputView.getUint32(wordOf(base, bit), true);
   return ((words << 16) | (words >>> 16)) << (bit & 15);
