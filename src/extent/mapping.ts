@@ -1,4 +1,4 @@
-/** Whole ranges of a source, by as many calls of its `map` as it takes. */
+/** Maps whole ranges of a source, by as many calls of its `map` as are needed. */
 import { append, lengthOf, type BlockSource, type Extent } from "./extent.js";
 import { yieldIfDue, type StopSignal } from "./time-slice.js";
 

@@ -52,7 +52,7 @@ interface Piece {
 
 /**
  * The disk that `layers` make, from the top (the newest) to the base. Its size is the top layer's. Past the end
- * of a smaller layer are zeros, whatever lies below: the disk had ended there. So is what is absent in all layers.
+ * of a smaller layer are zeros, whatever lies below: the disk ended there. What is absent in all layers is zeros, too.
  */
 export function overlay(layers: readonly MappedLayer[], name: string, windowSize = WINDOW_SIZE): BlockSource {
   const size = layers[0]?.size ?? 0;
@@ -61,11 +61,11 @@ export function overlay(layers: readonly MappedLayer[], name: string, windowSize
     const extents = await resolve(layers, start, Math.min(end, size) - start);
     const length = lengthOf(extents);
     if (length === 0) throw new RangeError(`${name}: nothing is mapped at byte ${start}`);
-    // The host may be able to read the next time what it failed to read now.
+    // What the host failed to read now, it may read the next time.
     if (extents.some(isFailure)) pieces.forget(start);
     return { extents, length };
   };
-  // By where the window begins. The beginning of a window is also that of the smaller one in it which begins there.
+  // By where the window begins. A smaller window that begins at the same place has the same entry.
   const pieces = loadingCache<number, Piece, number>(
     EXTENT_LIMIT,
     ({ extents }) => extents.length + 1,

@@ -1,4 +1,4 @@
-/** Looking for signatures: what cannot be read has none. */
+/** Reads for signatures: what cannot be read has none. */
 import { DiskError } from "../errors.js";
 import type { BlockSource } from "./extent.js";
 import { read } from "./read.js";

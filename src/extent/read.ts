@@ -1,4 +1,4 @@
-/** The one reader: bytes out of anything that can be mapped. */
+/** The one reader: it reads the bytes of anything that can be mapped. */
 import { settleAll } from "../bytes/settle.js";
 import { withinMemory } from "../bytes/memory.js";
 import { BufferPool } from "../bytes/pool.js";
@@ -17,10 +17,10 @@ import { mapAll, mapPieces } from "./mapping.js";
 import type { StopSignal } from "./time-slice.js";
 import { cachedUnit, isCachedUnit } from "./unit-cache.js";
 
-/** Decompressed bytes of the units that are read and decompressed together, in parallel; each call has its cost. */
+/** Decompressed bytes of units that one call reads and decompresses. Several calls run in parallel; each has a cost. */
 const GROUP_SIZE = 256 * 2 ** 10;
 
-/** Bytes of buffers for packed units that are kept for reuse. */
+/** Buffers for packed units that are kept for reuse. */
 const GROUPS_KEPT = withinMemory(32);
 
 /**
@@ -62,11 +62,11 @@ export async function readInto(
   }
 }
 
-/** Fills `into` from a list of extents of exactly its length. Once the promise settles, nothing writes to `into` any more. */
+/** Fills `into` from extents of exactly its length. Nothing writes to `into` any more once the promise is settled. */
 export async function readExtents(extents: readonly Extent[], into: Uint8Array): Promise<void> {
   const length = lengthOf(extents);
   if (length !== into.length) {
-    throw new RangeError(`${length} bytes are mapped where ${into.length} were asked for`);
+    throw new RangeError(`${length} bytes are mapped, but ${into.length} were requested`);
   }
   if (extents.length === 1) return readExtent(extents[0]!, into);
   const stored: StoredPart[] = [];
@@ -124,13 +124,13 @@ export async function unpackUnit(unit: PackedUnit): Promise<Buffer> {
   return bytes;
 }
 
-/** A unit that is read whole, and the place in the buffer where it goes. */
+/** A unit that is read as a whole, and its position in the buffer. */
 interface WantedUnit {
   readonly unit: ChunkedUnit;
   readonly at: number;
 }
 
-/** Sequential readers read each unit whole, and once: such a unit is not cached. */
+/** Programs that read sequentially read each unit as a whole, and once: such a unit is not cached. */
 function isWholeUnit(
   extent: Extract<Extent, { kind: "packed" | "damaged" }>,
 ): extent is Extract<Extent, { kind: "packed" }> & { unit: ChunkedUnit } {
@@ -173,7 +173,7 @@ async function readUnits(units: readonly WantedUnit[], into: Uint8Array): Promis
     for (const { source, offset, length } of ranges)
       for (const extent of await mapAll(source, offset, length)) append(extents, extent);
     const packed = packedBytes.take(size);
-    // Both wait for everything that they started.
+    // Nothing uses the buffer once both have settled.
     await readExtents(extents, packed)
       .then(() => unpackChunks(loaded, packed, into))
       .finally(() => {

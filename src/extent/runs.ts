@@ -3,13 +3,13 @@ import { Builder } from "./builder.js";
 import { lengthOf, type At, type BlockSource, type Extent } from "./extent.js";
 import { yieldIfDue } from "./time-slice.js";
 
-/** A stretch of a file: where it lies in the volume, or `zero`, or what is wrong with it. Lengths are bytes. */
+/** A part of a file: its place on the volume, or zeros, or compressed, or damaged. Lengths are bytes. */
 export type Run = At | Extract<Extent, { kind: "zero" | "packed" | "damaged" }>;
 
 /**
- * A source of `size` bytes on `volume`. `runs` returns what the bytes from `offset` on consist of, under the terms of
- * `BlockSource.map`: in order, without gaps, `length` bytes or fewer but never nothing, in a bounded number of runs. All
- * `at` runs lie within the volume.
+ * A source of `size` bytes on `volume`. `runs` returns the runs of the bytes from `offset` on, under the terms of
+ * `BlockSource.map`: in order, without gaps, `length` bytes or fewer but at least one, in a bounded number of runs. All `at`
+ * runs lie within the volume.
  */
 export function runSource(
   volume: BlockSource,
