@@ -58,11 +58,15 @@ export function typeOf(code: number): NodeType | undefined {
   return TYPES[code];
 }
 
+type Time = "accessed" | "modified" | "changed" | "created";
+
 /** Attributes that can be set to those of one node after another. */
-export type MutableAttributes = { -readonly [Field in keyof Attributes]: Attributes[Field] } & {
-  accessed: Clock;
-  modified: Clock;
-  changed: Clock;
+export type MutableAttributes = {
+  -readonly [Field in Exclude<keyof Attributes, Time>]: Attributes[Field];
+} & {
+  readonly accessed: Clock;
+  readonly modified: Clock;
+  readonly changed: Clock;
   created: Clock | undefined;
 };
 
@@ -91,8 +95,10 @@ export function blankAttributes(): MutableAttributes {
 
 /** Copies `from` to `into`. */
 export function setAttributes(into: MutableAttributes, from: Attributes): void {
-  const { accessed, modified, changed, created } = from;
-  const times = { accessed: { ...accessed }, modified: { ...modified }, changed: { ...changed } };
-  Object.assign(into, { device: undefined, flags: undefined }, from, times);
+  const { accessed, modified, changed, created, ...rest } = from;
+  Object.assign(into, { device: undefined, flags: undefined }, rest);
+  Object.assign(into.accessed, accessed);
+  Object.assign(into.modified, modified);
+  Object.assign(into.changed, changed);
   into.created = created && { ...created };
 }

@@ -1,5 +1,5 @@
 /**
- * What every file system reader gives: nodes by number, the guest's own attributes, contents as mapped sources.
+ * What every file system driver provides: nodes by number, the guest's own attributes, contents as mapped sources.
  * Names, link targets and attribute values are bytes.
  */
 import type { Changes } from "../bytes/changes.js";
@@ -10,10 +10,10 @@ import type { DirectoryPage, PageOptions } from "./page.js";
 
 export type { Attributes, FileFlags, NodeType } from "./attributes.js";
 
-/** A node within one file system: the inode number where there is one. Unique, stable, from 1 to 2^40 - 1. */
+/** A node within one file system: its inode number, if the format has them. Unique, stable, from 1 to 2^40 - 1. */
 export type NodeId = number;
 
-/** What no node's number reaches, unless its file system tells a lower limit. */
+/** All node numbers are lower, unless the file system states a lower limit. */
 export const NODE_ID_LIMIT = 2 ** 40;
 
 /** What statvfs(3) would say. Counts of blocks are in units of `blockSize` bytes. */
@@ -21,7 +21,7 @@ export interface Usage {
   readonly blockSize: number;
   readonly blocks: number;
   readonly freeBlocks: number;
-  /** Free for those who are not root. */
+  /** Free for users other than root. */
   readonly availableBlocks: number;
   readonly files: number;
   readonly freeFiles: number;
@@ -35,9 +35,9 @@ export interface FileSystemFacts {
   readonly type: string;
   readonly label?: string;
   readonly uuid?: string;
-  /** The path at which the guest mounted it last, where the file system records that. */
+  /** The path at which the guest mounted it last, if the file system records that. */
   readonly lastMounted?: string;
-  /** What the user should know of its state: "journal not replayed: …". Also said once in the log. */
+  /** What the user should know about its state: "journal not replayed: …". Each is also logged once. */
   readonly warnings: readonly string[];
   /** Further facts for `info --verbose`, by name. */
   readonly details: Readonly<Record<string, unknown>>;
@@ -57,9 +57,9 @@ export type NodeChange =
     };
 
 /**
- * A tree of nodes, read-only: a guest's file system, or the one tree that is put together from several. All of
- * it may be asked for at once and in any order. Every method throws a DiskError where the volume is damaged or
- * holds what we do not read; what is merely not there is `undefined`.
+ * A tree of nodes, read-only: a guest's file system, or the one tree that is composed of several. All methods may be called
+ * concurrently and in any order. They throw a DiskError if the volume is damaged or has features that are not read; they
+ * return `undefined` for what does not exist.
  */
 export interface NodeTree {
   readonly root: NodeId;
@@ -87,13 +87,13 @@ export interface NodeTree {
    */
   extendedAttributes(id: NodeId): Promise<ReadonlyMap<string, Buffer>>;
   /**
-   * One extended attribute; also such as are there for those who know their names, but not listed. A tree without
-   * this has none of those.
+   * One extended attribute, which need not be among those that `extendedAttributes` lists. A tree without this has only
+   * those.
    */
   extendedAttribute?(id: NodeId, name: string): Promise<Buffer | undefined>;
   /**
    * The inode number of the directory that contains directory `id`, which its ".." shows; a root is its own parent.
-   * Undefined if that is not known without reading for it. It is asked for after the start of the directory was listed.
+   * Undefined if it takes a read to find that out. It is called after the start of the directory was listed.
    */
   parentInode?(id: NodeId): number | undefined;
   /** Of the file system that `id` lies in. */
@@ -105,19 +105,19 @@ export interface NodeTree {
 /** A guest's file system. */
 export interface FileSystem extends NodeTree {
   readonly facts: FileSystemFacts;
-  /** What no node's number reaches, whatever the volume holds: where it is told, very many file systems fit into one tree. */
+  /** All node numbers are lower, whatever the volume contains. With a low limit, more file systems fit into one tree. */
   readonly nodeLimit?: number;
 }
 
-/** How the user wants guests' file systems to be read. A driver looks at what concerns it. */
+/** How the user wants guests' file systems to be read. Each driver uses some of the options. */
 export interface FileSystemOptions {
-  /** Names are found whatever their case, where the file system can tell (NTFS, by its own table). */
+  /** Names are found whatever their case, if the file system defines case (NTFS, by its own table). */
   readonly ignoreCase?: boolean;
   /** The file system's own files are listed, too (NTFS: $MFT, $LogFile and so on). */
   readonly systemFiles?: boolean;
-  /** Of FAT's short names: "437", the default, "850" or "cp850" and so on. */
+  /** The code page of FAT's short names: "437", which is the default, "850" or "cp850" and so on. */
   readonly codePage?: string;
-  /** What the guest's clock showed, where times are stored local (FAT, exFAT): an IANA zone, or "+02:00"; UTC. */
+  /** The guest's time zone, if times are stored in local time (FAT, exFAT): an IANA zone or "+02:00"; UTC by default. */
   readonly timeZone?: string;
 }
 
@@ -125,8 +125,8 @@ export interface FileSystemOptions {
 export interface FileSystemDriver {
   readonly name: string;
   /**
-   * The file system on `volume`, or `undefined` where there is none of this kind.
-   * @throws {DiskError} where there is one, but it is damaged beyond use or has features that we do not read.
+   * The file system on `volume`, or `undefined` if there is none of this kind.
+   * @throws {DiskError} if there is one, but it is damaged beyond use or has features that we do not read.
    */
   open(volume: BlockSource, options?: FileSystemOptions): Promise<FileSystem | undefined>;
 }

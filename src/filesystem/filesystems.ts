@@ -1,4 +1,4 @@
-/** Every file system that is read, in probe order. */
+/** All file system drivers, in probe order. */
 import { DiskError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 import { read } from "../extent/read.js";
@@ -10,8 +10,8 @@ import type { FileSystem, FileSystemDriver, FileSystemOptions } from "./filesyst
 
 /**
  * NTFS comes first: mke2fs clears the boot sector, so that an NTFS boot sector beside an ext superblock belongs to a
- * newer NTFS. The drivers that go by a backup come last, because a backup survives most later formatting; that of
- * NTFS before that of ext, because mke2fs clears the volume's end, where the backup boot sector is.
+ * newer NTFS. The drivers that use a backup come last, because a backup survives most later formatting; the driver for
+ * NTFS before that for ext, because mke2fs clears the volume's end, where the backup boot sector is.
  */
 const drivers: readonly FileSystemDriver[] = [
   ntfsDriver,
@@ -27,10 +27,10 @@ const PROBED_SIZE = 2048;
 const SECTOR_SIZE = 512;
 
 /**
- * Opens the file system on `volume`; returns `undefined` where there is none that is read. A driver that fails does not
+ * Opens the file system on `volume`; returns `undefined` if there is none that is read. A driver that fails does not
  * end the search: its error is thrown only where no other driver opens the volume. So each driver must itself refuse
  * what an older file system left behind.
- * @throws {DiskError} where there is one that cannot be read, or where the bytes that would identify it cannot be.
+ * @throws {DiskError} if there is one that cannot be read, or where the bytes that would identify it cannot be.
  */
 export async function openFileSystem(
   volume: BlockSource,

@@ -1,12 +1,12 @@
 /**
- * Where names stand in a directory, by hash: two words a name, whatever the names are. The reader of a directory
- * goes through it once, and then finds each name with one read.
+ * The positions of names in a directory, by hash: two words for each name. The reader of a directory reads it once, and then
+ * finds each name with one read.
  */
 
-/** Bytes that the index of one directory takes at most: some one and a half million names. */
+/** Bytes that the index of one directory takes at most: about 1.5 million names. */
 export const INDEX_LIMIT = 24 * 2 ** 20;
 
-/** Places that are tried for one name. Chance does not make it so many; names that were made to collide do. */
+/** Places that are tried for one name. Only names that were made to collide need so many. */
 const CHAIN_LIMIT = 1000;
 
 /** Two words for each place: a hash, and a position plus 1; 0 where the place is free. */
@@ -18,7 +18,7 @@ export class PositionIndex {
   #places: Uint32Array | undefined = new Uint32Array(SMALLEST_PLACE_COUNT * PLACE_WORDS);
   #count = 0;
 
-  /** False where there are too many names, or too much alike: each look-up reads the directory then. */
+  /** False if there are too many names, or too many with similar hashes: each look-up then reads the directory. */
   get isUsable(): boolean {
     return this.#places !== undefined;
   }
@@ -53,7 +53,7 @@ export function hashOf(name: Uint8Array): number {
   return hash >>> 0;
 }
 
-/** `places` with `value` noted in it; undefined where there is no free place within reach, or were no places. */
+/** Puts `value` into `places`, and returns them; undefined if there is no free place near enough, or no places. */
 function put(places: Uint32Array | undefined, hash: number, value: number): Uint32Array | undefined {
   if (places === undefined) return undefined;
   const mask = places.length / PLACE_WORDS - 1;
@@ -67,7 +67,7 @@ function put(places: Uint32Array | undefined, hash: number, value: number): Uint
   return undefined;
 }
 
-/** Twice the places, with the same names; undefined where that is too much. */
+/** Twice as many places, with the same names; undefined if that is more than INDEX_LIMIT. */
 function grown(places: Uint32Array): Uint32Array | undefined {
   if (places.byteLength * 2 > INDEX_LIMIT) return undefined;
   let larger: Uint32Array | undefined = new Uint32Array(places.length * 2);

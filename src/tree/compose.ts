@@ -10,11 +10,11 @@ import { weakSource } from "./weak-source.js";
 import { idRanges, type IdRanges, type Range } from "./id-ranges.js";
 
 export interface ComposedTree extends NodeTree {
-  /** An object that stands for the guest's file system to which the node belongs; undefined for a synthetic node. */
+  /** An object that identifies the guest's file system to which the node belongs; undefined for a synthetic node. */
   guestOf(id: NodeId): object | undefined;
 }
 
-/** The tree of `root`, with the guests' trees in it. Its root is node 1, as FUSE demands. */
+/** The tree of `root`, with the guests' trees in it. Its root is node 1, as FUSE requires. */
 export function composeTree(root: SyntheticDirectory, owner: Owner): ComposedTree {
   const branches = idRanges<Branch>();
   const changes = new ChangeFeed<NodeChange>();

@@ -20,22 +20,22 @@ export interface OpenOptions {
   readonly allowDirs?: readonly string[];
   /** The id of the internal snapshot of the image that is shown; its current state by default. */
   readonly imageState?: string | undefined;
-  /** What the image must satisfy where the user did not name the file itself. */
+  /** What the image must satisfy if the user did not name the file itself. */
   readonly admission?: Admission | undefined;
   readonly fileSystems?: FileSystemOptions;
-  /** Whether it is all right that another program is writing to the images: nothing is said about it. */
+  /** Whether another program may be writing to the images, so that there is no warning about it. */
   readonly allowLive?: boolean;
   /** Whether the partitions' file systems are opened, for `fsN/`; true by default. */
   readonly guestFiles?: boolean;
   /** All states of the disk, the oldest first, for `snapshots/`; those of its chain, by default. */
   readonly states?: readonly DiskState[];
-  /** Called with what is odd about a state of `snapshots/`, when it is first entered: `problem` if a part cannot be read. */
+  /** Called with each warning about a state of `snapshots/` when it is first entered; with `problem` if a part cannot be read. */
   readonly report?: (warning: string, problem?: Problem) => void;
 }
 
-/** What is on it at the state that was opened; and the tree, which may have others. */
+/** What is on the disk at the state that was opened, and the tree, which may have other states. */
 export interface Disk extends View {
-  /** The image as it was named, made absolute. */
+  /** The absolute path of the image. */
   readonly path: string;
   /** vhdd, volN, fsN/, the link to the image, and snapshots/ where the disk has several states. */
   readonly tree: ComposedTree;
@@ -43,9 +43,9 @@ export interface Disk extends View {
 }
 
 /**
- * Opens the image `path`, its chain below it, and what is on the disk. A part that cannot be read is said in
- * `warnings` and does not keep the rest from being read.
- * @throws {DiskError} when the image or one of its parents cannot be opened.
+ * Opens the image `path`, its chain below it, and what is on the disk. If a part cannot be read, `warnings` says so, and
+ * the rest can be read.
+ * @throws {DiskError} if the image or one of its parents cannot be opened.
  */
 export async function openDisk(path: string, options: OpenOptions = {}): Promise<Disk> {
   const { allowDirs = [], fileSystems = {}, guestFiles = true, allowLive = false } = options;
@@ -83,7 +83,7 @@ export async function openDisk(path: string, options: OpenOptions = {}): Promise
 
 const ignore = (): void => undefined;
 
-/** A mistyped folder would only be silence. */
+/** A mistyped folder would otherwise have no effect, and no message. */
 async function checkFolder(path: string): Promise<void> {
   const stats = await stat(path).catch((error: unknown) => {
     throw fromHost(error, path);

@@ -1,6 +1,6 @@
 /**
- * Which file system of a disk a path from "/" on starts at: the one that holds a system, or the only one. Where the
- * one that should hold the system cannot be read, that is an error: its files must not be looked for in another.
+ * The file system of a disk in which a path from "/" on starts: the one with an operating system, or the only one. If the
+ * one that should have the system cannot be read, that is an error: its files must not be looked up in another.
  */
 import { printName } from "../bytes/text.js";
 import { DiskError, MissingError, UnsupportedError, withContext } from "../errors.js";
@@ -21,8 +21,8 @@ interface UnreadablePart {
 
 /**
  * Returns the part of the disk `name` that holds the guest's root file system. Its root directory may be damaged.
- * @throws {MissingError} where that is not clear; it lists the choices.
- * @throws {DiskError} where the part that should hold it cannot be read, with the reason.
+ * @throws {MissingError} if it is not clear which one that is; it lists the choices.
+ * @throws {DiskError} if the part that should hold it cannot be read, with the reason.
  */
 export async function guestRootOf(name: string, parts: readonly Part[]): Promise<ReadablePart> {
   const readable = parts.filter(isReadable);
@@ -71,10 +71,10 @@ function isReadable(part: Part): part is ReadablePart {
   return part.fileSystem !== undefined;
 }
 
-/** Formats on a partition that hold no file system of a system. */
+/** Formats on a partition that cannot contain an operating system. */
 const NO_SYSTEMS: readonly string[] = ["swap", "ISO 9660"];
 
-/** Why the files of `part` cannot be read; undefined where they can, or where it seems to have none. */
+/** Why the files of `part` cannot be read; undefined if they can, or if it seems to have none. */
 async function reasonOf({ volume, fileSystem, problem, bug, contents }: Part): Promise<Error | undefined> {
   const error = problem ?? bug;
   if (error !== undefined || fileSystem !== undefined) return error;

@@ -16,10 +16,10 @@ export interface Range<T> {
 export interface IdRanges<T> {
   /**
    * Adds a range that no other one overlaps.
-   * @throws {UnsupportedError} where too few numbers are left.
+   * @throws {UnsupportedError} if too few numbers are left.
    */
   add(length: number, of: T): Range<T>;
-  /** @throws {MissingError} where `id` is in no range. */
+  /** @throws {MissingError} if `id` is in no range. */
   rangeOf(id: NodeId): Range<T>;
 }
 

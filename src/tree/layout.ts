@@ -1,4 +1,4 @@
-/** The names of the tree, those of `vboximg-mount`: its users are at home here. */
+/** The names of the tree, which are those of `vboximg-mount`, so that its users know them. */
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Timestamp } from "../bytes/time.js";
@@ -12,7 +12,7 @@ import type { View } from "./view.js";
 export function entriesOf(path: string, { source, layers, parts }: View): Map<string, SyntheticNode> {
   const storedSize = layers.flatMap(({ image }) => image.files).reduce((sum, { size }) => sum + size, 0);
   const entries = new Map<string, SyntheticNode>();
-  // First in, last to win: an image that is itself called "vhdd" does not hide the disk.
+  // The names that are set later replace this one: an image that is called "vhdd" does not hide the disk.
   entries.set(basename(path), { kind: "symlink", target: path });
   entries.set("vhdd", { kind: "file", source, storedSize });
   for (const { volume, fileSystem, changing } of parts) {
@@ -23,7 +23,7 @@ export function entriesOf(path: string, { source, layers, parts }: View): Map<st
   return entries;
 }
 
-/** What is shown belongs to whoever runs this, and is as old as the image at `path`. */
+/** The owner of synthetic nodes is the user who runs vdisk; their time is that of the image at `path`. */
 export async function ownerOf(path: string): Promise<Owner> {
   return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, time: await modificationTime(path) };
 }

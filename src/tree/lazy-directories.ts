@@ -108,7 +108,7 @@ export function lazyDirectories(
   return enter;
 }
 
-/** Stands for the synthetic nodes where file systems have their names. */
+/** In the place of the name of a file system: the synthetic nodes. */
 const SYNTHETIC = "";
 
 function changedError(name: string): CorruptError {

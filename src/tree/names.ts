@@ -4,13 +4,13 @@ import type { DiskState } from "../machine/machine.js";
 /** Bytes of a file's name on Linux (NAME_MAX). */
 const NAME_LIMIT = 255;
 
-/** Digits of a UUID that are enough to tell it, mostly. */
+/** Digits of a UUID that are usually enough to distinguish it. */
 const SHORT_UUID = 8;
 
 /**
- * A name for each of `states`, the oldest first: its own, as far as a directory can be called so. Of several that have
- * the same, the current state keeps it, else the oldest; the others have the beginning of their UUID added. So no name
- * changes when further states are made.
+ * A name for each of `states`, the oldest first: its own, as far as a directory can have it. If several have the
+ * same name, the current state keeps it, else the oldest; the start of the UUID is added to the others. So no name changes
+ * when further states are made.
  */
 export function directoryNames(states: readonly DiskState[]): ReadonlyMap<DiskState, string> {
   const names = new Map<DiskState, string>();
@@ -47,7 +47,7 @@ function safe(text: string): string {
   return text.normalize("NFC").replace(/[/\x00-\x1f\x7f-\x9f]/g, "_");
 }
 
-/** In UTF-8, all bytes of a character but its first. */
+/** Whether `byte` is one of a character in UTF-8, but not its first. */
 function isWithinCharacter(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }

@@ -8,15 +8,15 @@ import type { Volume } from "../volume/volume.js";
 
 export interface Part {
   readonly volume: Volume;
-  /** Absent where the partition holds no file system that is read, or a damaged one. */
+  /** Absent if the partition has no file system that is supported, or a damaged one. */
   readonly fileSystem?: FileSystem;
   /** The file system as it is after changes of its volume, if that can change. */
   readonly changing?: ChangingTree;
   /** Why the file system that is on it cannot be read. */
   readonly problem?: DiskError;
-  /** What failed in place of a DiskError when the file system was opened: a bug in vdisk. */
+  /** An error other than a DiskError when the file system was opened: a bug in vdisk. */
   readonly bug?: Error;
-  /** What the partition holds that is not read, by its signature: "LVM2", "XFS". */
+  /** The format of the partition, if it is not supported, by its signature: "LVM2", "XFS". */
   readonly contents?: string;
 }
 
@@ -66,7 +66,7 @@ export function problemOf({ volume, problem, bug }: Part): Problem | undefined {
   };
 }
 
-/** What is odd about `part`, each sentence with the name that it has in the tree. */
+/** The warnings about `part`, each with the name of the part in the tree. */
 export function warningsOf(part: Part): string[] {
   const problem = problemOf(part);
   if (problem !== undefined) return [problem.warning];

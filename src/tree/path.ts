@@ -24,8 +24,8 @@ const LINK_LIMIT = 40;
  * Finds the node that `path` names in the tree of `disk`. A path that begins with "/" starts at the guest's root file
  * system, any other at the tree's top. Links within a guest are followed as the guest would: an absolute target starts
  * at the guest's root. The last link is followed when `follow` is set.
- * @throws {MissingError} when there is no such node; it names the part of the path that does not exist.
- * @throws {DiskError} when a directory on the way, or the file system, cannot be read.
+ * @throws {MissingError} if there is no such node; it names the part of the path that does not exist.
+ * @throws {DiskError} if a directory on the way, or the file system, cannot be read.
  */
 export async function findNode(disk: Disk, path: string, follow: boolean): Promise<Found> {
   const { tree } = disk;
@@ -103,7 +103,7 @@ async function step(disk: Disk, directory: Step, name: Buffer, asked: string): P
   throw new MissingError(`no such file in the image: ${asked} (${reason})`);
 }
 
-/** @throws {Error} why `name`, "fs0" for example, is not in the tree, where that is known. */
+/** @throws {Error} why `name`, "fs0" for example, is not in the tree, if that is known. */
 function throwProblemOf({ parts }: Disk, name: string): void {
   const part = parts.find(({ volume }) => name === `fs${volume.index}`);
   const error = part?.problem ?? part?.bug;

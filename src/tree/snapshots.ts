@@ -23,19 +23,19 @@ export interface Common {
   readonly images: Images;
   readonly allowDirs: readonly string[];
   view(chain: Chain): Promise<View>;
-  /** Called with what is odd about a state, when it is first entered; `problem` where a part of it cannot be read. */
+  /** Called with each warning about a state when it is first entered; with `problem` if a part of it cannot be read. */
   report(warning: string, problem?: Problem): void;
 }
 
 /**
  * Between the inode numbers of one state and those of the next. Programs such as diff take two files of the same
- * number, size and times for one, and look no further: a directory, for example, in which something changed only
- * further down. Guests' numbers are below 2^40, so that no two states share any; where a backend shows 32 bits of
- * them, the odd rest keeps the numbers of one file in any two states different.
+ * number, size and times for the same, and do not compare them: a directory, for example, in which only something further
+ * down has changed. Guests' numbers are below 2^40, so that no two states share any; if a backend shows 32 bits of them, the
+ * odd rest keeps the numbers of one file in any two states different.
  */
 const INODE_STRIDE = 2 ** 40 + 0x9e37_79b1;
 
-/** The directory of `states`, the oldest first; undefined where none of them has an image. */
+/** The directory of `states`, the oldest first; undefined if none of them has an image. */
 export function snapshotsDirectory(
   states: readonly DiskState[],
   common: Common,
@@ -77,8 +77,8 @@ function imageOf({ image, imageUuid }: DiskState): string {
 }
 
 /**
- * A machine's configuration may come from a stranger: it does not make any file of the host an image of the machine.
- * @throws {DiskError} where the image is not the one that the configuration names, or nothing tells that it is.
+ * A machine's configuration is not trusted: it must not be able to open any file of the host as an image of the machine.
+ * @throws {DiskError} if the image is not the one that the configuration names, or if that cannot be verified.
  */
 async function checkIdentity(state: DiskState, { layers }: Chain, common: Common): Promise<void> {
   const { identity, files } = layers[0]!.image;

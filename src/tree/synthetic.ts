@@ -1,4 +1,7 @@
-/** The nodes of the tree that no guest has: `vhdd`, `volN`, `fsN/`, the link to the image, `snapshots/`. Only the bytes of files change. */
+/**
+ * The nodes of the tree that are not from a guest: `vhdd`, `volN`, `fsN/`, the link to the image, `snapshots/`. Only the bytes
+ * of files change.
+ */
 import type { Timestamp } from "../bytes/time.js";
 import { MissingError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
@@ -14,7 +17,7 @@ export interface SyntheticDirectory {
 
 export type SyntheticNode =
   | SyntheticDirectory
-  /** `storedSize`: at most so many bytes of the host's files belong to it; `du` shows them. */
+  /** `storedSize`: bytes of the host's files that belong to it, at most; `du` shows them. */
   | { readonly kind: "file"; readonly source: BlockSource; readonly storedSize: number }
   | { readonly kind: "symlink"; readonly target: string }
   /** A guest's whole tree, whose root becomes this directory. */
@@ -65,7 +68,7 @@ export interface AttachedTree {
 /** There are fewer synthetic nodes: two for each partition, and one for each state of a disk. */
 export const SYNTHETIC_LIMIT = 2 ** 20;
 
-/** Whom the synthetic nodes belong to, and the time that all of them have. */
+/** The owner and the time of all synthetic nodes. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;

@@ -14,7 +14,7 @@ export interface View {
   readonly layers: readonly Layer[];
   readonly table: VolumeTable;
   readonly parts: readonly Part[];
-  /** What is odd or damaged anywhere, without making the disk unreadable; each sentence once. */
+  /** Warnings about damage that leaves the disk readable; each once. */
   readonly warnings: readonly string[];
   /** Why parts of the disk are missing from the tree: the partition table's error, then the file systems'. */
   readonly problems: readonly Problem[];

@@ -1,9 +1,9 @@
-/** Reading directories whole, without stopping at what is damaged. */
+/** Reads all of a directory, also if a part of it is damaged. */
 import { DiskError } from "../errors.js";
 import { pagesOf, type DirectoryEntry } from "../filesystem/entries.js";
 import type { Attributes, NodeId, NodeTree } from "../filesystem/filesystem.js";
 
-/** An entry with what is known of it; `problem` says why the rest is not. */
+/** An entry with its attributes and target; `problem` says why one of them is missing. */
 export interface Listed {
   readonly entry: DirectoryEntry;
   readonly attributes?: Attributes;
@@ -19,7 +19,7 @@ export interface Listing {
   readonly problem?: DiskError;
 }
 
-/** All entries of directory `id` that can be had. */
+/** All entries of directory `id` that can be read. */
 export async function listDirectory(tree: NodeTree, id: NodeId): Promise<Listing> {
   const entries: DirectoryEntry[] = [];
   const byName = (): DirectoryEntry[] => entries.sort((a, b) => Buffer.compare(a.name, b.name));
@@ -32,7 +32,7 @@ export async function listDirectory(tree: NodeTree, id: NodeId): Promise<Listing
   }
 }
 
-/** Reads what the node of an entry says of itself; errors are in the result. */
+/** Reads the attributes and the target of an entry; errors are in the result. */
 export async function inspect(tree: NodeTree, entry: DirectoryEntry): Promise<Listed> {
   if (entry.problem !== undefined) return { entry, problem: entry.problem };
   try {

@@ -1,7 +1,7 @@
 import { CorruptError } from "../errors.js";
 import type { BlockSource } from "../extent/extent.js";
 
-/** `source`, held weakly: when it was collected as garbage, `reopen` opens it again at the next access. */
+/** A source that refers to `source` weakly, and opens it again by `reopen` if it was collected as garbage. */
 export function weakSource(source: BlockSource, reopen: () => Promise<BlockSource>): BlockSource {
   const { name, size, changes } = source;
   let held = new WeakRef(source);

@@ -1,5 +1,5 @@
 /**
- * POSIX ACLs: packed on disk (version 1), shown to programs as `system.posix_acl_access` and `_default` in the
+ * POSIX ACLs: packed on disk (version 1), converted for programs to `system.posix_acl_access` and `_default` in the
  * form of linux/posix_acl_xattr.h (version 2), where every entry has an id. Source: fs/ext4/acl.h, acl.c.
  */
 import { CorruptError } from "../../errors.js";
@@ -23,9 +23,9 @@ const HAS_ID: Readonly<Record<number, boolean>> = {
 };
 
 /**
- * The ACL `disk`, found at `offset` of `file`, as programs are shown it; undefined where it has no entries,
- * which is to have none.
- * @throws {CorruptError} where it is none.
+ * The ACL `disk`, which lies at `offset` of `file`, in the form for programs; undefined if it has no entries, which means the
+ * same as no ACL.
+ * @throws {CorruptError} if it is not an ACL.
  */
 export function aclFromDisk(disk: Buffer, file: string, offset: number): Buffer | undefined {
   const refuse = (found: string): never => {
@@ -34,7 +34,7 @@ export function aclFromDisk(disk: Buffer, file: string, offset: number): Buffer 
       offset,
       thing: "an access control list",
       found,
-      expected: "one of version 1",
+      expected: "version 1",
     });
   };
   if (disk.length < HEADER_SIZE || disk.readUInt32LE(0) !== DISK_VERSION) return refuse("of another version");

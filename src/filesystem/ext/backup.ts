@@ -1,5 +1,5 @@
 /**
- * Copies of the superblock: where they may lie, which of them to believe, and whether their file system is still there.
+ * Copies of the superblock: where they may lie, which of them to use, and whether their file system is still there.
  * Copies outlive the file system that they belong to: mkfs of another kind, or of another block size, leaves them.
  */
 import { DiskError } from "../../errors.js";
@@ -71,7 +71,7 @@ function placesOf(size: number): Set<number> {
   const places = new Set<number>();
   for (let log = 0; log <= MAX_LOG_BLOCK_SIZE; log++) {
     const blockSize = 1024 << log;
-    const groupSize = Math.min(8 * blockSize, MAX_GROUP_BLOCKS) * blockSize; // a bit a block in a block of bitmap
+    const groupSize = Math.min(8 * blockSize, MAX_GROUP_BLOCKS) * blockSize; // one bit for each block, in one block of bitmap
     const first = log === 0 ? blockSize : 0; // with blocks of 1 KiB, group 0 begins at block 1
     const last = Math.ceil((size - first) / groupSize) - 1; // holds a copy with sparse_super2
     for (const group of [...COPY_GROUPS, last]) places.add(first + group * groupSize);
@@ -110,7 +110,7 @@ export function mediumOf(
 
 /**
  * Whether the root directory is where the superblock of `medium` has it: a directory whose first entry is "." and means
- * itself. What was made over an old file system has rarely spared that.
+ * itself. A newer file system on the volume has usually overwritten it.
  */
 export async function hasRoot(medium: Medium): Promise<boolean> {
   try {

@@ -1,6 +1,6 @@
 /**
  * Block maps, as ext2 and ext3 have them: twelve pointers in the inode, then tables of pointers one, two and
- * three levels deep. A pointer of 0 is a hole, of one block or of all that its table would tell of.
+ * three levels deep. A pointer of 0 is a hole, of one block, or of all blocks that its table would map.
  * Source: Documentation/filesystems/ext4/ifork.rst ("Direct/Indirect Block Addressing"); fs/ext4/indirect.c.
  */
 import { CorruptError, DiskError } from "../../errors.js";
@@ -13,7 +13,7 @@ const DIRECT_COUNT = 12;
 const LEVELS = 3;
 const POINTER_SIZE = 4;
 
-/** How the block map of `inode` answers. */
+/** Maps file blocks by the block map of `inode`. */
 export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
   const { blockSize } = medium.geometry;
   const fanOut = blockSize / POINTER_SIZE;
@@ -61,7 +61,7 @@ export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
     return new CorruptError({
       file: medium.volume.name,
       offset: pointer,
-      thing: `what inode ${inode.number} has as a table of blocks`,
+      thing: `the place of a table of blocks of inode ${inode.number}`,
       found: `block ${block}`,
       expected: `between ${medium.geometry.firstDataBlock + 1} and ${medium.geometry.blockCount - 1}`,
     });
@@ -97,7 +97,7 @@ export function mapByTable(medium: Medium, inode: Inode): BlockMapper {
   };
 }
 
-/** A table of pointers: where it is, the absolute byte of what says so, its height, the file block it begins at. */
+/** A table of pointers: its block, the absolute byte of the pointer to it, its level, the first file block that it maps. */
 interface Table {
   readonly block: number;
   readonly pointer: number;

@@ -10,7 +10,7 @@ import { InodeFlag, type Inode } from "./inode.js";
 import { OUTSIDE_METADATA, type BlockRange, type Medium } from "./medium.js";
 import type { BlockRun } from "./runlist.js";
 
-/** The contents of `inode` as a source; `name` is what complaints call it. */
+/** The contents of `inode` as a source; `name` is what error messages call it. */
 export async function contentsOf(medium: Medium, inode: Inode): Promise<BlockSource> {
   const { size } = inode;
   const name = `${medium.volume.name} inode ${inode.number}`;
@@ -62,7 +62,7 @@ function apart(
     const error = new CorruptError({
       file: volume.name,
       offset: pointer,
-      thing: `what inode ${inode} has as its blocks`,
+      thing: `the place of blocks of inode ${inode}`,
       found: `${first} to ${end - 1}`,
       expected: OUTSIDE_METADATA,
     });
@@ -96,7 +96,7 @@ function addBlocks(
       return new CorruptError({
         file: volume.name,
         offset: pointer,
-        thing: `what inode ${inode} has as its blocks`,
+        thing: `the place of blocks of inode ${inode}`,
         found: `${first} to ${first + length / blockSize - 1}`,
         expected:
           first >= thereCount && first < blockCount

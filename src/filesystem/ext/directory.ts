@@ -31,14 +31,14 @@ const READ_AHEAD = 2 ** 16;
 /** An inline directory begins with its parent's inode number; entries follow. Source: inline.c. */
 const INLINE_PARENT_SIZE = 4;
 
-/** Positions are kept as 32-bit numbers of words. No directory comes near: 16 GiB. */
+/** Positions are kept as 32-bit numbers of words, which reach to 16 GiB. No directory is nearly as large. */
 const DIRECTORY_LIMIT = 2 ** 34;
 
-/** A part of a directory, or what is wrong with it. */
+/** A part of a directory, or its error. */
 export type Part = Chunk | { readonly position: number; readonly error: DiskError };
 
 /**
- * The parts of `inode`, a directory, from the one that holds byte `from` of it: as many at a time as are read at once.
+ * The parts of directory `inode`, from the one that contains its byte `from` on: as many at a time as are read at once.
  * @param most bytes that are read at once at most, but one block at least.
  * @throws {Interrupted} once `signal` is aborted.
  */
@@ -59,7 +59,7 @@ export async function* partsOf(
   const whole = Math.ceil(size / blockSize) * blockSize;
   const first = Math.floor(from / blockSize) * blockSize;
   for (let at = first; at < whole;) {
-    // What is cached, a hole or damaged is there at once: others must have their turn even so.
+    // The loop may find everything in caches, and would not pause by itself: other requests are served here.
     if (at > first) await setImmediate();
     throwIfAborted(signal);
     for (const run of await runs(at, Math.min(WINDOW_SIZE, whole - at))) {
@@ -77,9 +77,9 @@ export async function* partsOf(
 }
 
 /**
- * The part of `inode`, a directory, that holds byte `position`, where there is one. It is kept: where one name is
- * looked up, others are.
- * @throws {DiskError} where it is damaged.
+ * The part of directory `inode` that contains byte `position`, if there is one. It is cached: a program that looks up one
+ * name in it usually looks up others.
+ * @throws {DiskError} if it is damaged.
  */
 export async function partWith(medium: Medium, inode: Inode, position: number): Promise<Chunk | undefined> {
   if ((inode.flags & InodeFlag.inlineData) !== 0) return inlineParts(medium, inode, position)[0];
@@ -113,8 +113,8 @@ const PARENT_NAME = PARENT_ENTRY + EntryRecord.size;
 const DOT = 0x2e;
 
 /**
- * Calls `visit` for the entries of `part`, under the names that people see.
- * @returns what is wrong with the part, where something is.
+ * Calls `visit` for the entries of `part`, with the names to show.
+ * @returns the error of the part, if it is damaged.
  */
 export function entriesOf(
   medium: Medium,
@@ -140,8 +140,8 @@ export function rulesOf({ geometry }: Medium, inode: Inode): EntryRules {
 const asStored = (name: Buffer): Buffer => name;
 
 /**
- * The block at byte `position` of a directory, which lies at `offset`, and those of the `length` bytes there that are
- * read along with it. They are read past the metadata cache: directories lie apart, its pages are large.
+ * The block at byte `position` of a directory, which lies at `offset`, and as many of the `length` bytes there as are read with
+ * it. They are read without the metadata cache, whose pages are large, while directories are scattered.
  */
 async function readParts(
   medium: Medium,
@@ -161,12 +161,12 @@ async function readParts(
   return parts;
 }
 
-/** The block at `offset`, and what follows of the `length` bytes there as far as that is worth while. */
+/** The block at `offset`, and as many of the `length` bytes there as one read should have. */
 async function readAhead(medium: Medium, offset: number, length: number): Promise<Buffer | DiskError> {
   const { blockSize } = medium.geometry;
   const wanted = Math.min(length, Math.max(blockSize, READ_AHEAD));
   try {
-    // Damage further on must not take this block with it.
+    // Damage behind this block must not make it unreadable.
     const many = await read(medium.volume, offset, wanted).catch(ignoreDiskError);
     return many ?? (await read(medium.volume, offset, blockSize));
   } catch (error) {
@@ -197,7 +197,7 @@ function inlineParts(medium: Medium, inode: Inode, from: number): Chunk[] {
   return parts;
 }
 
-/** The size of a directory, which no volume makes larger than itself: it has no holes. */
+/** The size of a directory. It has no holes, so that it is never larger than its volume. */
 function directorySize({ volume }: Medium, inode: Inode): number {
   const { size } = inode;
   if (size <= Math.min(DIRECTORY_LIMIT, volume.size)) return size;

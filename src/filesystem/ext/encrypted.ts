@@ -1,13 +1,13 @@
-/** Encrypted files: their keys are not in the image, so names are shown encoded and contents are refused. */
+/** Encrypted files: their keys are not in the image, so names are shown encoded, and contents are an error. */
 import { createHash } from "node:crypto";
 import { UnsupportedError } from "../../errors.js";
 import type { Inode } from "./inode.js";
 import type { Medium } from "./medium.js";
 
-/** Bytes of a name that are encoded whole; of a longer one, a hash stands for the rest: 255 characters is the limit. */
+/** Bytes of a name that are encoded as they are. The rest of a longer name is replaced by a hash: names have 255 characters at most. */
 const WHOLE_SIZE = 149;
 
-/** The name under which the encrypted name `name` is shown: always the same, never that of another, no slash. */
+/** The name under which the encrypted name `name` is shown: always the same, different from all others, without a slash. */
 export function unreadableName(name: Buffer): Buffer {
   const rest = name.subarray(WHOLE_SIZE);
   const shown =
@@ -17,7 +17,7 @@ export function unreadableName(name: Buffer): Buffer {
   return Buffer.from(shown.toString("base64url"));
 }
 
-/** @returns the refusal to read what is in `inode`. */
+/** The error for a request to read `inode`. */
 export function encryptedError(medium: Medium, inode: Inode): UnsupportedError {
   return new UnsupportedError({
     file: medium.volume.name,

@@ -1,5 +1,5 @@
 /**
- * The entries of a directory block: bytes in, names out. Source: Documentation/filesystems/ext4/directory.rst
+ * Decodes the entries of a directory block. Source: Documentation/filesystems/ext4/directory.rst
  * ("Linear Directories"); ext4.h, ext4_dir_entry_2; fs/ext4/dir.c, __ext4_check_dir_entry.
  */
 import { crc32c } from "../../bytes/checksum.js";
@@ -50,7 +50,7 @@ export interface EntryRules {
   readonly shown: (name: Buffer) => Buffer;
 }
 
-/** Room for the record and a name of up to four bytes: no entry is smaller. */
+/** The record and a name of up to four bytes: no entry is smaller. */
 const SMALLEST_ENTRY = 12;
 const CHECKSUM_TYPE = 0xde;
 const SLASH = 0x2f;
@@ -103,7 +103,7 @@ export function entryAt(chunk: Chunk, rules: EntryRules, position: number): Entr
   return length === undefined ? undefined : entryOf(chunk, rules, at, length);
 }
 
-/** The entry at `at`, which is `length` bytes long; undefined where it is unused. */
+/** The entry at `at`, which is `length` bytes long; undefined if it is unused. */
 function entryOf(chunk: Chunk, rules: EntryRules, at: number, length: number): Entry | undefined {
   const { bytes, position } = chunk;
   const nameLength = bytes[at + EntryRecord.fields.nameLength.offset]!;
@@ -136,7 +136,7 @@ function entryOf(chunk: Chunk, rules: EntryRules, at: number, length: number): E
   };
 }
 
-/** The length of the entry at `at`, or undefined where it is none. Source: fs/ext4/dir.c, __ext4_check_dir_entry. */
+/** The length of the entry at `at`, or undefined if it is invalid. Source: fs/ext4/dir.c, __ext4_check_dir_entry. */
 function lengthAt(bytes: Buffer, at: number): number | undefined {
   if (at + SMALLEST_ENTRY > bytes.length) return undefined;
   const length = entryLength(bytes.readUInt16LE(at + EntryRecord.fields.length.offset), bytes.length);
@@ -151,7 +151,7 @@ function isNameCut(bytes: Buffer, at: number, length: number): boolean {
 
 /**
  * Whether sound lengths lead from `at` to the end of `bytes`. If so, of an entry in front of them whose name is longer
- * than itself, the name's length is wrong and not the entry's.
+ * than the entry, the name's length is wrong, and the entry's is right.
  */
 function isChain(bytes: Buffer, at: number): boolean {
   for (let next = at; next < bytes.length;) {
@@ -244,8 +244,8 @@ const HASH_TAIL_SIZE = 8; // a reserved word, the checksum
 const NO_CHECKSUM = Buffer.alloc(4);
 
 /**
- * Where a block of the hash tree has its limit and count, or undefined where it is a block of entries: the root
- * hides behind "." and a ".." that reaches to its end, a node behind one unused entry as long as the block.
+ * Where a block of the hash tree has its limit and count, or undefined if it is a block of entries: the root
+ * lies in a ".." that reaches to the end of the block, a node in an unused entry as long as the block.
  */
 function hashCounts(bytes: Buffer, isFirst: boolean): number | undefined {
   const first = entryLength(bytes.readUInt16LE(4), bytes.length);
@@ -257,7 +257,7 @@ function hashCounts(bytes: Buffer, isFirst: boolean): number | undefined {
   return information + bytes[information + 5]!;
 }
 
-/** The length as 64 KiB blocks have it too, in sixteen bits. Source: ext4.h, ext4_rec_len_from_disk. */
+/** Decodes a length in sixteen bits, also of blocks of 64 KiB. Source: ext4.h, ext4_rec_len_from_disk. */
 function entryLength(stored: number, blockSize: number): number {
   if (stored === 0xffff || stored === 0) return blockSize < 0x10000 ? stored : blockSize;
   return blockSize < 0x10000 ? stored : (stored & 0xfffc) | ((stored & 3) << 16);

@@ -1,16 +1,16 @@
 /**
- * ext2, ext3 and ext4: Linux's own file systems, one format that grew.
+ * ext2, ext3 and ext4: three versions of Linux's own format.
  *
- * The superblock (superblock.ts, features.ts) gives the geometry; group descriptors (group.ts) say where inode
- * tables are; an inode (inode-table.ts, inode.ts, inodes.ts, sweep.ts) holds a node's attributes and the way to its contents (contents.ts): a block
- * map (blockmap.ts), an extent tree (extents.ts) or inline data (inline.ts). Directories are files of entries
- * (entry.ts, directory.ts, listing.ts, names.ts). Symbolic links: link.ts. Extended attributes: xattr.ts, acl.ts.
+ * The superblock (superblock.ts, features.ts) contains the geometry. Group descriptors (group.ts) point to the inode tables
+ * (inode-table.ts, sweep.ts). An inode (inode.ts, inodes.ts) contains the attributes of a node, and maps its contents
+ * (contents.ts) by a block map (blockmap.ts), an extent tree (extents.ts) or inline data (inline.ts). Directories are files of
+ * entries (entry.ts, directory.ts, listing.ts, names.ts). Symbolic links: link.ts. Extended attributes: xattr.ts, acl.ts.
  * Encrypted files: encrypted.ts. Blocks of the file system's own metadata, which no file may claim: system-zone.ts.
  *
- * Specification: Documentation/filesystems/ext4/ of Linux 6.12, and fs/ext4/ where that is silent.
+ * Specification: Documentation/filesystems/ext4/ of Linux 6.12, and fs/ext4/ for what that does not say.
  *
- * Not done: the journal is not replayed, so what it alone holds is not seen (a warning says so); encrypted names
- * are shown encoded and encrypted contents refused; verity's hashes are not verified; compressed files (never in
+ * Not done: the journal is not replayed, so what is only in the journal is not shown (a warning says so); encrypted names
+ * are shown encoded, and encrypted contents are an error; verity's hashes are not verified; compressed files (never in
  * a released kernel) and external journals are not read.
  */
 import { DiskError } from "../../errors.js";
@@ -98,7 +98,7 @@ function fileSystemOn(medium: Medium, warnings: readonly string[]): FileSystem {
       usage ??= journalSize()
         .then((size) => usageOf(medium, size))
         .catch((error: unknown) => {
-          usage = undefined; // the host may have failed only for once
+          usage = undefined; // a failure of the host may be temporary
           throw error;
         });
       return usage;

@@ -56,8 +56,8 @@ interface Range {
 }
 
 /**
- * How the extent tree of `inode` answers.
- * @throws {CorruptError} when the tree's root, in the inode, is damaged.
+ * Maps file blocks by the extent tree of `inode`.
+ * @throws {CorruptError} if the tree's root, in the inode, is damaged.
  */
 export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
   const file = medium.volume.name;
@@ -65,7 +65,7 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
   const rootOffset = inode.offset + InodeRecord.fields.block.offset;
   const root = checkNode(inode.record.block, rootOffset, undefined, whole, file);
 
-  /** Adds what `wanted` is, or its beginning if `runs` is full; all of it within the part of the file that `node` maps. */
+  /** Adds the runs of `wanted`, which `node` maps, or only the first of them if `runs` is full. */
   async function walk(node: Node, limit: number, wanted: Range, runs: RunList): Promise<void> {
     let at = wanted.first;
     for (let index = Math.max(0, lastBefore(node, at)); index < node.count && at < wanted.end; index++) {
@@ -162,7 +162,7 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
   };
 }
 
-/** The node in `bytes`, which tells of `range`; a `depth` of undefined is the root's, whatever it is. */
+/** The node in `bytes`, which maps `range`. `depth` is undefined for the root, which may have any. */
 function checkNode(
   bytes: Buffer,
   offset: number,
@@ -235,7 +235,7 @@ function lastBefore(node: Node, block: number): number {
   return firstIndex(node.count, (index) => fileBlock(node, index) > block) - 1;
 }
 
-/** The checksum lies behind the last record that there is room for. Source: extents.c, ext4_extent_block_csum. */
+/** The checksum lies behind the space for the last record. Source: extents.c, ext4_extent_block_csum. */
 function checksumFits(bytes: Buffer, seed: number): boolean {
   const end = (ExtentHeader.view(bytes).entryLimit + 1) * RECORD_SIZE;
   return end + 4 <= bytes.length && crc32c(seed, bytes.subarray(0, end)) === bytes.readUInt32LE(end);

@@ -1,6 +1,6 @@
 /**
- * What a file system says of itself in three words: features that anybody may ignore, that a writer must know,
- * and that a reader must know. Names as e2fsprogs prints them. Source: fs/ext4/ext4.h, EXT4_FEATURE_*; e2fsprogs
+ * The features of a file system, in three words: those that may be ignored, those that a writer must support, and those that
+ * a reader must support. Names as e2fsprogs prints them. Source: fs/ext4/ext4.h, EXT4_FEATURE_*; e2fsprogs
  * lib/e2p/feature.c.
  */
 
@@ -59,7 +59,7 @@ export const ReadOnlyCompatible = {
   orphan_present: 0x10000,
 } as const;
 
-/** The incompatible features that this reader understands, or that do not concern one who only reads. */
+/** The incompatible features that this reader supports, or that only a writer must support. */
 export const READABLE: number =
   Incompatible.filetype |
   Incompatible.needs_recovery |
@@ -86,7 +86,7 @@ export interface Features {
   readonly readOnlyCompatible: number;
 }
 
-/** "ext2", "ext3" or "ext4", as blkid tells them apart: by features, since nothing on disk says it. */
+/** "ext2", "ext3" or "ext4", which are distinguished by their features, as in blkid. */
 export function kindOf(features: Features): "ext2" | "ext3" | "ext4" {
   const beyond =
     (features.incompatible & ~EXT3_INCOMPATIBLE) | (features.readOnlyCompatible & ~EXT3_READ_ONLY_COMPATIBLE);

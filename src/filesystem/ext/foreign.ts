@@ -1,5 +1,5 @@
 /**
- * Where the primary superblock is missing, another format's signature means that the volume was formatted anew, and that
+ * If the primary superblock is missing, the signature of another format means that the volume was formatted again, and that
  * copies of a superblock are remains of an older ext.
  */
 import { isPowerOfTwo } from "../../bytes/integers.js";

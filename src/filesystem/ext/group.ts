@@ -42,7 +42,7 @@ export interface Group {
 /**
  * Descriptor `index` of the file system: the primary one if it is sound, else the first sound copy, else the primary
  * one as it is.
- * @throws {DiskError} where the primary descriptor cannot be read, and no copy is sound.
+ * @throws {DiskError} if the primary descriptor cannot be read, and no copy is sound.
  */
 export async function readGroup(medium: Medium, index: number): Promise<Group> {
   let primary: Group | undefined;
@@ -66,7 +66,7 @@ export async function readGroup(medium: Medium, index: number): Promise<Group> {
   return primary;
 }
 
-/** The primary descriptor `index` as it is. @throws {DiskError} where it cannot be read. */
+/** The primary descriptor `index` as it is. @throws {DiskError} if it cannot be read. */
 async function readPrimaryGroup(medium: Medium, index: number): Promise<Group> {
   return groupAt(medium, index, descriptorOffset(medium, index), false);
 }
@@ -79,8 +79,8 @@ export interface Free {
 
 /**
  * What is free in the groups whose primary descriptors share a block with that of group `index`, the first of them.
- * Checksums are not verified: nothing is better known where one does not fit.
- * @throws {DiskError} where the block cannot be read.
+ * Checksums are not verified: if one is wrong, there is no better information.
+ * @throws {DiskError} if the block cannot be read.
  */
 export async function readFree(medium: Medium, index: number): Promise<Free> {
   const { descriptorSize, descriptorsPerBlock, groupCount } = medium.geometry;
@@ -144,7 +144,7 @@ export function tableBlocks({ inodesPerGroup, inodeSize, blockSize }: Geometry):
 
 /**
  * The byte where inode `number` lies; the number is within the file system.
- * @throws {CorruptError} when the group's inode table cannot be where its descriptor says.
+ * @throws {CorruptError} if the group's inode table cannot be where its descriptor says.
  */
 export function inodeOffset(medium: Medium, number: number, group: Group): number {
   const { blockSize, inodeSize, inodesPerGroup } = medium.geometry;
@@ -168,8 +168,8 @@ export function groupOf({ geometry }: Pick<Medium, "geometry">, number: number):
 }
 
 /**
- * Where descriptor `index` lies: behind the superblock or, with meta_bg, at the head of the first of the groups
- * that its block of descriptors tells of. Source: fs/ext4/super.c, descriptor_loc.
+ * Where descriptor `index` lies: behind the superblock or, with meta_bg, at the start of the first of the groups
+ * that its block of descriptors describes. Source: fs/ext4/super.c, descriptor_loc.
  */
 function descriptorOffset({ geometry, superblock }: Medium, index: number): number {
   const { blockSize, descriptorsPerBlock, descriptorSize, superblockBlock } = geometry;
@@ -188,7 +188,7 @@ function descriptorOffset({ geometry, superblock }: Medium, index: number): numb
 /** Groups whose copies of the descriptors are tried, of those that have copies. */
 const COPY_GROUPS = [1, 3, 5, 7, 9];
 
-/** Where copies of descriptor `index` lie: a few of those that there are. */
+/** Where some of the copies of descriptor `index` lie. */
 function copiesOf({ geometry, superblock }: Medium, index: number): number[] {
   const { blockSize, descriptorsPerBlock, descriptorSize, groupCount } = geometry;
   const table = Math.floor(index / descriptorsPerBlock);

@@ -12,7 +12,7 @@ export const INLINE_HEAD_SIZE = InodeRecord.fields.block.length;
 
 /**
  * The data within `inode`, borrowed from it; it may be longer or shorter than the file.
- * @throws {CorruptError} where the attribute that marks it is missing.
+ * @throws {CorruptError} if the attribute that marks it is missing.
  */
 export function inlineData(medium: Medium, inode: Inode): Buffer {
   const rest = bodyEntries(medium, inode).find(isInlineData)?.value;

@@ -113,7 +113,7 @@ function inodeBytes(bytes: Buffer, isRead: Uint8Array, inodeSize: number): Inode
 export function numberError({ volume }: Medium, number: number, expected: string): CorruptError {
   return new CorruptError({
     file: volume.name,
-    thing: "an inode that a directory names",
+    thing: "the inode number in a directory entry",
     found: number,
     expected,
   });

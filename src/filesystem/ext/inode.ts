@@ -1,4 +1,4 @@
-/** One inode: bytes in, attributes and the way to the contents out. */
+/** Decodes one inode: its attributes, and how its contents are mapped. */
 import { crc32c, crc32cOfWord } from "../../bytes/checksum.js";
 import {
   i32le,
@@ -43,7 +43,7 @@ export const InodeRecord = struct("ext inode", 128, {
 });
 export type InodeRecord = ViewOf<typeof InodeRecord>;
 
-/** What inodes larger than 128 bytes have besides; offsets from the inode's start. */
+/** Further fields of inodes that are larger than 128 bytes; offsets from the start of the inode. */
 export const LargeInodeRecord = struct("large ext inode", 160, {
   extraSize: u16le(0x80), // i_extra_isize: bytes past the first 128 that are fields
   checksumHigh: u16le(0x82),
@@ -66,13 +66,13 @@ export const InodeFlag = {
 } as const;
 
 export const ROOT_INODE = 2;
-/** All of an inode once, and the least of one now. Source: ext4.h, EXT4_GOOD_OLD_INODE_SIZE. */
+/** The size of inodes in old file systems, and the smallest size now. Source: ext4.h, EXT4_GOOD_OLD_INODE_SIZE. */
 const OLD_INODE_SIZE = 128;
 
-/** An inode whose checksum fits and whose fields make sense; it borrows its bytes. */
+/** An inode whose checksum and fields are right; it borrows its bytes. */
 export interface SoundInode {
   readonly number: number;
-  /** Absolute byte of its first byte: for complaints. */
+  /** Absolute byte of its first byte: for error messages. */
   readonly offset: number;
   /** The whole inode. */
   readonly bytes: Buffer;
@@ -88,15 +88,15 @@ export interface Inode extends SoundInode {
   readonly record: InodeRecord;
   /** Bytes of its contents. */
   readonly size: number;
-  /** The block of its extended attributes; 0 where there is none. */
+  /** The block of its extended attributes; 0 if there is none. */
   readonly attributesBlock: number;
-  /** Where its fields end and attributes may begin: 128 + i_extra_isize; undefined where it has no such room. */
+  /** Where its fields end and attributes may begin: 128 + i_extra_isize; undefined if it has no such room. */
   readonly bodyAttributes: number | undefined;
 }
 
 /**
  * Inode `number`, whose `bytes` were read at `offset`. It borrows them.
- * @throws {CorruptError} where it is deleted, its checksum does not fit, or its type or size is none.
+ * @throws {CorruptError} if it is deleted, or its checksum, type or size is wrong.
  */
 export function decodeInode(medium: Medium, number: number, bytes: Buffer, offset: number): Inode {
   const inode = checkInode(medium, number, bytes, offset);
@@ -122,7 +122,7 @@ export function decodeInode(medium: Medium, number: number, bytes: Buffer, offse
 const { fields } = InodeRecord;
 const { fields: largeFields } = LargeInodeRecord;
 
-/** Inode `number`, whose `bytes` lie at `offset`, once it is known to be sound; throws as `decodeInode`. */
+/** Checks inode `number`, whose `bytes` lie at `offset`; throws as `decodeInode` does. */
 export function checkInode(context: InodeContext, number: number, bytes: Buffer, offset: number): SoundInode {
   const isLarge = bytes.length > OLD_INODE_SIZE;
   const extraSize = isLarge ? readU16le(bytes, largeFields.extraSize.offset) : 0;
@@ -148,7 +148,7 @@ export function checkInode(context: InodeContext, number: number, bytes: Buffer,
   return { number, offset, bytes, type, flags: readU32le(bytes, fields.flags.offset), extraSize, seed };
 }
 
-/** Bytes of the contents of `inode`. @throws {CorruptError} where that is no size. */
+/** Bytes of the contents of `inode`. @throws {CorruptError} if it is too large to be right. */
 function sizeOf(context: InodeContext, { number, offset, bytes, type }: SoundInode): number {
   const { features } = context.geometry;
   const hasHighSize = type === "file" || (features.incompatible & Incompatible.large_dir) !== 0;
@@ -161,7 +161,7 @@ function sizeOf(context: InodeContext, { number, offset, bytes, type }: SoundIno
   return size;
 }
 
-/** Sets `into` to the attributes of `inode`. @throws {CorruptError} if its size is none. */
+/** Sets `into` to the attributes of `inode`. @throws {CorruptError} if its size is too large to be right. */
 export function readStat(context: InodeContext, inode: SoundInode, into: MutableAttributes): void {
   const { number, bytes, type, flags, extraSize } = inode;
   const { features, blockSize } = context.geometry;
@@ -170,7 +170,7 @@ export function readStat(context: InodeContext, inode: SoundInode, into: Mutable
   const sectorsHigh = isHuge ? readU16le(bytes, fields.sectorsHigh.offset) : 0;
   const units = readU32le(bytes, fields.sectorsLow.offset) + sectorsHigh * 2 ** 32;
   const sectors = isHuge && (flags & InodeFlag.hugeFile) !== 0 ? units * (blockSize / 512) : units;
-  // An inline file has no blocks; the kernel still shows some (ext4_file_getattr), lest tar take it for a hole.
+  // An inline file has no blocks; the kernel still shows some (ext4_file_getattr), so that tar does not treat it as a hole.
   const isInlineFile = type === "file" && (flags & InodeFlag.inlineData) !== 0;
   const present = presentSize(bytes, extraSize);
   into.type = type;
@@ -200,8 +200,8 @@ const FLAGS_SHOWN = 0x725bdfff;
 const FLAGS_SHOWN_OF_FILES = FLAGS_SHOWN & ~0x20000000;
 
 /**
- * How many bytes of an inode are fields. One from before the extra fields has zeros there; ext4_iget then takes all
- * of them as present.
+ * How many bytes of an inode are fields. An inode that was written before there were extra fields has zeros there; ext4_iget
+ * then treats all of them as present.
  */
 function presentSize(bytes: Buffer, extraSize: number): number {
   if (bytes.length === OLD_INODE_SIZE) return OLD_INODE_SIZE;
@@ -248,7 +248,7 @@ function checksumFits(bytes: Buffer, seed: number, extraSize: number): boolean {
   return crc32c(crc, bytes, high + 2) === bytes.readUInt16LE(low) + bytes.readUInt16LE(high) * 2 ** 16;
 }
 
-/** What the checksum's own two bytes count as. */
+/** The checksum is computed with zeros in its own two bytes. */
 const NO_CHECKSUM = Buffer.alloc(2);
 
 /**

@@ -1,4 +1,4 @@
-/** The inodes of one file system by number. Decoded ones are cached; attributes alone are decoded from the bytes each time. */
+/** The inodes of one file system by number. Decoded inodes are cached; attributes are decoded from the bytes each time. */
 import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../bytes/memory.js";
 import { ownCopy } from "../../bytes/pool.js";
@@ -112,8 +112,8 @@ export function inodesOf(medium: Medium): Inodes {
 }
 
 /**
- * The attributes of `inodes`, which are decoded when they are requested. A page may be kept when its file system is closed:
- * this keeps no more of that than `context`.
+ * The attributes of `inodes`, which are decoded when they are requested. A page may be kept longer than its file system is
+ * open, so this refers to `context` and to nothing else of the file system.
  */
 function attributesIn(
   inodes: InodeBytes,
@@ -147,14 +147,14 @@ function ownInodes({ superblock, geometry }: Medium): (number: number) => boolea
       number === orphanFileInode);
 }
 
-/** @throws {CorruptError} if `inode` holds an extended attribute's value: it is no file then. */
+/** @throws {CorruptError} if `inode` holds an extended attribute's value: it is not a file then. */
 function checkPurpose<I extends SoundInode>(context: InodeContext, inode: I): I {
   if ((inode.flags & InodeFlag.attributeValue) !== 0)
     throw kindError(context, inode, "an extended attribute's value", "a file");
   return inode;
 }
 
-/** The error for `inode`, which is not what it is used as. */
+/** The error for `inode`, which is not of the kind that is expected. */
 export function kindError(
   { volume }: InodeContext,
   inode: SoundInode,

@@ -12,7 +12,7 @@ const LINK_LIMIT = 4096;
 
 /**
  * The target of `inode`, a symbolic link.
- * @param contents gives the contents of an inode.
+ * @param contents opens the contents of an inode.
  * @throws {CorruptError} if its length is impossible or disagrees with its bytes.
  */
 export async function linkTarget(
@@ -33,7 +33,7 @@ export async function linkTarget(
 }
 
 /**
- * Whether the target lies in i_block. The flag for extents means nothing in an inode without blocks: Linux goes by
+ * Whether the target lies in i_block. The flag for extents means nothing in an inode without blocks: Linux decides by
  * the blocks (fs/ext4/inode.c, ext4_inode_is_fast_symlink), debugfs by the size (lib/ext2fs/symlink.c).
  */
 function isFastLink(medium: Medium, inode: Inode): boolean {

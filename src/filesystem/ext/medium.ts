@@ -35,7 +35,7 @@ export interface SystemZone {
   within(first: number, end: number): Promise<readonly BlockRange[]>;
 }
 
-/** A block that was verified for what it is: of that inode, at that place of it, at that height of its tree. */
+/** A block that was verified as the one of this inode, at this place in it, at this depth of its tree. */
 export interface CheckedBlock {
   readonly inode: number;
   readonly first: number;
@@ -54,25 +54,25 @@ export function checkedBlocks(): CheckedBlocks {
   return new LRUCache({ maxSize: CHECKED_BYTES, sizeCalculation: ({ bytes }) => bytes.length });
 }
 
-/** Little-endian bytes of `value`: what checksums take inode and group numbers as. */
+/** Little-endian bytes of `value`: the form in which checksums cover inode and group numbers. */
 export function word(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(4);
   bytes.writeUInt32LE(value >>> 0);
   return bytes;
 }
 
-/** The complaint that the checksum of `thing`, which lies at `offset`, does not fit. */
+/** The error for a wrong checksum of `thing`, which lies at `offset`. */
 export function checksumError({ volume }: InodeContext, offset: number, thing: string): CorruptError {
   return new CorruptError({
     file: volume.name,
     offset,
     thing: `the checksum of ${thing}`,
-    found: "another one",
-    expected: "that of its bytes",
+    found: "wrong",
+    expected: "the checksum of its bytes",
   });
 }
 
-/** @throws {CorruptError} if `block`, which byte `pointer` names as `thing`, holds metadata of the file system itself. */
+/** @throws {CorruptError} if `block`, to which the `thing` at byte `pointer` points, contains metadata of the file system itself. */
 export async function refuseSystemBlock(
   { systemZone, volume }: Medium,
   block: number,

@@ -1,7 +1,7 @@
 /**
- * Finding a name in a directory. The first look-up in a directory reads all of it and notes a hash and a
- * position for each name; later ones read one entry. That serves directories with and without a hash tree on
- * disk, whatever its hash, and damaged ones as far as they can be read.
+ * Finds a name in a directory. The first look-up reads all of the directory and keeps a hash and a position for each name;
+ * later ones read one entry. This works with and without a hash tree on disk, whatever its hash, and for damaged
+ * directories as far as they can be read.
  */
 import { isUtf8 } from "node:buffer";
 import { HostError, type DiskError } from "../../errors.js";
@@ -22,15 +22,15 @@ const WORD = 4;
 
 interface Index {
   readonly positions: PositionIndex;
-  /** What kept some names from being read. */
+  /** Why some names could not be read. */
   readonly damage?: DiskError;
 }
 
 export interface Names {
   /**
    * The inode that `name` in directory `inode` belongs to.
-   * @throws {DiskError} where it is not found, but a part of the directory is damaged.
-   * @throws {Interrupted} once `signal` is aborted. The index of the directory is made to its end even so: other look-ups
+   * @throws {DiskError} if it is not found, but a part of the directory is damaged.
+   * @throws {Interrupted} once `signal` is aborted. The index of the directory is completed nevertheless: other look-ups
    * may wait for it, and later ones need it.
    */
   find(inode: Inode, name: Buffer, signal?: StopSignal): Promise<number | undefined>;
@@ -73,7 +73,7 @@ export function namesOf(medium: Medium): Names {
     return match.node(damage);
   }
 
-  /** Throws what is wrong with the damaged entry that is listed as `name`, if there is one. */
+  /** Throws the error of the damaged entry that is listed as `name`, if there is one. */
   async function throwListedProblem(inode: Inode, name: Buffer): Promise<void> {
     const position = damagedEntryPosition(name);
     const part = position === undefined ? undefined : await partWith(medium, inode, position);
@@ -88,7 +88,7 @@ export function namesOf(medium: Medium): Names {
   return {
     async find(inode, name, signal) {
       const index = await indexes.load(inode.number, inode);
-      if (index.damage instanceof HostError) indexes.forget(inode.number); // the next look-up may have more luck
+      if (index.damage instanceof HostError) indexes.forget(inode.number); // the next look-up may succeed
       if (!index.positions.isUsable) return scan(inode, name, signal);
       const match = new Match(inode, name);
       const rules = rulesOf(medium, inode);
@@ -105,7 +105,7 @@ export function namesOf(medium: Medium): Names {
   };
 }
 
-/** The entry that a name means: the one of exactly that name, else one that is the same but for case. */
+/** The entry for a name: the one with exactly this name, else one whose name differs only in case. */
 class Match {
   readonly #inode: Inode;
   readonly #name: Buffer;
@@ -148,7 +148,7 @@ class Match {
   }
 }
 
-/** What names of one directory are compared by: their bytes, or in a case-insensitive one what folds alike. */
+/** The form in which names of one directory are compared: their bytes, or folded in a case-insensitive directory. */
 function keyOf(inode: Inode, name: Buffer): Buffer {
   if ((inode.flags & InodeFlag.casefold) === 0 || !isUtf8(name)) return name;
   return Buffer.from(name.toString("utf8").normalize("NFKD").toLowerCase().normalize("NFKD"));

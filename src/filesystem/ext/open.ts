@@ -1,4 +1,4 @@
-/** From a volume to its geometry: the superblock, or a copy of it, and what is odd about the file system's state. */
+/** From a volume to its geometry: the superblock, or a copy of it, and warnings about the state of the file system. */
 import type { BlockSource } from "../../extent/extent.js";
 import { read } from "../../extent/read.js";
 import { EXT_SUPERBLOCK_OFFSET, hasExtMagic } from "../../extent/signatures.js";
@@ -27,8 +27,8 @@ export interface Opened {
 }
 
 /**
- * The file system whose superblock is where it should be, or undefined where there is none.
- * @throws {CorruptError} where neither the superblock nor a copy of it is usable.
+ * The file system whose superblock is where it should be, or undefined if there is none.
+ * @throws {CorruptError} if neither the superblock nor a copy of it is usable.
  * @throws {UnsupportedError} for features that are not supported, by name and number.
  */
 export async function openMedium(volume: BlockSource): Promise<Opened | undefined> {
@@ -41,7 +41,7 @@ export async function openMedium(volume: BlockSource): Promise<Opened | undefine
 
 /**
  * The file system whose superblock is blank or overwritten, by a copy. This is for volumes on which nothing else was
- * found. A copy counts only if its file system fits into the volume and still has its root directory.
+ * found. A copy is used only if its file system fits into the volume and still has its root directory.
  */
 export async function openMediumByCopy(volume: BlockSource): Promise<Opened | undefined> {
   const problem = await superblockProblem(volume);
@@ -56,7 +56,7 @@ export async function openMediumByCopy(volume: BlockSource): Promise<Opened | un
   return undefined;
 }
 
-/** Why `volume` has no primary superblock of ext; undefined where it has one, or is too small. */
+/** Why `volume` has no primary superblock of ext; undefined if it has one, or is too small. */
 async function superblockProblem(volume: BlockSource): Promise<string | undefined> {
   if (volume.size < EXT_SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return undefined;
   try {
@@ -91,7 +91,7 @@ async function finish({ medium, warnings, byCopy }: Opened & { byCopy: boolean }
   };
 }
 
-/** By the superblock in `bytes` or, where that is damaged, by the best copy of it. */
+/** Opens by the superblock in `bytes` or, if that is damaged, by the best copy of it. */
 async function usableMedium(volume: BlockSource, bytes: Buffer): Promise<Opened & { byCopy: boolean }> {
   const superblock = Superblock.view(bytes);
   const hasChecksum = superblockChecksumFits(bytes);
@@ -120,14 +120,14 @@ function rootError({ volume }: Medium, hasChecksum: boolean): CorruptError {
     file: volume.name,
     offset: EXT_SUPERBLOCK_OFFSET,
     thing: hasChecksum ? "the root directory by this superblock" : "the superblock's checksum",
-    found: hasChecksum ? "not there" : "another one",
-    expected: hasChecksum ? "there" : "that of its bytes",
+    found: hasChecksum ? "missing" : "wrong",
+    expected: hasChecksum ? "there" : "the checksum of its bytes",
   });
 }
 
 /**
- * The copy to use in place of `superblock`; undefined where there is none, or where it would tell nothing else than
- * `medium`, which that superblock gives.
+ * The copy to use in place of `superblock`; undefined if there is none, or if it says the same as `medium`, which was made
+ * from that superblock.
  */
 async function copyFor(
   volume: BlockSource,

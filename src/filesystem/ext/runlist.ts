@@ -5,7 +5,7 @@ import type { Medium } from "./medium.js";
 
 /** A stretch of a file in blocks. */
 export type BlockRun =
-  /** `pointer` is the absolute byte of what says so. */
+  /** `pointer` is the absolute byte of the record that maps it. */
   | { readonly kind: "at"; readonly count: number; readonly block: number; readonly pointer: number }
   | { readonly kind: "zero"; readonly count: number }
   | { readonly kind: "damaged"; readonly count: number; readonly error: DiskError };
@@ -35,7 +35,7 @@ export class RunList {
         file: volume.name,
         thing: `the number of pieces of inode ${inode}`,
         found: "greater than the volume's number of blocks",
-        expected: "less; its tables of blocks run in circles",
+        expected: "less; its tables of blocks form a loop",
       });
   }
 

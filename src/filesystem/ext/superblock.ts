@@ -1,4 +1,4 @@
-/** The superblock: where everything else is. Metadata only: bytes in, geometry out. */
+/** Decodes the superblock, from which the places of everything else follow. */
 import { crc32c } from "../../bytes/checksum.js";
 import { struct, span, text, u16le, u32le, u8, uuid, type Field, type ViewOf } from "../../bytes/struct.js";
 import { isPowerOfTwo } from "../../bytes/integers.js";
@@ -69,7 +69,7 @@ export const State = { clean: 0x1, errors: 0x2, orphans: 0x4 } as const;
 export const MAX_LOG_BLOCK_SIZE = 6;
 /** A cluster's logarithm over 1 KiB; no tool makes them past 512 MiB. Source: ext4.h, EXT4_MAX_CLUSTER_LOG_SIZE. */
 const MAX_LOG_CLUSTER_SIZE = 20;
-/** Revision 0 had these built in. Source: ext4.h, EXT4_GOOD_OLD_INODE_SIZE and _FIRST_INO. */
+/** These values are fixed in revision 0. Source: ext4.h, EXT4_GOOD_OLD_INODE_SIZE and _FIRST_INO. */
 const OLD_INODE_SIZE = 128;
 const OLD_FIRST_INODE = 11;
 /** Source: ext4.h, EXT4_MIN_DESC_SIZE and EXT4_MIN_DESC_SIZE_64BIT. */
@@ -78,10 +78,10 @@ const MIN_WIDE_DESCRIPTOR_SIZE = 64;
 /** s_creator_os: Linux, Hurd, Masix, FreeBSD, Lites. Only Linux's inodes are checksummed. */
 const CREATOR_LIMIT = 5;
 const CREATOR_LINUX = 0;
-/** s_errors: go on, remount read-only, panic; 0 where it was never set. */
+/** s_errors: continue, remount read-only, panic; 0 if it was never set. */
 const ERROR_POLICY_LIMIT = 4;
 
-/** What the superblock means, checked. */
+/** The layout of the file system that the superblock describes; all values are checked. */
 export interface Geometry {
   readonly features: Features;
   /** Bytes. */
@@ -108,8 +108,8 @@ export interface Geometry {
 }
 
 /**
- * Whether what carries the magic looks like a superblock otherwise: sixteen bits turn up by chance in a boot
- * loader or a FAT. One damaged field does not make it another file system; most of them do.
+ * Whether a block with the magic looks like a superblock otherwise: a boot loader or a FAT may contain the 16 bits by chance.
+ * A superblock may have one damaged field, but not most of them.
  */
 export function isPlausible(superblock: Superblock): boolean {
   const signs = [
@@ -123,7 +123,7 @@ export function isPlausible(superblock: Superblock): boolean {
   return signs.filter(Boolean).length * 2 > signs.length;
 }
 
-/** Whether the superblock's own checksum fits; true where it has none. */
+/** Whether the superblock's own checksum is right; true if it has none. */
 export function superblockChecksumFits(bytes: Buffer): boolean {
   const superblock = Superblock.view(bytes);
   if ((superblock.readOnlyCompatible & ReadOnlyCompatible.metadata_csum) === 0) return true;
@@ -131,7 +131,7 @@ export function superblockChecksumFits(bytes: Buffer): boolean {
 }
 
 /**
- * The geometry that `superblock` gives; `superblockOffset` is where it lies in `file`.
+ * The geometry that `superblock` describes; it lies at `superblockOffset` of `file`.
  * @throws {CorruptError} for the first value that no file system has.
  */
 export function geometryOf(superblock: Superblock, file: string, superblockOffset: number): Geometry {
@@ -181,7 +181,7 @@ export function geometryOf(superblock: Superblock, file: string, superblockOffse
     blockCount,
     "from 2 to what 2^53 bytes hold",
   );
-  const perGroupLimit = 8 * blockSize * blocksPerCluster; // one block of bitmap, a bit a cluster
+  const perGroupLimit = 8 * blockSize * blocksPerCluster; // one block of bitmap, one bit for each cluster
   const perGroup = `1 to ${perGroupLimit}`;
   const isGroup = blocksPerGroup > 0 && blocksPerGroup <= perGroupLimit;
   check(isGroup, fields.blocksPerGroup, "the number of blocks a group", blocksPerGroup, perGroup);

@@ -29,7 +29,7 @@ const RANGES_KEPT = 2 ** 15;
 /** Blocks of a journal that are recognised: four times the largest that mke2fs makes by default. */
 const JOURNAL_LIMIT = 2 ** 20;
 
-/** @param mediumNow gives the file system, of which the zone is a part. */
+/** @param mediumNow returns the file system, of which the zone is a part. */
 export function systemZoneOf(mediumNow: () => Medium): SystemZone {
   const regions = loadingCache<number, BlockRange[], Medium>(
     RANGES_KEPT,
@@ -165,7 +165,7 @@ function cut(ranges: readonly BlockRange[], first: number, end: number): BlockRa
   return found;
 }
 
-/** `ranges` in order, those that touch or overlap as one. */
+/** `ranges` in order; those that are adjacent or overlap are joined. */
 function merge(ranges: readonly BlockRange[]): BlockRange[] {
   const merged: BlockRange[] = [];
   for (const range of [...ranges].sort((a, b) => a.first - b.first)) {

@@ -1,4 +1,4 @@
-/** What statfs(2) would say. Source: fs/ext4/super.c, ext4_statfs and ext4_calculate_overhead. */
+/** The values of statfs(2). Source: fs/ext4/super.c, ext4_statfs and ext4_calculate_overhead. */
 import { yieldIfDue } from "../../extent/time-slice.js";
 import type { Usage } from "../filesystem.js";
 import { Compatible, Incompatible, ReadOnlyCompatible } from "./features.js";
@@ -7,7 +7,7 @@ import type { Medium } from "./medium.js";
 import { hasSuperblock } from "./superblock.js";
 
 const NAME_LIMIT = 255;
-/** Clusters that the kernel keeps back for delayed allocation. Source: super.c, ext4_set_resv_clusters. */
+/** Clusters that the kernel reserves for delayed allocation. Source: super.c, ext4_set_resv_clusters. */
 const RESERVED_CLUSTER_LIMIT = 4096;
 const RESERVED_CLUSTER_SHARE = 50;
 
@@ -17,7 +17,7 @@ const RESERVED_CLUSTER_SHARE = 50;
  */
 const COUNTED_GROUP_LIMIT = 2 ** 18;
 
-/** @param journalSize bytes of the journal, where it is a file of this file system; else 0. */
+/** @param journalSize bytes of the journal, if it is a file of this file system; else 0. */
 export async function usageOf(medium: Medium, journalSize: number): Promise<Usage> {
   const { superblock, geometry } = medium;
   const { blockSize, blockCount, blocksPerCluster, features } = geometry;
@@ -58,8 +58,8 @@ async function countFree(medium: Medium): Promise<{ freeBlocks: number; freeFile
 }
 
 /**
- * Blocks that never hold contents. The superblock's own figure is believed only where counting is hard: clusters,
- * and too many groups.
+ * Blocks that never hold contents. The superblock's own figure is used only if counting is hard: with clusters, or too many
+ * groups.
  */
 async function overhead({ superblock, geometry }: Medium, journalSize: number): Promise<number> {
   const { blockSize, blockCount, blocksPerCluster, groupCount, features } = geometry;

@@ -45,9 +45,9 @@ const ACL_ACCESS = 2;
 const ACL_DEFAULT = 3;
 const SYSTEM = 7;
 
-/** What Linux lets through of one value; a file that claims more was not written by it. Source: XATTR_SIZE_MAX. */
+/** Bytes of one value that Linux accepts at most: a file with a larger one was not written by Linux. Source: XATTR_SIZE_MAX. */
 const VALUE_LIMIT = 64 * 2 ** 10;
-/** Of one file's values in inodes of their own: entries are small, and many could claim the same one. */
+/** Bytes of all values of one file in inodes of their own: entries are small, and many could claim the same inode. */
 const TOTAL_LIMIT = 16 * 2 ** 20;
 
 export interface AttributeEntry {
@@ -56,14 +56,14 @@ export interface AttributeEntry {
   readonly name: string;
   /** Bytes. */
   readonly valueSize: number;
-  /** Borrowed; undefined where it lies in inode `valueInode`. */
+  /** Borrowed; undefined if it lies in inode `valueInode`. */
   readonly value?: Buffer;
   readonly valueInode: number;
   /** Absolute byte of the entry. */
   readonly offset: number;
 }
 
-/** How the value of an attribute is read that lies in an inode of its own. */
+/** How values that lie in inodes of their own are read. */
 export interface ValueReader {
   inode(number: number): Promise<Inode>;
   contents(inode: Inode): Promise<BlockSource>;
@@ -81,7 +81,7 @@ export async function readAttributes(
     const prefix = PREFIXES[entry.nameIndex];
     if (prefix === undefined || isInlineData(entry)) continue;
     const name = prefix + entry.name;
-    if (attributes.has(name)) continue; // the one in the inode is looked for first
+    if (attributes.has(name)) continue; // the one in the inode comes first
     total += entry.valueSize;
     if (entry.valueSize > VALUE_LIMIT || total > TOTAL_LIMIT) throw tooLarge(medium, entry);
     const value = entry.value ?? (await valueOf(medium, inode, entry, reader));
@@ -92,7 +92,7 @@ export async function readAttributes(
   return attributes;
 }
 
-/** Whether `entry` is what continues the inode's inline data: no attribute that anybody is shown. */
+/** Whether `entry` continues the inode's inline data, so that it is not an attribute. */
 export function isInlineData(entry: AttributeEntry): boolean {
   return entry.nameIndex === SYSTEM && entry.name === "data";
 }
@@ -142,7 +142,7 @@ async function blockEntries(medium: Medium, inode: Inode): Promise<AttributeEntr
 
 /**
  * The entries from `first` in `bytes`, which lie at `origin`; value offsets count from the start of `bytes`.
- * @throws {CorruptError} for what Linux refuses, too. Source: fs/ext4/xattr.c, check_xattrs.
+ * @throws {CorruptError} for what Linux rejects, too. Source: fs/ext4/xattr.c, check_xattrs.
  */
 function entriesOf(medium: Medium, bytes: Buffer, first: number, origin: number): AttributeEntry[] {
   const file = medium.volume.name;
@@ -230,7 +230,7 @@ async function valueOf(
     });
   }
   const value = await read(await reader.contents(inode), 0, size);
-  // The access time's place holds the value's hash; Lustre's inodes, marked by their owner's number, have none.
+  // The field of the access time contains the hash of the value; Lustre's inodes, which have a certain owner, have no hash.
   const isLustre =
     inode.record.modified >>> 0 === owner.number && inode.record.generation === owner.record.generation;
   if (!isLustre && crc32c(medium.geometry.seed, value) !== inode.record.accessed >>> 0)

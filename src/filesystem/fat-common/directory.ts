@@ -120,7 +120,7 @@ export async function* entriesOf(
 
 /**
  * The entry that begins at slot `slot`, where one does.
- * @throws {DiskError} where its slots cannot be read.
+ * @throws {DiskError} if its slots cannot be read.
  */
 export async function entryAt(
   heap: Heap,

@@ -19,7 +19,7 @@ const STEPS = 2 ** 12;
 /**
  * Calls `visit` for the clusters of a chain from `first`, which is a cluster of the volume, until `visit` returns true, `limit` clusters
  * were visited or the chain ends. Lets others run meanwhile.
- * @throws {DiskError} where the table cannot be read.
+ * @throws {DiskError} if the table cannot be read.
  */
 export async function follow(
   heap: Heap,

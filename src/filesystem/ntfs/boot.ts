@@ -1,4 +1,4 @@
-/** The boot sector: where everything begins. Source: ntfs-3g layout.h, NTFS_BOOT_SECTOR. */
+/** The boot sector, from which the places of everything else follow. Source: ntfs-3g layout.h, NTFS_BOOT_SECTOR. */
 import { span, struct, text, u16le, u64le, u8, type ViewOf } from "../../bytes/struct.js";
 import { CorruptError } from "../../errors.js";
 
@@ -16,14 +16,14 @@ export const BootSector = struct("NTFS boot sector", 512, {
 });
 export type BootSector = ViewOf<typeof BootSector>;
 
-/** What volumes have; Windows makes sectors of 512 and 4096, ntfs-3g knows 256 too. */
+/** Sizes of sectors: Windows makes 512 and 4096, and ntfs-3g reads 256, too. */
 const SECTOR_SIZES = [256, 512, 1024, 2048, 4096];
 
 /** Windows 10 (1709) formats with up to 2 MiB. Source: Microsoft, "NTFS overview", table of cluster sizes. */
 const CLUSTER_SIZE_LIMIT = 2 * 2 ** 20;
 const SMALLEST_CLUSTER = 512;
 
-/** Fixups protect stretches of 512 bytes, so nothing is smaller; what is larger than this, Windows never made. */
+/** Fixups protect stretches of 512 bytes, so nothing is smaller; Windows never made anything larger than this. */
 const SMALLEST_RECORD = 512;
 const RECORD_SIZE_LIMIT = 64 * 2 ** 10;
 
@@ -36,7 +36,7 @@ export interface Geometry {
   readonly clusterSize: number;
   readonly clusterCount: number;
   readonly recordSize: number;
-  /** Of the volume as the boot sector tells it. */
+  /** Of the volume, according to the boot sector. */
   readonly size: number;
   /** Where the MFT and the copy of its first records begin. */
   readonly mftOffset: number;
@@ -45,7 +45,7 @@ export interface Geometry {
   readonly serial: string;
 }
 
-/** @throws {CorruptError} naming the field that cannot be, in the boot sector that lies at `origin` of `file`. */
+/** @throws {CorruptError} with the first invalid field of the boot sector, which lies at `origin` of `file`. */
 export function geometryOf(boot: BootSector, file: string, origin: number): Geometry {
   const refuse = (key: keyof BootSector, thing: string, found: number, expected: string): never => {
     const offset = origin + BootSector.fields[key].offset;
@@ -84,7 +84,7 @@ export function geometryOf(boot: BootSector, file: string, origin: number): Geom
   };
 }
 
-/** A size in clusters, or as a power of two where it is negative. */
+/** A size in clusters, or as a power of two if it is negative. */
 function sizeOf(stored: number, clusterSize: number): number {
   return stored < 0x80 ? stored * clusterSize : 2 ** (256 - stored);
 }

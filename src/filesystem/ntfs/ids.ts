@@ -1,7 +1,7 @@
 /**
- * Node numbers. A file's is that of its record. Named streams, which are looked up as "file:stream", are numbered
- * behind all records, a whole range for the first stream of each file, then one for the second; the last range is
- * for names that lead to a record which belongs to another file by now.
+ * Node numbers. The number of a file is that of its record. Named streams, which are looked up as "file:stream", have numbers
+ * behind all records: a whole range for the first stream of each file, then one for the second. The last range is for
+ * names that lead to a record that belongs to another file now.
  */
 import { NODE_ID_LIMIT, type NodeId } from "../filesystem.js";
 
@@ -12,17 +12,17 @@ export type Place =
   | { readonly kind: "stale"; readonly number: number };
 
 /**
- * Ranges, of which the streams have all but two. A file's attribute list has 256 KiB at most, in entries of 32 bytes:
- * it cannot name more streams.
+ * Ranges; all but two of them are for streams. A file's attribute list has 256 KiB at most, in entries of 32 bytes:
+ * a file cannot have more streams.
  */
 const RANGE_COUNT = 2 ** 14;
 
 export interface NodeIds {
-  /** What no number reaches. */
+  /** All numbers are lower. */
   readonly limit: number;
   file(number: number): NodeId;
   stale(number: number): NodeId;
-  /** Undefined where there are too many streams to be numbered. */
+  /** Undefined if the file has too many streams. */
   stream(number: number, index: number): NodeId | undefined;
   placeOf(id: NodeId): Place;
 }

@@ -15,7 +15,7 @@ export interface Medium {
   readonly geometry: Geometry;
   readonly mft: Mft;
   readonly options: FileSystemOptions;
-  /** Whose files are that the guest has no Linux owner for: whoever runs this. */
+  /** The owner of files for which the guest has no Linux owner: the user who runs vdisk. */
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly files: LRUCache<number, NtfsFile>;
   /** Index blocks, by the key of their index plus their number. */
@@ -24,7 +24,7 @@ export interface Medium {
   readonly chunkTables: PagePool;
 }
 
-/** A file: its base record, a copy of its own, and what its attribute list says where it has one. */
+/** A file: its base record, in a copy of its own, and its attribute list if it has one. */
 export interface NtfsFile {
   readonly record: FileRecord;
   readonly list?: AttributeList;
@@ -40,7 +40,7 @@ const BLOCK_CACHE_BYTES = withinMemory(8 * 2 ** 20);
 const TABLE_CACHE_BYTES = 2 ** 20;
 const TABLE_PAGE_SIZE = 2 ** 14;
 
-/** What a file takes in memory besides its bytes, about; and an entry of its list. */
+/** Memory that a file takes besides its bytes, about; and that an entry of its list takes. */
 const FILE_OVERHEAD = 1024;
 const ENTRY_OVERHEAD = 120;
 

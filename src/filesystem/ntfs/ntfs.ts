@@ -1,20 +1,20 @@
 /**
  * NTFS: Windows' own file system.
  *
- * - Here: the boot sector (boot.ts, open.ts), what all parts need (medium.ts), the state that the guest left (state.ts),
- *   node numbers (ids.ts), and the driver.
+ * - Here: the boot sector (boot.ts, open.ts), what all parts need (medium.ts), the state in which the guest left the volume
+ *   (state.ts), node numbers (ids.ts), and the driver.
  * - mft/: the file table (mft.ts, mft-runs.ts), its records (record.ts, fixup.ts), their attributes (attribute.ts,
  *   attribute-list.ts, file.ts), and where an attribute's clusters lie (run-list.ts).
  * - data/: the contents of attributes (contents.ts, clusters.ts) and of files (data.ts), compressed ones too
  *   (compressed.ts, wof.ts).
- * - index/: B-trees (node.ts, btree.ts, search.ts), and the directories that they make (directory.ts, listing.ts).
+ * - index/: B-trees (node.ts, btree.ts, block-bitmap.ts, search.ts), and the directories in them (directory.ts, listing.ts).
  * - posix/: a file as stat(2) shows it (stat.ts, fast-stat.ts), links and special files (reparse.ts, links.ts,
  *   special.ts), extended attributes (extended-attributes.ts, security.ts).
  *
  * Source: Microsoft's [MS-FSCC]; the structures as ntfs-3g 2022.10.3 names them in layout.h.
  *
- * Not done: the journal is not replayed (a warning says so); encrypted (EFS) contents are refused; so are the parts of
- * files that were deduplicated, or moved to a cloud or a WIM image: what is here of them is shown.
+ * Not done: the journal is not replayed (a warning says so); encrypted (EFS) contents are an error, and so are those parts of
+ * files that were deduplicated, or moved to a cloud or a WIM image; the parts that are on the volume are shown.
  */
 import { LRUCache } from "lru-cache";
 import { utf16FromName } from "../../bytes/utf16.js";
@@ -51,7 +51,7 @@ export const ntfsDriver: FileSystemDriver = {
   },
 };
 
-/** For volumes that no other driver knows: NTFS whose boot sector is gone, by the copy at the volume's end. */
+/** For volumes that no other driver opens: NTFS without a boot sector, by the copy at the end of the volume. */
 export const ntfsBackupDriver: FileSystemDriver = {
   name: "ntfs by its backup boot sector",
   async open(volume, options = {}) {
@@ -59,7 +59,7 @@ export const ntfsBackupDriver: FileSystemDriver = {
   },
 };
 
-/** Attributes that are kept, of those that are asked for one by one. */
+/** Attributes that are cached, of files whose attributes were requested one by one. */
 const ATTRIBUTES_COUNT = 2 ** 12;
 
 async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | undefined> {
@@ -86,7 +86,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     return attributes;
   }
 
-  /** The file that node `id` belongs to, and the stream of it that the node is. */
+  /** The file of node `id`, and its stream if the node is one. */
   async function nodeAt(id: NodeId): Promise<{ file: NtfsFile; stream?: Attribute }> {
     const place = ids.placeOf(id);
     const file = await fileAt(medium, place.number);
@@ -103,7 +103,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     return streamAttributes(medium, await attributesAt(file.record.number), stream!.first, id);
   }
 
-  /** The node of the file that a directory has at `reference`. */
+  /** The node of the file to which `reference` leads. */
   async function idOf({ number, sequence }: Reference): Promise<NodeId> {
     const { record } = await fileAt(medium, number);
     return sequence === 0 || sequence === record.sequence ? ids.file(number) : ids.stale(number);
@@ -189,7 +189,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
     },
     async usage() {
       usage ??= usageOf(medium).catch((error: unknown) => {
-        usage = undefined; // the host may have failed only for once
+        usage = undefined; // a failure of the host may be temporary
         throw error;
       });
       return usage;
@@ -197,7 +197,7 @@ async function fileSystemOn(opened: Opened | undefined): Promise<FileSystem | un
   };
 }
 
-/** The directory of file `number` by its own name, as far as that is in memory. */
+/** The directory of file `number` according to its own name, if its record is in memory. */
 function parentOf({ files, volume }: Medium, number: number): number | undefined {
   const record = files.get(number)?.record;
   const name = record?.attributes.find(({ type, isResident }) => type === Type.fileName && isResident);

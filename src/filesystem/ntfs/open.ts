@@ -18,19 +18,19 @@ import { mediumOn, type Medium } from "./medium.js";
 import { mftAt } from "./mft/mft.js";
 import { findMft } from "./mft/mft-runs.js";
 
-/** The sizes of sectors in the order in which they are tried for the backup: it is the volume's very last. */
+/** Sizes of sectors, in the order in which they are tried for the backup, which is the last sector of the volume. */
 const SECTOR_SIZES = [512, 4096, 1024, 2048, 256];
 
-/** What was opened, and what is wrong with it. */
+/** The file system, and warnings about it. */
 export interface Opened {
   readonly medium: Medium;
   readonly warnings: string[];
 }
 
 /**
- * The file system whose boot sector is where it should be; undefined where there is none, or where that sector cannot be
- * read: then openMediumByBackup tries.
- * @throws {DiskError} where it is damaged beyond use.
+ * The file system whose boot sector is where it should be; undefined if there is none, or if that sector cannot be
+ * read: openMediumByBackup is for such volumes.
+ * @throws {DiskError} if it is damaged beyond use.
  */
 export async function openMedium(
   volume: BlockSource,
@@ -43,7 +43,7 @@ export async function openMedium(
   const isExtThere = await hasExt(volume);
   try {
     const opened = await openBy(volume, geometryOf(boot, volume.name, 0), [], options);
-    // mke2fs clears the boot sector: where there is one, NTFS was made later, over what is left of ext.
+    // mke2fs clears the boot sector: if there is one, NTFS was made later, over the remains of an ext.
     if (isExtThere)
       opened.warnings.push(
         "a superblock of ext is here, too; the boot sector is NTFS's, so that is what is shown",
@@ -53,14 +53,14 @@ export async function openMedium(
     if (!(error instanceof DiskError)) throw error;
     const opened = await openByBackup(volume, error, options);
     if (opened !== undefined) return opened;
-    if (isExtThere) return undefined; // what is left of NTFS is of no use
+    if (isExtThere) return undefined; // the remains of NTFS are of no use
     throw error;
   }
 }
 
 /**
- * The file system whose boot sector is damaged so that it tells nothing, by its backup. This is for volumes that
- * nothing else was found on: what was made over an old NTFS leaves the backup as it was.
+ * The file system whose boot sector is unusable, by its backup. This is for volumes on which nothing else was found: a
+ * newer file system over an old NTFS leaves the backup as it was.
  */
 export async function openMediumByBackup(
   volume: BlockSource,
@@ -88,7 +88,7 @@ export async function openMediumByBackup(
   return openByBackup(volume, damage, options, other);
 }
 
-/** Whether `boot`, whose name is wrong, is `backup` nevertheless: what was made over an NTFS shares no numbers with it. */
+/** Whether `boot`, whose name is wrong, belongs to `backup` nevertheless: a newer file system has other values. */
 function isLike(boot: BootSector, backup: BootSector): boolean {
   return (
     boot.sectorCount === backup.sectorCount &&
@@ -97,7 +97,7 @@ function isLike(boot: BootSector, backup: BootSector): boolean {
   );
 }
 
-/** @param other the boot sector of something, which the backup must be like. */
+/** @param other a boot sector to which the backup must be similar. */
 async function openByBackup(
   volume: BlockSource,
   damage: DiskError,
@@ -112,7 +112,7 @@ async function openByBackup(
       if (boot.oemId !== NTFS_OEM_NAME) continue;
       if (other !== undefined && !isLike(other, boot)) continue;
       const geometry = geometryOf(boot, volume.name, offset);
-      if (geometry.size > offset) continue; // it lies behind the last sector that it counts
+      if (geometry.size > offset) continue; // it lies behind the last sector of its own volume
       const warning = `the boot sector is damaged, its backup at byte ${offset} is used: ${damage.message}`;
       return await openBy(volume, geometry, [warning], options);
     } catch (error) {

@@ -1,4 +1,4 @@
-/** In what state the guest left the volume: its dirty mark, the journal, hibernation. */
+/** The state in which the guest left the volume: its dirty flag, the journal, hibernation. */
 import { struct, u16le, u32le, u64le, u8, viewOf } from "../../bytes/struct.js";
 import { DiskError } from "../../errors.js";
 import { read } from "../../extent/read.js";
@@ -41,9 +41,9 @@ const PAGE_SIZE_LIMIT = 64 * 2 ** 10;
 /** Source: ntfs-3g layout.h, VOLUME_NAME: 128 characters. */
 const LABEL_LIMIT = 512;
 
-/** How hiberfil.sys begins while it holds the memory of a system; "wake", or zeros, once that was taken up. */
+/** The start of hiberfil.sys while it contains the memory of a system; "wake", or zeros, after the system has resumed. */
 const HIBERNATED = /^hibr$/i;
-/** A system's memory takes more; what is smaller is no such file. Source: ntfs-3g volume.c, ntfs_volume_check_hiberfile. */
+/** The memory of a system takes more: a smaller file is not one. Source: ntfs-3g volume.c, ntfs_volume_check_hiberfile. */
 const HIBERNATION_SIZE = 4096;
 
 export interface State {
@@ -53,7 +53,7 @@ export interface State {
   readonly warnings: readonly string[];
 }
 
-/** What `medium` says of itself. Nothing of it is needed to read files: what cannot be read of it is a warning. */
+/** The state of `medium`. It is not needed to read files: if a part of it cannot be read, that is a warning. */
 export async function stateOf(medium: Medium, directories: Directories): Promise<State> {
   const warnings: string[] = [];
   const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {

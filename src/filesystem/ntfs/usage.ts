@@ -1,4 +1,4 @@
-/** What statfs(2) would say: clusters by $Bitmap, records by that of the file table. */
+/** The values of statfs(2): clusters by $Bitmap, records by the bitmap of the file table. */
 import { read } from "../../extent/read.js";
 import type { BlockSource } from "../../extent/extent.js";
 import type { Usage } from "../filesystem.js";
@@ -17,7 +17,7 @@ export async function usageOf(medium: Medium): Promise<Usage> {
   const usedClusters = await countSet(await bitmapOf(medium, BITMAP_NUMBER, Type.data), clusterCount);
   const usedRecords = await countSet(await bitmapOf(medium, MFT_NUMBER, Type.bitmap), medium.mft.count);
   const freeBlocks = Math.max(0, clusterCount - usedClusters);
-  // The table grows as long as there is room.
+  // The table grows as long as there is free space.
   const freeFiles =
     Math.max(0, medium.mft.count - usedRecords) + Math.floor((freeBlocks * clusterSize) / recordSize);
   return {
@@ -36,13 +36,13 @@ async function bitmapOf(medium: Medium, number: number, type: number): Promise<B
   return attribute && contentsOf(medium, attribute);
 }
 
-/** The bits that are set of the first `count` in `source`. */
+/** How many of the first `count` bits of `source` are set. */
 async function countSet(source: BlockSource | undefined, count: number): Promise<number> {
   let set = 0;
   const end = Math.min(source?.size ?? 0, Math.ceil(count / 8));
   for (let at = 0; at < end; at += CHUNK_SIZE) {
     const bytes = await read(source!, at, Math.min(CHUNK_SIZE, end - at));
-    // Past the last cluster the bits are set, whatever is there.
+    // Bits behind the last cluster are set.
     if (at + bytes.length === Math.ceil(count / 8) && count % 8 !== 0)
       bytes[bytes.length - 1]! &= (1 << (count % 8)) - 1;
     for (let i = 0; i < bytes.length; i++) set += BITS[bytes[i]!]!;

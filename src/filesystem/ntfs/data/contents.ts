@@ -26,8 +26,8 @@ export interface Located {
 
 /**
  * The bytes of `attribute`.
- * @throws {UnsupportedError} where they are encrypted, or compressed in a way that nobody knows.
- * @throws {CorruptError} where its header cannot be right. Damage of its runs shows where they are read.
+ * @throws {UnsupportedError} if they are encrypted, or compressed in a way that nobody knows.
+ * @throws {CorruptError} if its header cannot be right. Damage of its runs shows where they are read.
  */
 export function contentsOf(medium: Medium, { first, segments }: Located): BlockSource {
   const { volume, geometry } = medium;

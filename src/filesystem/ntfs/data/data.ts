@@ -12,7 +12,7 @@ import { specialOf } from "../posix/special.js";
 import { StandardInformation, standardInformation } from "../posix/standard-information.js";
 import { WOF_STREAM, wofSource } from "./wof.js";
 
-/** @throws {DiskError} where they cannot be had. */
+/** @throws {DiskError} if they cannot be had. */
 export async function dataOf(medium: Medium, file: NtfsFile): Promise<BlockSource> {
   const { number, offset } = file.record;
   const volume = medium.volume.name;
@@ -48,7 +48,7 @@ function empty(medium: Medium, number: number): BlockSource {
 
 /**
  * What is here of a file with tag `tag`: where it has holes, its contents are elsewhere.
- * @throws {UnsupportedError} where it is empty, and the tag may stand for all that it is.
+ * @throws {UnsupportedError} if it is empty, and the tag may stand for all that it is.
  */
 function present(source: BlockSource, tag: number): BlockSource {
   const error = new UnsupportedError({

@@ -48,7 +48,7 @@ const GROUPS_AT_ONCE = 512;
 
 /**
  * The contents, `size` bytes, of file `number`, whose reparse point is `reparse` and whose packed stream is `packed`.
- * @throws {UnsupportedError} where they lie elsewhere, or are packed in a way that nobody knows.
+ * @throws {UnsupportedError} if they lie elsewhere, or are packed in a way that nobody knows.
  */
 export function wofSource(
   medium: Medium,

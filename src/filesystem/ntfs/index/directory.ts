@@ -1,6 +1,6 @@
 /**
- * Directories: all of their names, and one of them. Listing goes through the blocks as they lie, not through the
- * tree: each is read once, a place in one is a cookie that keeps its meaning, and damage takes no more than a block.
+ * Directories: lists names, and finds a name. A listing reads the blocks in the order in which they lie, not in that of the
+ * tree: each is read once, a position in a block is a cookie that keeps its meaning, and damage hides one block at most.
  */
 import { LRUCache } from "lru-cache";
 import { readU16le, readU32le } from "../../../bytes/struct.js";
@@ -14,14 +14,14 @@ import { IndexNames } from "./names.js";
 import { childOf, IndexEntry, isLast, keyOf, nextEntry, type IndexNode } from "./node.js";
 import { search } from "./search.js";
 
-/** What a directory says of a file. */
+/** The reference of a directory to a file. */
 export interface Reference {
   readonly number: number;
-  /** How often the file's record had been used; 0: not told. */
+  /** The sequence number of the file's record; 0 if the directory does not state it. */
   readonly sequence: number;
 }
 
-/** The file that was looked for, under the name that it has, in UTF-16. */
+/** The file that was found, with its name in UTF-16. */
 export interface Match extends Reference {
   readonly units: Buffer;
 }
@@ -35,7 +35,7 @@ export interface SomeNames {
 
 export interface Directories {
   /**
-   * Names of directory `number` after `cookie`, a batch of them; none at its end. Short names are left out.
+   * Some names of directory `number` after `cookie`; none at its end. Short names are left out.
    * @param limit how many are needed, if only a few are.
    * @throws {Interrupted} once `signal` is aborted.
    */
@@ -45,7 +45,7 @@ export interface Directories {
    * @throws {Interrupted} once `signal` is aborted.
    */
   find(number: number, units: Buffer, ignoreCase: boolean, signal?: StopSignal): Promise<Match | undefined>;
-  /** What is wrong with the entry at `position` of directory `number`; undefined where there is no damaged one. */
+  /** The error of the entry at `position` of directory `number`; undefined if there is no damaged entry. */
   damageAt(number: number, position: number): Promise<DiskError | undefined>;
 }
 
@@ -55,15 +55,15 @@ export const ROOT_NUMBER = 5;
 const NAMES_INDEX = "$I30";
 
 /**
- * Names that make a batch: listing stops after the blocks that reach them. Many, since the records of a batch are
- * read in their own order, and a large directory's are all over the file table.
+ * Names of a page: reading stops after the blocks that reach them. They are many, since the records of a page are read in
+ * the order of the file table, over which the records of a large directory are scattered.
  */
 const BATCH_SIZE = 2 ** 14;
 
-/** Cookies of names in blocks begin here; below are those in the root. Roots are smaller than records: 64 KiB. */
+/** Cookies of names in blocks begin here; those in the root are lower. Roots are smaller than records: 64 KiB. */
 const FIRST_BLOCK_COOKIE = 2 ** 20;
 
-/** Directories whose indexes are held: each about as much as its record, and a part of its bitmap. */
+/** Directories whose indexes are cached: each takes about as much memory as its record and a part of its bitmap. */
 const INDEX_COUNT = 256;
 
 /** Directories whose damage is remembered while they are being listed. */
@@ -89,8 +89,8 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
   }
 
   /**
-   * Calls `visit` for the entries of `node`, with where the next one begins.
-   * @returns what is wrong with the next entry, where something is.
+   * Calls `visit` for the entries of `node`, with the position of each and of the next.
+   * @returns the error of the entry at which it stops, if that is damaged.
    */
   async function entriesOf(
     index: Index,
@@ -118,7 +118,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
     }
   }
 
-  /** The node that holds `position` of a directory, and the position of its first byte. */
+  /** The node that contains `position` of a directory, and the position of its first byte. */
   async function nodeWith(
     index: Index,
     position: number,
@@ -133,7 +133,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
     return undefined;
   }
 
-  /** Finds a name by reading all of the directory: the way through its tree is damaged. */
+  /** Finds a name by reading all of the directory, whose tree is damaged. */
   async function scan(
     index: Index,
     units: Buffer,
@@ -256,10 +256,10 @@ function sequenceAt({ bytes }: IndexNode, at: number): number {
   return readU16le(bytes, at + IndexEntry.fields.sequence.offset);
 }
 
-/** Where in an entry the name begins. */
+/** Where the name begins in an entry. */
 const NAME_OFFSET = IndexEntry.size + FileName.size;
 
-/** Bytes of the name of the entry at `at`; 0 where it is not listed; what is wrong with it where it has no name. */
+/** Bytes of the name of the entry at `at`; 0 if it is not listed; its error if it has no name. */
 function shownLength(medium: Medium, node: IndexNode, at: number): number | CorruptError {
   const { bytes } = node;
   const keyLength = readU16le(bytes, at + IndexEntry.fields.keyLength.offset);

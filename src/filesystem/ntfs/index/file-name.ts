@@ -1,4 +1,4 @@
-/** Names: $FILE_NAME attributes, which are also the keys of directories, and the order in which they stand. */
+/** Names: $FILE_NAME attributes, which are also the keys of directories, and how they are ordered. */
 import { readU16le, struct, u16le, u32le, u8 } from "../../../bytes/struct.js";
 
 export const FileName = struct("NTFS file name", 66, {
@@ -18,7 +18,7 @@ export const Namespace = {
   both: 3,
 } as const;
 
-/** The name in `key`, UTF-16; undefined where `key` is too short for it. Borrowed. */
+/** The name in `key`, UTF-16; undefined if `key` is too short for it. Borrowed. */
 export function nameIn(key: Buffer): Buffer | undefined {
   if (key.length < FileName.size) return undefined;
   const end = FileName.size + 2 * key[FileName.fields.nameLength.offset]!;
@@ -37,7 +37,7 @@ export function parseUpCase(bytes: Buffer): UpCase {
   return table;
 }
 
-/** What serves where the volume's table cannot be read: Unicode's upper case, unit by unit. */
+/** The substitute if the volume's table cannot be read: Unicode's upper case, unit by unit. */
 export function plainUpCase(): UpCase {
   return Uint16Array.from({ length: UNIT_COUNT }, (_, unit) => {
     const upper = String.fromCharCode(unit).toUpperCase();
@@ -45,7 +45,7 @@ export function plainUpCase(): UpCase {
   });
 }
 
-/** Compares two names in UTF-16, whatever their case: the first order of a directory. */
+/** Compares two names in UTF-16 without regard to case: the primary order of a directory. */
 export function compareNames(upCase: UpCase, a: Buffer, b: Buffer): number {
   const length = Math.min(a.length, b.length);
   for (let at = 0; at + 1 < length; at += 2) {

@@ -32,7 +32,7 @@ export const IndexEntry = struct("NTFS index entry", 16, {
   flags: u16le(0x0c),
 });
 
-/** Of an index that is no directory, in the place of the file. */
+/** Of an index that is not a directory, in the place of the file. */
 export const ViewEntry = struct("NTFS view index entry", 16, {
   dataOffset: u16le(0x00),
   dataLength: u16le(0x02),
@@ -48,12 +48,12 @@ export interface IndexNode {
   /** Where the entries begin and end in `bytes`. */
   readonly first: number;
   readonly end: number;
-  /** For complaints: which node it is, of what volume. */
+  /** For error messages: the node, and its volume. */
   readonly name: string;
   readonly file: string;
 }
 
-/** The node whose header is at `header` of `bytes`. @throws {CorruptError} where its entries leave it. */
+/** The node whose header is at `header` of `bytes`. @throws {CorruptError} if its entries are not within it. */
 export function nodeAt(bytes: Buffer, header: number, file: string, name: string): IndexNode {
   const { entriesOffset, usedSize } = NodeHeader.view(bytes, header, `${file}, ${name}`);
   const first = header + entriesOffset;
@@ -64,11 +64,10 @@ export function nodeAt(bytes: Buffer, header: number, file: string, name: string
     end > bytes.length ||
     first + IndexEntry.size > end
   ) {
-    const found = `entries from ${first} to ${end}`;
     throw new CorruptError({
       file,
-      thing: `what ${name} has`,
-      found,
+      thing: `the entries of ${name}`,
+      found: `from ${first} to ${end}`,
       expected: `within its ${bytes.length} bytes`,
     });
   }
@@ -76,9 +75,9 @@ export function nodeAt(bytes: Buffer, header: number, file: string, name: string
 }
 
 /**
- * Where the entry behind the one at `at` begins. This checks the entry at `at`, and comes before all else that is
- * asked of it: it is within the node, and its key and its child's number are within it.
- * @throws {CorruptError} where that is not so.
+ * Where the entry behind the one at `at` begins. This checks the entry at `at`, and is called before any other function for
+ * it: the entry is within the node, and its key and its child's number are within the entry.
+ * @throws {CorruptError} if they are not.
  */
 export function nextEntry({ bytes, end, name, file }: IndexNode, at: number): number {
   const room = end - at;

@@ -6,19 +6,19 @@ import { childOf, isLast, keyOf, nextEntry, type IndexNode } from "./node.js";
 /** No index is deeper: with two entries to a block it would have more blocks than a volume. */
 const DEPTH_LIMIT = 64;
 
-/** An entry that was found: where it is in its node. */
+/** An entry that was found: its node, and where it is in it. */
 export interface FoundEntry {
   readonly node: IndexNode;
   readonly at: number;
 }
 
 /**
- * Calls `visit` for the entries of `index` whose key `compare` says is alike (0; below 0: it comes before what is
- * looked for), in order, until `visit` answers true.
- * @param compareKeys the order of two keys; with it, what is not found is not there: a way that leads to where it
- * could not be is an error.
- * @returns whether it did.
- * @throws {DiskError} where the way there is damaged, or its entries are not in order.
+ * Calls `visit` for the entries of `index` for whose key `compare` returns 0 (below 0: the key comes before the wanted one), in
+ * order, until `visit` returns true.
+ * @param compareKeys the order of two keys. With it, the search makes sure that a key that is not found does not exist: the
+ * keys on the path to its place must be in order.
+ * @returns whether `visit` has returned true.
+ * @throws {DiskError} if a node on the path is damaged, or its entries are not in order.
  */
 export async function search(
   index: Index,
@@ -75,14 +75,14 @@ export async function search(
   return false;
 }
 
-/** A place on the way, between two entries of a node. */
+/** A step of the path: a place between two entries of a node. */
 interface Step extends FoundEntry {
   readonly before: number | undefined;
-  /** The place in the node above that led here. */
+  /** The step in the node above. */
   readonly above: Step | undefined;
 }
 
-/** The nearest key on the way that comes before `step`, and the nearest that does not. */
+/** The nearest key on the path that comes before `step`, and the nearest that does not. */
 function keyBefore(step: Step | undefined): Buffer | undefined {
   if (step === undefined) return undefined;
   return step.before === undefined ? keyBefore(step.above) : keyOf(step.node, step.before);

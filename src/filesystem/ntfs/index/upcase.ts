@@ -1,4 +1,4 @@
-/** $UpCase: the volume's own table of which letters are the same but for case. */
+/** $UpCase: the volume's own table of upper case letters. */
 import { DiskError } from "../../../errors.js";
 import { Type } from "../mft/attribute.js";
 import { fileAt, findAttribute, readAll } from "../mft/file.js";
@@ -7,7 +7,7 @@ import type { Medium } from "../medium.js";
 
 const UPCASE_NUMBER = 10;
 
-/** The table, or where it cannot be read, Unicode's own. */
+/** The table, or Unicode's if it cannot be read. */
 export async function readUpCase(medium: Medium): Promise<{ upCase: UpCase; warning?: string }> {
   try {
     const attribute = await findAttribute(medium, await fileAt(medium, UPCASE_NUMBER), Type.data);

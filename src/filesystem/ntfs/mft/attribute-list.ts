@@ -1,4 +1,4 @@
-/** $ATTRIBUTE_LIST: which records the attributes of a file lie in that has too many for one. Source: ntfs-3g layout.h. */
+/** $ATTRIBUTE_LIST: the records in which the attributes of a file lie, if it has too many for one record. Source: ntfs-3g layout.h. */
 import { struct, u16le, u32le, u64le, u8 } from "../../../bytes/struct.js";
 import { CorruptError } from "../../../errors.js";
 
@@ -14,7 +14,7 @@ export const ListEntry = struct("NTFS attribute list entry", 26, {
   instance: u16le(0x18),
 });
 
-/** What Windows allows of it, whole. Source: ntfs-3g attrib.c, "Corrupt attribute list". */
+/** Bytes of a list at most, as in Windows. Source: ntfs-3g attrib.c, "Corrupt attribute list". */
 export const LIST_SIZE_LIMIT = 256 * 2 ** 10;
 
 /** A part of an attribute, and the record that it lies in. */
@@ -29,7 +29,7 @@ export interface ListedAttribute {
 
 export interface AttributeList {
   readonly entries: readonly ListedAttribute[];
-  /** What is wrong behind the last of them. */
+  /** The error behind the last of them, if the list is damaged. */
   readonly damage?: CorruptError;
 }
 

@@ -19,15 +19,15 @@ export const ResidentHeader = struct("NTFS resident attribute", 24, {
 
 export const NonResidentHeader = struct("NTFS non-resident attribute", 64, {
   firstVcn: u64le(0x10),
-  lastVcn: u64le(0x18), // 2^64 - 1 where it has no clusters
+  lastVcn: u64le(0x18), // 2^64 - 1 if it has no clusters
   runsOffset: u16le(0x20),
   unitPower: u8(0x22), // clusters of a compression unit, as a power of two; 0: not compressed
   allocatedSize: u64le(0x28), // bytes, of the whole attribute, and in its first part only, as what follows
   dataSize: u64le(0x30),
-  validSize: u64le(0x38), // what lies behind it was never written, and is zeros
+  validSize: u64le(0x38), // bytes behind it were never written, and are zeros
 });
 
-/** There only where the attribute is compressed or sparse. */
+/** Present only if the attribute is compressed or sparse. */
 export const PackedSize = struct("NTFS packed size", 72, { packedSize: u64le(0x40) });
 
 export const Type = {
@@ -52,18 +52,18 @@ export const AttributeFlag = { compression: 0x00ff, encrypted: 0x4000, sparse: 0
 /** A record of the MFT; record.ts reads it. */
 export interface FileRecord {
   readonly number: number;
-  /** Absolute byte of its first byte: for complaints. */
+  /** Absolute byte of its first byte: for error messages. */
   readonly offset: number;
-  /** With its fixups applied. Borrowed, as all that leads into it. */
+  /** With its fixups applied. Borrowed, like all parts of it. */
   readonly bytes: Buffer;
   readonly sequence: number;
   readonly linkCount: number;
   readonly isDirectory: boolean;
-  /** The record that this one extends; 0 where it stands for itself. */
+  /** The record that this one extends; 0 if it is a base record. */
   readonly baseNumber: number;
   readonly baseSequence: number;
   readonly attributes: readonly AttributeRecord[];
-  /** What is wrong behind the last of `attributes`. */
+  /** The error behind the last of `attributes`, if the record is damaged. */
   readonly damage?: CorruptError;
 }
 
@@ -71,9 +71,9 @@ export interface FileRecord {
 export interface AttributeRecord {
   readonly record: FileRecord;
   readonly type: number;
-  /** As UTF-16, lone surrogates and all; "" where it has none. */
+  /** As UTF-16, which may have lone surrogates; "" if it has none. */
   readonly name: string;
-  /** Where in the record it begins. */
+  /** Where it begins in the record. */
   readonly at: number;
   /** Bytes. */
   readonly length: number;
@@ -92,11 +92,11 @@ export interface NonResident {
   readonly allocatedSize: number;
   readonly dataSize: number;
   readonly validSize: number;
-  /** What its clusters really take. */
+  /** Bytes of the clusters that are stored. */
   readonly storedSize: number;
 }
 
-/** @throws {CorruptError} where the value of a resident attribute leaves it. Borrowed. */
+/** @throws {CorruptError} if the value of a resident attribute is not within it. Borrowed. */
 export function residentValue(attribute: AttributeRecord, file: string): Buffer {
   const { record, at, length } = attribute;
   const valueLength = record.bytes.readUInt32LE(at + ResidentHeader.fields.valueLength.offset);
@@ -108,7 +108,7 @@ export function residentValue(attribute: AttributeRecord, file: string): Buffer 
   return record.bytes.subarray(at + valueOffset, at + valueOffset + valueLength);
 }
 
-/** @throws {CorruptError} where the header of a non-resident attribute cannot be right. */
+/** @throws {CorruptError} if the header of a non-resident attribute is invalid. */
 export function nonResident(attribute: AttributeRecord, file: string): NonResident {
   const { record, at, length, flags } = attribute;
   const header = NonResidentHeader.view(record.bytes, at, file, record.offset);
@@ -137,7 +137,7 @@ export function nonResident(attribute: AttributeRecord, file: string): NonReside
   };
 }
 
-/** What is wrong with `attribute`. */
+/** The error for `attribute`. */
 export function attributeError(
   { record, at, type, name }: AttributeRecord,
   file: string,
@@ -154,7 +154,7 @@ export function attributeError(
   });
 }
 
-/** What people call it: `$DATA`, `$DATA "name"`. */
+/** Its title in messages: `$DATA`, `$DATA "name"`. */
 export function describeAttribute(type: number, name: string): string {
   const word = NAMES[type] ?? `attribute 0x${type.toString(16)}`;
   return name === "" ? word : `${word} "${name}"`;

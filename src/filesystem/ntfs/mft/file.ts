@@ -27,9 +27,9 @@ export interface Attribute {
   readonly file: NtfsFile;
   readonly type: number;
   readonly name: string;
-  /** The record of it that has its header. */
+  /** The part of it that has its header. */
   readonly first: AttributeRecord;
-  /** Where its clusters are told of; empty where it is resident. */
+  /** The parts that map its clusters; empty if it is resident. */
   readonly segments: readonly Segment[];
 }
 
@@ -38,7 +38,7 @@ const TABLE_COUNT = 64;
 
 /**
  * The file at record `number`.
- * @throws {CorruptError} where there is none, or the record only extends that of another.
+ * @throws {CorruptError} if there is none, or the record only extends that of another.
  */
 export async function fileAt(medium: Medium, number: number): Promise<NtfsFile> {
   const known = medium.files.get(number);
@@ -50,7 +50,7 @@ export async function fileAt(medium: Medium, number: number): Promise<NtfsFile> 
   return file;
 }
 
-/** `record`, which must stand for itself. */
+/** `record`, which must be a base record. */
 export function baseRecord(medium: Medium, record: FileRecord): FileRecord {
   if (record.baseNumber === 0) return record;
   throw new CorruptError({
@@ -62,7 +62,7 @@ export function baseRecord(medium: Medium, record: FileRecord): FileRecord {
   });
 }
 
-/** All attributes of `type`, each by its first part, in the order in which they stand. */
+/** All attributes of `type`, in their order, each by its first part. */
 export async function attributesOf(medium: Medium, file: NtfsFile, type: number): Promise<Attribute[]> {
   const { record, list } = file;
   if (list === undefined) {
@@ -75,8 +75,8 @@ export async function attributesOf(medium: Medium, file: NtfsFile, type: number)
 }
 
 /**
- * The attribute of `type` with `name`, where the file has one.
- * @throws {DiskError} where it is not there, but a part of the file's records is damaged.
+ * The attribute of `type` with `name`, if the file has one.
+ * @throws {DiskError} if it is not found, but a part of the file's records is damaged.
  */
 export async function findAttribute(
   medium: Medium,
@@ -96,7 +96,7 @@ export async function findAttribute(
   return entry && listed(medium, file, entry);
 }
 
-/** All bytes of `attribute`, of which there may be `limit` at most. A buffer of the caller's own. */
+/** All bytes of `attribute`, `limit` at most, in a buffer of the caller's own. */
 export async function readAll(medium: Medium, attribute: Attribute, limit: number): Promise<Buffer> {
   const source = contentsOf(medium, attribute);
   if (source.size > limit) {
@@ -119,7 +119,7 @@ function segmentOf(medium: Medium, attribute: AttributeRecord): Segment {
   return { firstVcn: head.firstVcn, peek, load: async () => peek() };
 }
 
-/** An attribute that the attribute list tells of: `entry` is that of its first part. */
+/** An attribute of the attribute list: `entry` is that of its first part. */
 async function listed(medium: Medium, file: NtfsFile, entry: ListedAttribute): Promise<Attribute> {
   const { type, name } = entry;
   const first = await partAt(medium, file, entry);
@@ -141,7 +141,7 @@ async function listed(medium: Medium, file: NtfsFile, entry: ListedAttribute): P
   return { file, type, name, first, segments: [segmentOf(medium, first), ...segments] };
 }
 
-/** The attribute record that `entry` of the file's list is about. Its bytes are the caller's own. */
+/** The attribute record for `entry` of the file's list. Its bytes are the caller's own. */
 async function partAt(medium: Medium, file: NtfsFile, entry: ListedAttribute): Promise<AttributeRecord> {
   const { number, sequence } = file.record;
   const refuse = (record: FileRecord, found: string, expected: string): CorruptError =>
@@ -181,7 +181,7 @@ function ownRecord(record: FileRecord): FileRecord {
   return own;
 }
 
-/** The attribute list of the file at `record`, where it has one. It lies in the record, or in runs told there. */
+/** The attribute list of the file at `record`, if it has one. It lies in the record, or in runs that the record maps. */
 async function listOf(medium: Medium, record: FileRecord): Promise<AttributeList | undefined> {
   const first = record.attributes.find(({ type }) => type === Type.attributeList);
   if (first === undefined) return undefined;

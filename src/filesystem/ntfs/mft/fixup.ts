@@ -1,6 +1,6 @@
 /**
  * Update sequences ("fixups"): the last two bytes of every stretch of a record are replaced by a number that
- * changes with every write, and kept in an array at its front, so that a write that was torn is noticed.
+ * changes with every write, and kept in an array at its start, so that an incomplete write is detected.
  * Source: Windows Driver Kit, MULTI_SECTOR_HEADER in ntifs.h's companions; ntfs-3g layout.h, NTFS_RECORD.
  */
 import { struct, u16le, u32le } from "../../../bytes/struct.js";
@@ -15,9 +15,9 @@ export const RecordStart = struct("NTFS record start", 8, {
 /** Bytes of a stretch, whatever the disk's sectors are (SEQUENCE_NUMBER_STRIDE). */
 const STRIDE = 512;
 
-/** What is wrong with an update sequence. */
+/** The error of an update sequence. */
 export interface Misfit {
-  /** Where in the record. */
+  /** Its place in the record. */
   readonly at: number;
   readonly what: string;
   readonly found: number;
@@ -29,7 +29,7 @@ const SEQUENCE_COUNT = RecordStart.fields.sequenceCount.offset;
 
 /**
  * Puts the saved words of the record that lies in `view` from `start` on, `size` bytes, back in their places.
- * @returns what is wrong; then all is as it was.
+ * @returns the error, if there is one; nothing is changed then.
  */
 export function applyFixups(
   view: DataView,
@@ -64,7 +64,7 @@ export function applyFixups(
   return undefined;
 }
 
-/** The complaint about `misfit` of `thing`, which lies at `offset` of `file`, where that is known. */
+/** The error for `misfit` of `thing`, which lies at `offset` of `file`, if that is known. */
 export function misfitError(
   { at, what, found, expected }: Misfit,
   file: string,

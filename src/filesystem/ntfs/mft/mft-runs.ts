@@ -1,7 +1,7 @@
 /**
- * Where the master file table lies. Its first record tells that of the table itself: by its runs, and where they do
- * not fit into that record, by a list of further records, which lie in the very table. Each of those can be read
- * once the runs before it are known. Where the first record is damaged, $MFTMirr has a copy.
+ * Where the master file table lies. Its first record maps the table itself: by its runs, and if they do not fit into the
+ * record, by a list of further records, which lie in the table. Each of those can be read once the runs before it are
+ * known. If the first record is damaged, $MFTMirr has a copy.
  */
 import { firstIndex } from "../../../bytes/integers.js";
 import { CorruptError, DiskError } from "../../../errors.js";
@@ -17,8 +17,8 @@ import { clusterRuns } from "../data/clusters.js";
 import { decodeRuns, knownSegment, mapClusters, type RunTable, type Segment } from "./run-list.js";
 
 /**
- * @param warnings gets what is wrong with the table, where it is of use nevertheless.
- * @throws {DiskError} where neither the first record nor its copy can be read.
+ * @param warnings takes errors of the table that leave a part of it usable.
+ * @throws {DiskError} if neither the first record nor its copy can be read.
  */
 export async function findMft(
   volume: BlockSource,
@@ -109,7 +109,7 @@ interface FirstRecord {
   readonly table: RunTable;
 }
 
-/** Record 0, with where the table begins. @throws {CorruptError} where it does not tell. */
+/** Record 0, with where the table begins. @throws {CorruptError} if it does not map the table. */
 function checkedFirst(record: FileRecord, file: string): FirstRecord {
   const data = record.attributes.find(({ type, name }) => type === Type.data && name === "");
   if (data === undefined || data.isResident) {
@@ -136,7 +136,7 @@ function checkedFirst(record: FileRecord, file: string): FirstRecord {
   return { record, head, table };
 }
 
-/** Records past what was ever written of the table hold nothing. */
+/** Records behind the part of the table that was ever written are empty. */
 function tableSize({ dataSize, validSize }: NonResident, recordSize: number): number {
   const size = Math.min(dataSize, validSize);
   return size - (size % recordSize);
@@ -196,7 +196,7 @@ function partOf(record: FileRecord, { firstVcn, recordNumber }: ListedAttribute,
   });
 }
 
-/** Where byte `at` of the table lies in the volume; 0 where that is not known. */
+/** Where byte `at` of the table lies in the volume; 0 if that is not known. */
 function volumeOffset(tables: readonly RunTable[], at: number, clusterSize: number): number {
   const vcn = Math.floor(at / clusterSize);
   for (let index = tables.length - 1; index >= 0; index--) {

@@ -1,4 +1,4 @@
-/** The master file table as records by number; mft-runs.ts finds out where it lies. */
+/** The records of the master file table by number; mft-runs.ts maps the table. */
 import { LRUCache } from "lru-cache";
 import { withinMemory } from "../../../bytes/memory.js";
 import { ownCopy } from "../../../bytes/pool.js";
@@ -15,7 +15,7 @@ import { applyFixups, misfitError, type Misfit } from "./fixup.js";
 import { parseRecord, RECORD_MAGIC } from "./record.js";
 
 export interface Mft {
-  /** Records that there is room for. */
+  /** Records of the table, in use or not. */
   readonly count: number;
   /**
    * Record `number`, whatever it is for. Its bytes are borrowed: a caller that keeps them copies them.
@@ -29,18 +29,18 @@ export interface Mft {
    * @throws {Interrupted} once `signal` is aborted.
    */
   sweep(numbers: ArrayLike<number>, visit: Visit, signal?: StopSignal): Promise<void>;
-  /** The absolute byte where record `number` lies, for complaints; 0 where that is not known. */
+  /** The absolute byte where record `number` lies, for error messages; 0 if that is not known. */
   offsetOf(number: number): number;
 }
 
 /** Takes the record of `numbers[index]`, from `start` of `view` on. Returns true if it is soon needed again. */
 type Visit = (index: number, view: DataView | DiskError, start: number) => boolean;
 
-/** Where the table lies, and what stands in for its damaged records. */
+/** Where the table lies, and the copies of its records. */
 export interface MftPlace {
   readonly source: BlockSource;
   offsetOf(number: number): number;
-  /** A record from the mirror. @throws {DiskError} `damage`, where it has none that is better. */
+  /** A record from the mirror. @throws {DiskError} `damage`, if the mirror has no sound copy. */
   copyOf(number: number, damage: DiskError): Promise<FileRecord>;
 }
 
@@ -53,29 +53,29 @@ const SMALL_RECORD_SIZE = 4096;
 const CACHE_BYTES = withinMemory(8 * 2 ** 20);
 
 /**
- * Bytes that a sweep reads at once, at most, and those between two records that it reads rather than ask twice: the
- * names of a large directory are in another order, and a batch of them has every tenth record. No more than what a
- * host that has them in memory gives on the spot (storage/file.ts).
+ * Bytes that a sweep reads at once at most, and bytes between two records that it reads along with them instead of reading
+ * twice: the names of a large directory are in another order, and a page of them has about every tenth record. As many as the
+ * host returns at once if it has them in memory (storage/file.ts).
  */
 const SWEEP_SIZE = 64 * 2 ** 10;
 const SWEEP_GAP = 32 * 2 ** 10;
 
-/** Bytes of the table of which is found out at once where they lie: few enough for a table in many fragments. */
+/** Bytes of the table that are mapped at once: few enough for a table in many fragments. */
 const WINDOW_SIZE = 2 ** 20;
 
 /** Records that are kept of sweeps. */
 const KEPT_COUNT = 512;
 
-/** A stretch of the table. The fixups of a record in it are applied when it is first asked for. */
+/** A stretch of the table. The fixups of a record in it are applied when the record is first requested. */
 interface Page {
   readonly bytes: Buffer;
   /** By record: 1 once its fixups are applied. */
   readonly isFixed: Uint8Array;
 }
 
-/** The table at `place`; `file` is what complaints call its volume. */
+/** The table at `place`; `file` is the name of its volume in error messages. */
 export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
-  const source = overlay([place.source], place.source.name, WINDOW_SIZE); // where it lies is found out once
+  const source = overlay([place.source], place.source.name, WINDOW_SIZE); // each part is mapped once
   const { recordSize } = geometry;
   const count = Math.floor(source.size / recordSize);
   const pageSize = recordSize <= SMALL_RECORD_SIZE ? SMALL_PAGE_SIZE : PAGE_SIZE;
@@ -204,7 +204,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
 /** The records that $MFTMirr holds copies of, at least. Source: ntfs-3g mkntfs.c. */
 export const MIRRORED_COUNT = 4;
 
-/** Applies the fixups of what may be record `number`. @throws {CorruptError} where they are wrong; it lies at `offset`. */
+/** Applies the fixups of what may be record `number`. @throws {CorruptError} if they are wrong; it lies at `offset`. */
 export function fixRecord(
   bytes: Buffer,
   number: number,
@@ -216,7 +216,7 @@ export function fixRecord(
   if (misfit !== undefined) throw recordError(misfit, file, offset, number);
 }
 
-/** Applies the fixups of what may be a record, and lies at `start` of `view`. What is no record is told by its magic. */
+/** Applies the fixups of what may be a record, and lies at `start` of `view`. Other bytes are recognized by their magic. */
 function fixup(view: DataView, start: number, { recordSize, sectorSize }: Geometry): Misfit | undefined {
   if (view.getUint32(start, true) !== RECORD_MAGIC) return undefined;
   return applyFixups(view, start, recordSize, sectorSize);

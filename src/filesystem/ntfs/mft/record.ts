@@ -1,11 +1,11 @@
-/** A record of the MFT: bytes in, its header and attributes out. Source: ntfs-3g layout.h, MFT_RECORD. */
+/** Decodes a record of the MFT: its header and attributes. Source: ntfs-3g layout.h, MFT_RECORD. */
 import { struct, u16le, u32le } from "../../../bytes/struct.js";
 import { CorruptError } from "../../../errors.js";
 import { AttributeHeader, type AttributeRecord, type FileRecord } from "./attribute.js";
 
 export const RecordHeader = struct("NTFS file record", 48, {
   magic: u32le(0x00),
-  sequence: u16le(0x10), // counts how often the record was used anew; never 0
+  sequence: u16le(0x10), // counted up when the record is used for another file; never 0
   linkCount: u16le(0x12),
   attributesOffset: u16le(0x14),
   flags: u16le(0x16),
@@ -26,7 +26,7 @@ export const END_OF_ATTRIBUTES = 0xffffffff;
 
 /**
  * Record `number` in `bytes`, whose fixups are applied, and which lie at `offset` of `file`.
- * @throws {CorruptError} where it is none, or is not in use.
+ * @throws {CorruptError} if it is none, or is not in use.
  */
 export function parseRecord(bytes: Buffer, number: number, offset: number, file: string): FileRecord {
   const header = RecordHeader.view(bytes);
@@ -75,7 +75,7 @@ export function parseRecord(bytes: Buffer, number: number, offset: number, file:
 /** The header as NTFS 3.0 has it, which ends before the update sequence. */
 const SMALLEST_HEADER = 0x28;
 
-/** Collects the attributes of `record` up to its end, or to what is wrong. */
+/** Collects the attributes of `record` up to its end, or to the first that is damaged. */
 function readAttributes(
   record: FileRecord,
   into: AttributeRecord[],

@@ -1,6 +1,6 @@
 /**
  * Mapping pairs: where the clusters of a non-resident attribute lie. Each pair is a byte of two lengths, a count of
- * clusters, and the distance from the last run; no distance at all is a hole. Source: ntfs-3g runlist.c; [Russon],
+ * clusters, and the distance from the last run; a run without a distance is a hole. Source: ntfs-3g runlist.c; [Russon],
  * "NTFS Documentation", Data Runs.
  */
 import { firstIndex } from "../../../bytes/integers.js";
@@ -9,7 +9,7 @@ import { MAP_LIMIT } from "../../../extent/extent.js";
 import { yieldIfDue } from "../../../extent/time-slice.js";
 import { attributeError, type AttributeRecord, type NonResident } from "./attribute.js";
 
-/** A run that is stored nowhere. A run at cluster 0 is one like any other: that of $Boot. */
+/** In the place of the cluster of a run that is stored nowhere. Cluster 0 is not special: it is that of $Boot. */
 export const HOLE = -1;
 
 /** The runs of one attribute record, as far as they are sound. */
@@ -18,7 +18,7 @@ export interface RunTable {
   readonly vcns: readonly number[];
   /** The volume's cluster that each begins at, or HOLE. */
   readonly lcns: readonly number[];
-  /** What is wrong with those that are missing. */
+  /** The error of the runs that are missing. */
   readonly damage?: CorruptError;
 }
 
@@ -28,7 +28,7 @@ export type ClusterRun =
   | { readonly kind: "hole"; readonly count: number }
   | { readonly kind: "damaged"; readonly count: number; readonly error: DiskError };
 
-/** A part of an attribute that one record tells of. */
+/** The part of an attribute that one record maps. */
 export interface Segment {
   readonly firstVcn: number;
   /** Its runs, if its record is in memory. */
@@ -96,7 +96,7 @@ function signed(bytes: Buffer, at: number, length: number): number {
 
 /**
  * What the clusters from `vcn` on are, as `segments`, ordered by their first, tell it: `count` of them or fewer, but at
- * least one, in MAP_LIMIT runs at most. `missing` makes the complaint about those that no segment tells of.
+ * least one, in MAP_LIMIT runs at most. `missing` makes the error for those that no segment tells of.
  */
 export async function mapClusters(
   segments: readonly Segment[],
@@ -143,7 +143,7 @@ function appendRuns(runs: ClusterRun[], { vcns, lcns }: RunTable, at: number, en
   return at;
 }
 
-/** The last index below `length` whose value is not above `limit`; -1 where there is none. Values ascend. */
+/** The last index below `length` whose value is not above `limit`; -1 if there is none. Values ascend. */
 function lastUpTo(length: number, valueAt: (index: number) => number, limit: number): number {
   return firstIndex(length, (index) => valueAt(index) > limit) - 1;
 }

@@ -1,4 +1,4 @@
-/** $EA: OS/2's extended attributes, in which WSL keeps what Linux knows of a file. Source: [MS-FSCC] 2.4.16. */
+/** $EA: OS/2's extended attributes, in which WSL keeps the Linux metadata of a file. Source: [MS-FSCC] 2.4.16. */
 import { struct, u16le, u32le, u8 } from "../../../bytes/struct.js";
 import type { Medium, NtfsFile } from "../medium.js";
 import { Type } from "../mft/attribute.js";
@@ -10,10 +10,10 @@ export const EaEntry = struct("NTFS extended attribute", 8, {
   valueLength: u16le(0x06),
 });
 
-/** Bytes of all of a file's, at most. Source: [MS-FSCC] 2.4.16; ntfs-3g ea.c. */
+/** Bytes of all attributes of a file at most. Source: [MS-FSCC] 2.4.16; ntfs-3g ea.c. */
 export const EA_SIZE_LIMIT = 64 * 2 ** 10;
 
-/** What Linux knows of a file. Source: Microsoft, "File permissions for WSL"; ntfs-3g ea.c. */
+/** The Linux metadata of a file. Source: Microsoft, "File permissions for WSL"; ntfs-3g ea.c. */
 export interface LinuxMetadata {
   readonly uid?: number;
   readonly gid?: number;
@@ -22,7 +22,7 @@ export interface LinuxMetadata {
   readonly device?: { readonly major: number; readonly minor: number };
 }
 
-/** What WSL noted of `file`. What cannot be understood of it is not told: it is no file's contents. */
+/** The Linux metadata of `file`. Damaged metadata is ignored: the contents do not depend on it. */
 export async function linuxMetadata(medium: Medium, file: NtfsFile): Promise<LinuxMetadata> {
   const attribute = await findAttribute(medium, file, Type.extendedAttributes);
   if (attribute === undefined) return {};
@@ -43,7 +43,7 @@ export async function linuxMetadata(medium: Medium, file: NtfsFile): Promise<Lin
   };
 }
 
-/** The entries in `bytes` by name, up to the first that leaves them. */
+/** The entries in `bytes` by name, up to the first that is not within them. */
 function parseEas(bytes: Buffer): Map<string, Buffer> {
   const values = new Map<string, Buffer>();
   for (let at = 0; at + EaEntry.size <= bytes.length;) {

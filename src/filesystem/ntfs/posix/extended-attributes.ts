@@ -1,6 +1,6 @@
 /**
- * Extended attributes, as ntfs-3g presents them: named streams as "user.NAME"; and what else NTFS knows of a file as
- * "system.ntfs_…", which is there for those who ask for it by name, but is not listed, lest `cp -a` copy it.
+ * Extended attributes, as ntfs-3g presents them: named streams as "user.NAME", and further metadata of NTFS as "system.ntfs_…".
+ * The latter can be read by name, but are not listed, so that `cp -a` does not copy them.
  * Source: ntfs-3g(8), "streams_interface"; ntfs-3g's xattrs.c.
  */
 import { nameFromUtf16 } from "../../../bytes/utf16.js";
@@ -17,9 +17,9 @@ import type { Descriptors } from "./security.js";
 import { FileFlag, StandardInformation, standardInformation } from "./standard-information.js";
 import { WOF_STREAM } from "../data/wof.js";
 
-/** What Linux lets through of one value (XATTR_SIZE_MAX). A larger stream is there as "file:stream" only. */
+/** Bytes of one value at most in Linux (XATTR_SIZE_MAX). A larger stream can only be read as "file:stream". */
 const VALUE_LIMIT = 64 * 2 ** 10;
-/** Of the streams of one file together. */
+/** Bytes of all streams of one file together. */
 const TOTAL_LIMIT = 16 * 2 ** 20;
 
 const EFS_LIMIT = 256 * 2 ** 10;
@@ -92,7 +92,7 @@ export function extendedAttributesOf(
   };
 }
 
-/** The named streams of `file`, but the one that holds its contents. */
+/** The named streams of `file`, without the one that contains its compressed contents. */
 export async function streamsOf(medium: Medium, file: NtfsFile): Promise<Attribute[]> {
   const streams = await attributesOf(medium, file, Type.data);
   return streams.filter(({ name }) => name !== "" && name !== WOF_STREAM);
@@ -105,7 +105,7 @@ function latin1Name({ name }: Attribute): string {
 type Time = "createdLow" | "modifiedLow" | "accessedLow" | "changedLow";
 const TIMES: readonly Time[] = ["createdLow", "modifiedLow", "accessedLow", "changedLow"];
 
-/** The flags as Windows shows them: that of a directory is not stored among the others. */
+/** The flags as Windows shows them: the flag of a directory is not stored among the others. */
 function flagsOf(medium: Medium, { record }: NtfsFile): number {
   const information = standardInformation(record, medium.volume.name);
   const stored = information.readUInt32LE(StandardInformation.fields.flags.offset) & ~FileFlag.directory;
@@ -119,7 +119,7 @@ function word(value: number): Buffer {
   return bytes;
 }
 
-/** The short name of `file`, where it has one. */
+/** The short name of `file`, if it has one. */
 async function dosNameOf(medium: Medium, file: NtfsFile): Promise<Buffer | undefined> {
   for (const attribute of await attributesOf(medium, file, Type.fileName)) {
     const value = await readAll(medium, attribute, FileName.size + 2 * 255);

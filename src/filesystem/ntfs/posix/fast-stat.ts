@@ -33,7 +33,7 @@ const {
 const { valueLength, valueOffset } = ResidentHeader.fields;
 const { runsOffset, firstVcn, lastVcn, dataSize, allocatedSize } = NonResidentHeader.fields;
 
-/** How often the record at `start` was used; undefined where it is no base record in use. */
+/** The sequence number of the record at `start`; undefined if it is not a base record in use. */
 export function sequenceIn(view: DataView, start: number): number | undefined {
   const isFile =
     view.getUint32(start + magic.offset, true) === RECORD_MAGIC &&
@@ -119,7 +119,7 @@ function isNamesIndex(view: DataView, at: number, characters: number): boolean {
   );
 }
 
-/** Where the value of the resident attribute at `at` begins, which has `least` bytes or more; 0 where it has not. */
+/** Where the value of the resident attribute at `at` begins, which has `least` bytes or more; 0 if it has fewer. */
 function valueAt(view: DataView, at: number, length: number, least: number): number {
   if (view.getUint8(at + nonResident.offset) !== 0) return 0;
   const size = view.getUint32(at + valueLength.offset, true);

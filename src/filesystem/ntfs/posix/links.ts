@@ -1,14 +1,14 @@
 /**
- * Links of Windows as links that work where the volume is mounted.
+ * Links of Windows, converted to links that work in the mount.
  *
  *   ..\there                  relative: with slashes
- *   \there                    from the root of the volume: a way up from the link, then down
- *   C:\there                  the same, where this volume is C:. What letters volumes have is noted elsewhere, in the
- *                             registry of the system. So: the volume with \Windows\System32 is C: and no other letter;
- *                             any other volume is never C:, and is another letter where all of the path is there
- *   \\server, Volume{…}       as it is
+ *   \there                    from the root of the volume: up from the link, then down
+ *   C:\there                  the same if this volume is C:. The letters of volumes are in the registry of the system, which
+ *                             is not read. So the volume with \Windows\System32 is C: and no other letter; any other
+ *                             volume is not C:, and has another letter if all of the path exists on it
+ *   \\server, Volume{…}       unchanged
  *
- * Windows does not mind the case of what it follows: each name is given as the volume has it, as far as it is there.
+ * Windows ignores the case of the names in links: each is replaced by the name on the volume, if it exists there.
  */
 import { nameFromUtf16 } from "../../../bytes/utf16.js";
 import { CorruptError, DiskError } from "../../../errors.js";
@@ -23,11 +23,11 @@ import { parseAppExecLink, parseLink } from "./reparse.js";
 import type { Special } from "./special.js";
 
 export interface Links {
-  /** The target of `file`, which is `special`; undefined where that is no link. */
+  /** The target of `file`, which is `special`; undefined if it is not a link. */
   targetOf(file: NtfsFile, special: Special): Promise<Buffer | undefined>;
 }
 
-/** No directory of Windows is deeper: paths have 32,767 characters. */
+/** No directory of Windows is deeper: paths have 32,767 characters at most. */
 const DEPTH_LIMIT = 16_384;
 
 /** The name of the volume that Windows starts from. */
@@ -42,7 +42,7 @@ export function linksOf(medium: Medium, directories: Directories): Links {
     return isWhole;
   }
 
-  /** `names` as the directories from `start` on have them, as far as they do. */
+  /** `names` as they are spelled in the directories from `start` on, as far as they exist. */
   async function spell(
     start: number,
     names: readonly string[],
@@ -64,7 +64,7 @@ export function linksOf(medium: Medium, directories: Directories): Links {
     return { path, isWhole: at !== undefined };
   }
 
-  /** The entry of directory `number` that is called `units`, whatever its case. */
+  /** The entry of directory `number` with the name `units` in any case. */
   async function entryOf(
     number: number,
     units: Buffer,
@@ -93,11 +93,11 @@ export function linksOf(medium: Medium, directories: Directories): Links {
       offset,
       thing,
       found,
-      expected: "a way to the root",
+      expected: "a path to the root",
     });
   }
 
-  /** The way from the directory that `file` is in up to the root. */
+  /** The path from the directory of `file` up to the root. */
   async function wayUp(file: NtfsFile): Promise<Buffer[]> {
     const way: Buffer[] = [];
     const seen = new Set<number>();
@@ -114,7 +114,7 @@ export function linksOf(medium: Medium, directories: Directories): Links {
     return joined([...(await wayUp(file)), ...path]);
   }
 
-  /** Whether drive `letter` is this volume, on which `names` are looked for. */
+  /** Whether drive `letter` is this volume, on which the link leads to `names`. */
   async function isThisVolume(letter: string, names: readonly string[]): Promise<boolean> {
     const isSystem = await (system ??= hasWindows());
     const isSystemLetter = letter.toUpperCase() === SYSTEM_LETTER;
@@ -122,7 +122,7 @@ export function linksOf(medium: Medium, directories: Directories): Links {
     return names.length > 0 && (await spell(ROOT_NUMBER, names)).isWhole;
   }
 
-  /** The link of `file` to `target`, as Windows follows it; `shown` is what people see of it. */
+  /** The link of `file` to `target`, as Windows follows it; `shown` is the target that Windows displays. */
   async function targetOfPath(file: NtfsFile, target: string, shown: string): Promise<Buffer> {
     const path = target.replace(/^\\(\?\?|\\\?|\\\.)\\/, "");
     const drive = /^([A-Za-z]):(?:[\\/](.*))?$/s.exec(path);
@@ -165,17 +165,17 @@ export function linksOf(medium: Medium, directories: Directories): Links {
 
 const UP = Buffer.from("..");
 
-/** Slashes are no part of a name for Windows either. */
+/** A name of Windows cannot contain a slash either. */
 function namesIn(path: string): string[] {
   return path.split(/[\\/]/).filter((name) => name !== "");
 }
 
-/** A way to the very directory that the link is in has no names. */
+/** The path to the directory of the link itself has no names. */
 function joined(names: readonly Buffer[]): Buffer {
   return names.length === 0 ? Buffer.from(".") : joinNames(names);
 }
 
-/** What damage on the way keeps from being known, a link does without. */
+/** If damage makes a part of the target unknown, the link is shown without it. */
 async function quietly<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;

@@ -11,7 +11,7 @@ const TYPE_SIZE = 8;
 /** Of a device: its two numbers, 32 bits each. */
 const DEVICE_SIZE = 8;
 
-/** What a file with `data` behind the server's tag is; undefined for a kind that the source does not tell of. */
+/** What a file with `data` behind the server's tag is; undefined for a kind that the source does not describe. */
 export function nfsNode(data: Buffer): NfsNode | undefined {
   const type = data.toString("latin1", 0, TYPE_SIZE);
   const rest = data.subarray(TYPE_SIZE);

@@ -1,4 +1,4 @@
-/** Object ids: what link tracking knows a file by. Source: [MS-DLTW] 2.2; ntfs-3g object_id.c. */
+/** Object ids, by which link tracking identifies files. Source: [MS-DLTW] 2.2; ntfs-3g object_id.c. */
 import { Type } from "../mft/attribute.js";
 import { openIndex } from "../index/btree.js";
 import { fileAt, findAttribute, readAll } from "../mft/file.js";
@@ -9,12 +9,12 @@ import { search } from "../index/search.js";
 
 const EXTEND_NUMBER = 11;
 const ID_SIZE = 16;
-/** The birth ids of volume, object and domain stand behind the reference of the file. */
+/** The birth ids of volume, object and domain follow the reference to the file. */
 const BIRTH_OFFSET = 8;
 const BIRTH_SIZE = 48;
 const OBJECT_ID_LIMIT = 64;
 
-/** The object id of `file`, and behind it the birth ids, where $ObjId has them; undefined where it has no id. */
+/** The object id of `file`, followed by the birth ids if $ObjId has them; undefined if it has no id. */
 export async function objectIdOf(
   medium: Medium,
   directories: Directories,

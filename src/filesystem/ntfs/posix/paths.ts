@@ -1,7 +1,7 @@
 /** Paths in UTF-16 as the bytes of a POSIX path. */
 import { nameFromUtf16 } from "../../../bytes/utf16.js";
 
-/** One name, or text that is to be shown as it is. */
+/** One name, or text that is shown as it is. */
 export function nameOf(text: string): Buffer {
   return nameFromUtf16(Buffer.from(text, "utf16le"));
 }
@@ -12,7 +12,7 @@ export function pathOf(text: string): Buffer {
   return joinNames(names);
 }
 
-/** What a path means by it is not a name. */
+/** These parts of a path are not names. */
 export function isSpecial(name: string): boolean {
   return name === "" || name === "." || name === "..";
 }

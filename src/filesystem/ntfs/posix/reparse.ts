@@ -1,4 +1,4 @@
-/** Reparse points: what else a file is than its data. Source: [MS-FSCC] 2.1.2; ntfs-3g reparse.c. */
+/** Reparse points, which make a file a link, for example. Source: [MS-FSCC] 2.1.2; ntfs-3g reparse.c. */
 import { struct, u16le, u32le } from "../../../bytes/struct.js";
 import { CorruptError } from "../../../errors.js";
 
@@ -7,11 +7,11 @@ export const ReparseHeader = struct("NTFS reparse point", 8, {
   length: u16le(0x04), // bytes of data behind this header
 });
 
-/** Where the names of a link lie, counted from the end of this; a mount point has no flags. */
+/** Where the names of a link lie, from the end of this record on; a mount point has no flags. */
 export const LinkHeader = struct("NTFS link", 8, {
   targetOffset: u16le(0x00), // of the name that the kernel follows
   targetLength: u16le(0x02), // bytes
-  shownOffset: u16le(0x04), // of the name that people see
+  shownOffset: u16le(0x04), // of the name that Windows displays
   shownLength: u16le(0x06), // bytes
 });
 
@@ -29,7 +29,7 @@ export const Tag = {
   nfs: 0x80000014,
 } as const;
 
-/** What is known of further tags, for complaints. */
+/** Descriptions of further tags, for error messages. */
 const TAG_NAMES: Readonly<Record<number, string>> = {
   0x80000006: "kept by hierarchical storage",
   0x80000007: "kept once for many files (SIS)",
@@ -41,20 +41,20 @@ const TAG_NAMES: Readonly<Record<number, string>> = {
   0x9000001c: "projected by an application",
   0xc0000004: "kept by hierarchical storage",
 };
-/** OneDrive and its like: the third digit counts the providers. */
+/** OneDrive and similar programs: the third digit is the number of the provider. */
 const CLOUD_MASK = 0xffff0fff;
 const CLOUD = 0x9000001a;
 
 /** Bytes of the largest (MAXIMUM_REPARSE_DATA_BUFFER_SIZE). */
 export const REPARSE_SIZE_LIMIT = 16 * 2 ** 10 + ReparseHeader.size + 16;
 
-/** The bit of Microsoft's own tags; behind others stands a GUID. */
+/** The bit of Microsoft's own tags; other tags are followed by a GUID. */
 const MICROSOFT = 0x80000000;
 const GUID_SIZE = 16;
 
 export interface Reparse {
   readonly tag: number;
-  /** What is behind the header. */
+  /** The bytes behind the header. */
   readonly data: Buffer;
 }
 
@@ -62,11 +62,11 @@ export interface Reparse {
 export interface WindowsLink {
   /** As Windows follows it: `\??\C:\Users`, `..\here`. UTF-16 in a string. */
   readonly target: string;
-  /** As people see it: `C:\Users`. */
+  /** As Windows displays it: `C:\Users`. */
   readonly shown: string;
 }
 
-/** @throws {CorruptError} where `bytes`, which belong to file `number`, are no reparse point. */
+/** @throws {CorruptError} if `bytes`, which belong to file `number`, are not a reparse point. */
 export function parseReparse(bytes: Buffer, number: number, file: string): Reparse {
   const { tag, length } = ReparseHeader.view(bytes, 0, `${file} file ${number}`);
   const start = ReparseHeader.size + (tag < MICROSOFT ? GUID_SIZE : 0);
@@ -81,7 +81,7 @@ export function parseReparse(bytes: Buffer, number: number, file: string): Repar
   return { tag, data: bytes.subarray(start, start + length) };
 }
 
-/** The names of a symbolic link or a mount point. @throws {CorruptError} where they leave it. */
+/** The names of a symbolic link or a mount point. @throws {CorruptError} if they are not within it. */
 export function parseLink({ tag, data }: Reparse, number: number, file: string): WindowsLink {
   const link = LinkHeader.view(data, 0, `${file} file ${number}`);
   const start = LinkHeader.size + (tag === Tag.symlink ? 4 : 0);
@@ -107,13 +107,13 @@ export function parseAppExecLink({ data }: Reparse): string | undefined {
   return data.toString("utf16le", 4, data.length - (data.length % 2)).split("\0")[2];
 }
 
-/** What people call a tag: `0x80000013 (deduplicated)`. */
+/** The title of a tag in messages: `0x80000013 (deduplicated)`. */
 export function describeTag(tag: number): string {
   const name = nameOfTag(tag);
   return `0x${tag.toString(16)}${name === undefined ? "" : ` (${name})`}`;
 }
 
-/** Whether the tag leaves a file its size, so that an empty one has no contents elsewhere either. */
+/** Whether a file with the tag keeps its size, so that an empty file has no contents elsewhere either. */
 export function keepsSize(tag: number): boolean {
   return tag !== Tag.nfs && nameOfTag(tag) !== undefined;
 }

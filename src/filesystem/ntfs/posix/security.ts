@@ -1,4 +1,4 @@
-/** Security descriptors: in the file's own record, or once for all files alike, in $Secure. Source: ntfs-3g security.c. */
+/** Security descriptors: in the file's own record, or in $Secure, where files with equal ones share one. Source: ntfs-3g security.c. */
 import { LRUCache } from "lru-cache";
 import { struct, u32le, u64le } from "../../../bytes/struct.js";
 import { CorruptError } from "../../../errors.js";
@@ -12,7 +12,7 @@ import { IndexEntry, ViewEntry, type IndexNode } from "../index/node.js";
 import { search } from "../index/search.js";
 import { StandardInformation3, standardInformation } from "./standard-information.js";
 
-/** What stands before each descriptor in $SDS, and is what $SII has for its number. */
+/** The header of each descriptor in $SDS; $SII has the same for its number. */
 export const DescriptorHeader = struct("NTFS security descriptor header", 20, {
   hash: u32le(0x00),
   id: u32le(0x04),
@@ -29,7 +29,7 @@ const DESCRIPTOR_SIZE_LIMIT = 2 ** 18;
 const CACHE_BYTES = 2 ** 18;
 
 export interface Descriptors {
-  /** The security descriptor of `file`, as it is stored; undefined where it has none. */
+  /** The security descriptor of `file`, as it is stored; undefined if it has none. */
   of(file: NtfsFile): Promise<Buffer | undefined>;
 }
 
@@ -93,7 +93,7 @@ export function descriptorsOf(medium: Medium): Descriptors {
   };
 }
 
-/** What an entry of an index that is no directory has for its key. @throws {CorruptError} where that leaves it. */
+/** The value for a key, in an index that is not a directory. @throws {CorruptError} if it is not within its entry. */
 export function dataOf(node: IndexNode, at: number): Buffer {
   const { dataOffset, dataLength } = ViewEntry.view(node.bytes, at);
   const length = node.bytes.readUInt16LE(at + IndexEntry.fields.length.offset);

@@ -1,4 +1,4 @@
-/** What a file is besides a file or a directory: by its reparse point, or as Interix (Services for UNIX) noted it. */
+/** Files that are neither regular files nor directories: by a reparse point, or in the form of Interix (Services for UNIX). */
 import { read } from "../../../extent/read.js";
 import { AttributeFlag, Type } from "../mft/attribute.js";
 import { contentsOf } from "../data/contents.js";
@@ -16,19 +16,19 @@ export interface Device {
 }
 
 export type Special =
-  /** A link whose target is text of a POSIX system. */
+  /** A link whose target is a POSIX path. */
   | { readonly kind: "posixLink"; readonly target: Buffer }
-  /** A link of Windows: of a file or a directory. */
+  /** A link of Windows, to a file or a directory. */
   | { readonly kind: "windowsLink"; readonly reparse: Reparse }
   | { readonly kind: "appExecLink"; readonly reparse: Reparse }
   | { readonly kind: "fifo" | "socket" }
   | { readonly kind: "block" | "character"; readonly device: Device }
   /** Compressed as a whole by the Windows Overlay Filter. */
   | { readonly kind: "wof"; readonly reparse: Reparse }
-  /** A tag that stands for something that we do not know: data may be elsewhere. */
+  /** A tag that is not supported: data may be elsewhere. */
   | { readonly kind: "unknown"; readonly reparse: Reparse };
 
-/** The reparse point of `file`, where it has one. */
+/** The reparse point of `file`, if it has one. */
 export async function reparseOf(medium: Medium, file: NtfsFile): Promise<Reparse | undefined> {
   const attribute = await findAttribute(medium, file, Type.reparsePoint);
   if (attribute === undefined) return undefined;
@@ -36,7 +36,7 @@ export async function reparseOf(medium: Medium, file: NtfsFile): Promise<Reparse
   return parseReparse(bytes, file.record.number, medium.volume.name);
 }
 
-/** What `file`, whose flags are `flags`, is besides a plain file or directory. */
+/** The kind of `file`, whose flags are `flags`; undefined for a regular file or a directory. */
 export async function specialOf(medium: Medium, file: NtfsFile, flags: number): Promise<Special | undefined> {
   if ((flags & FileFlag.reparsePoint) !== 0) {
     const reparse = await reparseOf(medium, file);
@@ -78,14 +78,14 @@ const LINK_MAGIC = Buffer.from("IntxLNK\x01", "latin1");
 const BLOCK_MAGIC = Buffer.from("IntxBLK\x00", "latin1");
 const CHARACTER_MAGIC = Buffer.from("IntxCHR\x00", "latin1");
 const MAGIC_SIZE = 8;
-/** Interix did neither. */
+/** Interix has neither. */
 const PACKED_FLAGS = AttributeFlag.compression | AttributeFlag.encrypted;
 /** Magic, then the two numbers of the device, 64 bits each. */
 const DEVICE_SIZE = 24;
-/** Characters of a target, at most: PATH_MAX. */
+/** Characters of a target at most: PATH_MAX. */
 const TARGET_LIMIT = 4096;
 
-/** Interix marks its files as the system's: an empty one is a FIFO, one of a byte a socket, unless it is hidden. */
+/** Interix sets the system flag: an empty file with it is a FIFO, and one of one byte a socket, unless it is hidden. */
 async function interixSpecial(medium: Medium, file: NtfsFile, flags: number): Promise<Special | undefined> {
   const attribute = await findAttribute(medium, file, Type.data);
   if (attribute === undefined || (attribute.first.flags & PACKED_FLAGS) !== 0) return undefined;

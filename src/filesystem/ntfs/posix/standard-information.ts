@@ -3,7 +3,7 @@ import { struct, u32le } from "../../../bytes/struct.js";
 import { CorruptError } from "../../../errors.js";
 import { residentValue, Type, type FileRecord } from "../mft/attribute.js";
 
-/** As NTFS 1.2 has it; times are FILETIMEs, their lower halves first. */
+/** The fields of NTFS 1.2; times are FILETIMEs, their lower halves first. */
 export const StandardInformation = struct("NTFS standard information", 48, {
   createdLow: u32le(0x00),
   createdHigh: u32le(0x04),
@@ -16,10 +16,10 @@ export const StandardInformation = struct("NTFS standard information", 48, {
   flags: u32le(0x20),
 });
 
-/** What NTFS 3.0 added. */
+/** The fields that NTFS 3.0 added. */
 export const StandardInformation3 = struct("NTFS 3 standard information", 72, { securityId: u32le(0x34) });
 
-/** FILE_ATTRIBUTE_*, of those that matter. Source: [MS-FSCC] 2.6. */
+/** Those of FILE_ATTRIBUTE_* that are used. Source: [MS-FSCC] 2.6. */
 export const FileFlag = {
   readOnly: 0x1,
   hidden: 0x2,
@@ -29,7 +29,7 @@ export const FileFlag = {
   reparsePoint: 0x400,
 } as const;
 
-/** The standard information of the file whose base record is `record`: its bytes. @throws {CorruptError} where it has none. */
+/** The standard information of the file whose base record is `record`: its bytes. @throws {CorruptError} if it has none. */
 export function standardInformation(record: FileRecord, file: string): Buffer {
   const attribute = record.attributes.find(({ type }) => type === Type.standardInformation);
   const value = attribute?.isResident === true ? residentValue(attribute, file) : undefined;

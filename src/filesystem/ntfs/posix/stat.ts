@@ -54,7 +54,7 @@ async function bodyOf(
   const data = await findAttribute(medium, file, Type.data);
   const sizes = sizesOf(data?.first, volume);
   if (special?.kind === "unknown" && sizes.size === 0 && !keepsSize(special.reparse.tag)) {
-    // What stands for its contents is not empty: nobody reads an empty file, or hears that it cannot be read.
+    // It must not look empty: programs do not read empty files, and would not notice that this one cannot be read.
     return { size: ReparseHeader.size + special.reparse.data.length, allocated: sizes.allocated };
   }
   if (special?.kind !== "wof") return sizes;
