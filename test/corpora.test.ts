@@ -49,7 +49,7 @@ for (const image of images) {
   );
 }
 
-t.test("all of it takes little memory", (t) => {
+t.test("reading all of them takes little memory", (t) => {
   t.comment(`${images.length} images`);
   for (const isGood of [true, false]) {
     t.ok(images.some((image) => image.isGood === isGood && containerOf(image) === "vdi"));

@@ -32,7 +32,7 @@ const random = new Random(seed);
 const isWanted = process.env["VDISK_LARGE"] === "all" ? () => true : () => random.oneIn(4);
 const only = process.env["VDISK_LARGE_BASE"];
 
-t.test("whatever a field claims, the work is bounded", async (t) => {
+t.test("whatever value a field has, the work is bounded", async (t) => {
   const images: LargeImage[] = [];
   for (const [base, structures] of Object.entries(BASES)) {
     if (only !== undefined && only !== base) continue;

@@ -3,7 +3,7 @@ import t from "tap";
 import { checkLarge } from "./support/large-but-legal.js";
 import { crowdedFolder, largestExt, largestNtfs, largestVdi, longChain } from "./support/sparse-images.js";
 
-t.test("the largest images, and very many of them", async (t) => {
+t.test("the largest images, and very many images", async (t) => {
   const folder = t.testdir();
   const cases = [{ name: "as it is" }];
   await checkLarge(t, [

@@ -13,7 +13,7 @@ import {
 import { BASE, NEWEST } from "./support/command.js";
 import { listEntries } from "../src/filesystem/entries.js";
 
-t.test("a disk is opened, its parts told, and a file of it mapped and read", async (t) => {
+t.test("a disk is opened, its partitions are listed, and a file is mapped and read", async (t) => {
   const disk = await openDisk(NEWEST);
   t.equal(disk.source.size, 15728640);
   t.same(
@@ -28,7 +28,7 @@ t.test("a disk is opened, its parts told, and a file of it mapped and read", asy
   await disk.close();
 });
 
-t.test("a file system is walked by nodes", async (t) => {
+t.test("a file system is walked by node numbers", async (t) => {
   const disk = await openDisk(BASE);
   const fileSystem: FileSystem = disk.parts[1]!.fileSystem!;
   const etc = await fileSystem.lookup(fileSystem.root, Buffer.from("etc"));
@@ -38,7 +38,7 @@ t.test("a file system is walked by nodes", async (t) => {
   await disk.close();
 });
 
-t.test("what goes wrong is a DiskError of a kind, with a code", async (t) => {
+t.test("errors are DiskErrors with a code", async (t) => {
   await t.rejects(openDisk("nothing.vdi"), MissingError);
   await t.rejects(openDisk("nothing.vdi"), { code: "MISSING", name: "MissingError" });
   const empty = t.testdir({ "empty.img": "" });
@@ -46,7 +46,7 @@ t.test("what goes wrong is a DiskError of a kind, with a code", async (t) => {
   t.ok(new CorruptError("…") instanceof DiskError);
 });
 
-t.test("a disk that is closed leaves nothing open", async (t) => {
+t.test("closing a disk closes all files", async (t) => {
   const { readdirSync } = await import("node:fs");
   const before = readdirSync("/proc/self/fd").length;
   for (let round = 0; round < 20; round++) await (await openDisk(NEWEST)).close();

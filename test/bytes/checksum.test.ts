@@ -15,12 +15,12 @@ t.test("CRC-16 gives the check values of the catalogue", (t) => {
   t.end();
 });
 
-t.test("a checksum can be carried on from part to part", (t) => {
+t.test("a checksum can be continued from part to part", (t) => {
   t.equal(crc32c(crc32c(0xffffffff, CHECK.subarray(0, 4)), CHECK.subarray(4)), crc32c(0xffffffff, CHECK));
   t.end();
 });
 
-t.test("a word counts as its four bytes, little-endian", (t) => {
+t.test("the checksum of a word is that of its four little-endian bytes", (t) => {
   const bytes = Buffer.alloc(4);
   for (const value of [0, 1, 0x80000000, 0xdeadbeef, 0xffffffff]) {
     bytes.writeUInt32LE(value);
@@ -30,7 +30,7 @@ t.test("a word counts as its four bytes, little-endian", (t) => {
   t.end();
 });
 
-t.test("bytes taken eight at a time count as bytes taken one by one, wherever they begin", (t) => {
+t.test("the checksum of eight bytes at a time equals that of single bytes, at any start", (t) => {
   const bytes = Buffer.from(Array.from({ length: 64 }, (_, index) => (index * 151) & 0xff));
   for (let from = 0; from < 20; from++) {
     let crc = 0xffffffff;

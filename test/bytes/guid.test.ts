@@ -10,7 +10,7 @@ t.test("a GUID is printed in Microsoft's order, a UUID in its own", (t) => {
   t.end();
 });
 
-t.test("a printed GUID is read back, with braces or capitals or not; anything else is not one", (t) => {
+t.test("a printed GUID is parsed, with or without braces and capitals; anything else is not", (t) => {
   t.same(parseGuid("{C12A7328-F81F-11D2-BA4B-00A0C93EC93B}"), ESP);
   t.equal(parseGuid("c12a7328"), undefined);
   t.end();

@@ -14,7 +14,7 @@ t.test("a view reads its fields at their offsets from where it begins", (t) => {
   t.end();
 });
 
-t.test("a structure that the bytes end within is a CorruptError that names file and byte", (t) => {
+t.test("a truncated structure is a CorruptError that names file and byte", (t) => {
   t.throws(() => Sample.view(Buffer.alloc(15), 0, "a.img", 0x200), {
     name: "CorruptError",
     message: "a.img, byte 0x200: the space for a sample is 15 bytes, but must be at least 16 bytes",

@@ -10,7 +10,7 @@ t.test("text is UTF-8", async (t) => {
   }
 });
 
-t.test("what a host would misunderstand has a form that no text has", async (t) => {
+t.test("names with a meaning for the host become bytes that valid text never has", async (t) => {
   const forms: [string, string][] = [
     ["/", "c0af"],
     ["a/b", "61c0af62"],
@@ -26,7 +26,7 @@ t.test("what a host would misunderstand has a form that no text has", async (t) 
   }
 });
 
-t.test("every unit, alone and between others, has bytes of its own that lead back to it", async (t) => {
+t.test("every unit, alone and between others, becomes bytes that are converted back to it", async (t) => {
   const seen = new Set<string>();
   for (let unit = 0; unit < 0x10000; unit++) {
     for (const text of [String.fromCharCode(unit), `a${String.fromCharCode(unit)}\udc01`]) {
@@ -39,7 +39,7 @@ t.test("every unit, alone and between others, has bytes of its own that lead bac
   t.equal(seen.size, 2 * 0x10000);
 });
 
-t.test("bytes that are no name's form are nobody's name", async (t) => {
+t.test("bytes that no name becomes are not converted to a name", async (t) => {
   for (const hex of ["80", "c3", "c0af80", "c1bf", "e08080", "eda080edb080", "f4908080", "ff", "f88888"])
     t.equal(utf16FromName(Buffer.from(hex, "hex")), undefined, hex);
 });

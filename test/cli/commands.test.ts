@@ -3,7 +3,7 @@ import { join } from "node:path";
 import t from "tap";
 import { BASE, NEWEST, output, run, vdisk, VDISK, type Result } from "../support/command.js";
 
-t.test("info tells the chain, the partitions and the file systems", async (t) => {
+t.test("info prints the chain, the partitions and the file systems", async (t) => {
   const { code, stdout } = await vdisk("info", NEWEST);
   t.equal(code, 0);
   t.match(stdout, /vdi, differencing/);
@@ -37,7 +37,7 @@ t.test("info tells the chain, the partitions and the file systems", async (t) =>
   t.match((await vdisk("info", "--verbose", NEWEST)).stdout, /blockSize +1048576/);
 });
 
-t.test("ls shows the tree; a path from / on is the guest's", async (t) => {
+t.test("ls lists the tree; a path that begins with / is the guest's", async (t) => {
   t.equal(
     (await vdisk("ls", NEWEST)).stdout,
     `fs0\nfs1\nsnapshots\nvhdd\nvol0\nvol1\n{5b2c9a4e-1f60-4d3b-9c1a-2f7e8d90a1b2}.vdi\n`,
@@ -47,13 +47,13 @@ t.test("ls shows the tree; a path from / on is the guest's", async (t) => {
   t.equal((await vdisk("ls", NEWEST, "/etc/fstab")).stdout, "/etc/fstab\n");
 });
 
-t.test("ls -l shows what ls -l shows", async (t) => {
+t.test("ls -l prints what ls -l prints for a mount", async (t) => {
   const { stdout } = await vdisk("ls", "-l", NEWEST, "/etc");
   t.match(stdout, /^-rw-r----- +1 +0 +0 +26 +\d{4}-\d\d-\d\d \d\d:\d\d +shadow$/m);
   t.match(stdout, /^lrwxrwxrwx .* os-release -> \.\.\/usr\/lib\/os-release$/m);
 });
 
-t.test("ls -R shows all directories below, --json all that is known", async (t) => {
+t.test("ls -R lists all directories below, --json prints all details", async (t) => {
   t.match((await vdisk("ls", "-R", NEWEST, "/home")).stdout, "/home:\nme\n\n/home/me:\nnotes.txt\n");
   const entries = JSON.parse((await vdisk("ls", NEWEST, "-R", "--json", "fs1/home")).stdout) as unknown[];
   t.match(entries, [
@@ -63,7 +63,7 @@ t.test("ls -R shows all directories below, --json all that is known", async (t) 
   t.same(JSON.parse((await vdisk("ls", NEWEST, "--json", "fs1/lost+found")).stdout), []);
 });
 
-t.test("cat writes files, each state its own, and follows links as the guest would", async (t) => {
+t.test("cat writes the files of each state, and follows links as the guest would", async (t) => {
   t.equal((await vdisk("cat", NEWEST, "/etc/os-release")).stdout, 'NAME="Example Linux"\nVERSION="12"\n');
   t.equal((await vdisk("cat", BASE, "/etc/os-release")).stdout, 'NAME="Example Linux"\nVERSION="11"\n');
   t.equal(
@@ -72,14 +72,14 @@ t.test("cat writes files, each state its own, and follows links as the guest wou
   );
 });
 
-t.test("cat vhdd is the disk that qemu-img converts", async (t) => {
+t.test("cat vhdd writes the same disk as qemu-img convert", async (t) => {
   const folder = t.testdir();
   await run("qemu-img", ["convert", "-O", "raw", BASE, join(folder, "raw")]);
   await run("sh", ["-c", `"${process.execPath}" "${VDISK}" cat "${BASE}" vhdd > "${folder}/ours"`]);
   t.ok(readFileSync(join(folder, "raw")).equals(readFileSync(join(folder, "ours"))));
 });
 
-t.test("options may stand before or after the image", async (t) => {
+t.test("options may come before or after the image", async (t) => {
   const after = await vdisk("ls", NEWEST, "/etc", "-l");
   const before = await vdisk("ls", "-l", NEWEST, "/etc");
   t.equal(after.code, 0);
@@ -91,7 +91,7 @@ t.test("options may stand before or after the image", async (t) => {
   );
 });
 
-t.test("a reader that has seen enough is no failure", async (t) => {
+t.test("a reader of standard output that ends early is no error", async (t) => {
   const { stdout, stderr } = await run("sh", [
     "-c",
     `"${process.execPath}" "${VDISK}" cat "${NEWEST}" vhdd | head -c 3 | wc -c`,
@@ -100,7 +100,7 @@ t.test("a reader that has seen enough is no failure", async (t) => {
   t.equal(stderr, "");
 });
 
-t.test("behind -- a name may begin with a dash", async (t) => {
+t.test("a name behind -- may begin with a dash", async (t) => {
   const folder = t.testdir({ "-dash.vdi": readFileSync(BASE) });
   const inFolder = (...args: string[]): Promise<Result> =>
     run("sh", ["-c", 'cd "$1" && shift && exec "$@"', "sh", folder, process.execPath, VDISK, ...args]);
@@ -112,28 +112,25 @@ t.test("behind -- a name may begin with a dash", async (t) => {
   });
 });
 
-t.test(
-  "where standard output cannot be written, or nobody hears the complaint, that is no crash",
-  async (t) => {
-    for (const args of [["info"], ["cat", "vhdd"], ["ls"]] as const) {
-      const [command, ...path] = args;
-      const script = '"$@" >/dev/full';
-      const result = await run("sh", ["-c", script, "sh", process.execPath, VDISK, command, NEWEST, ...path]);
-      t.match(result, { code: 74, stderr: "vdisk: standard output: write failed is ENOSPC\n" });
-    }
-    const unheard = ["-c", '"$@" 2>/dev/full', "sh", process.execPath, VDISK, "info", "/nowhere"];
-    t.equal((await run("sh", unheard)).code, 66);
-  },
-);
+t.test("vdisk does not crash if standard output or standard error cannot be written", async (t) => {
+  for (const args of [["info"], ["cat", "vhdd"], ["ls"]] as const) {
+    const [command, ...path] = args;
+    const script = '"$@" >/dev/full';
+    const result = await run("sh", ["-c", script, "sh", process.execPath, VDISK, command, NEWEST, ...path]);
+    t.match(result, { code: 74, stderr: "vdisk: standard output: write failed is ENOSPC\n" });
+  }
+  const unheard = ["-c", '"$@" 2>/dev/full', "sh", process.execPath, VDISK, "info", "/nowhere"];
+  t.equal((await run("sh", unheard)).code, 66);
+});
 
-t.test("a folder that was removed from below the user is one line, too", async (t) => {
+t.test("a current folder that was removed is reported in one line", async (t) => {
   const folder = t.testdir({ gone: {} });
   const script = 'cd "$1/gone" && rmdir "$1/gone" && shift && exec "$@"';
   const result = await run("sh", ["-c", script, "sh", folder, process.execPath, VDISK, "info", NEWEST]);
   t.match(result, { code: 66, stderr: /^vdisk: the current folder does not exist any more.*\n$/ });
 });
 
-t.test("what goes wrong is one line that says what to do, and an exit code", async (t) => {
+t.test("an error is one line that says what to do, and an exit code", async (t) => {
   const folder = t.testdir({
     empty: "",
     "notes.txt": "Remember the milk.\n".repeat(100),
@@ -211,7 +208,7 @@ t.test("what goes wrong is one line that says what to do, and an exit code", asy
   }
 });
 
-t.test("an image that its user may not read is one line, too", async (t) => {
+t.test("an image without read permission is reported in one line", async (t) => {
   if (process.getuid!() !== 0) return;
   const folder = t.testdir({ "mine.img": Buffer.alloc(512) });
   await run("chmod", ["0600", `${folder}/mine.img`]);
@@ -229,7 +226,7 @@ t.test("an image that its user may not read is one line, too", async (t) => {
   t.match(stderr, /^vdisk: .*mine\.img: permission denied by the host/);
 });
 
-t.test("a directory that lies within itself is listed once, and said to be damaged", async (t) => {
+t.test("a directory that contains itself is listed once, and reported as damaged", async (t) => {
   const image = `${t.testdir()}/loop.img`;
   await output("mke2fs", "-q", "-t", "ext4", image, "2M");
   await output("debugfs", "-w", "-R", "link <2> loop", image);
@@ -239,7 +236,7 @@ t.test("a directory that lies within itself is listed once, and said to be damag
   t.equal(code, 65);
 });
 
-t.test("output that cannot be written is the host's failure, not ours", async (t) => {
+t.test("output that cannot be written is an error of the host, not a bug", async (t) => {
   const { code, stderr } = await run("sh", [
     "-c",
     `exec "$@" >/dev/full`,
@@ -254,7 +251,7 @@ t.test("output that cannot be written is the host's failure, not ours", async (t
   t.equal(stderr, "vdisk: standard output: write failed is ENOSPC\n");
 });
 
-t.test("control characters in the host's names do not reach the terminal", async (t) => {
+t.test("control characters in names of the host's files do not reach the terminal", async (t) => {
   const folder = t.testdir({ alone: {}, whole: {} });
   const name = "a\nb\x1b[31m.vdi";
   const [alone, whole] = [join(folder, "alone", name), join(folder, "whole", name)];
@@ -278,7 +275,7 @@ t.test("control characters in the host's names do not reach the terminal", async
   t.match(odd.stdout, /odd\\x0a\\x1b\[31m\.img: 601 bytes are not whole sectors/);
 });
 
-t.test("cat writes what stands before the damage, and then says what is damaged", async (t) => {
+t.test("cat writes the bytes before the damage, and then reports it", async (t) => {
   const folder = t.testdir({ "cut.img": readFileSync(BASE).subarray(0, 1024 + 700_416) });
   await run("sh", ["-c", `cd "${folder}"; qemu-img convert -O raw "${BASE}" whole; mv cut.img cut.vdi`]);
   const { code, stderr } = await run("sh", [

@@ -55,7 +55,7 @@ const damageRoot = (bytes: Buffer): void => {
 const timesIn = (text: string, part: string): number => text.split(part).length - 1;
 
 t.test(
-  "a file system that cannot be read is an error of what lists the disk, which is whole but for it",
+  "commands that list a disk print everything except a damaged file system, and end with an error",
   async (t) => {
     const path = image(t, damageRoot);
     const reason = "disk.img vol1, byte 0x418: ";
@@ -96,7 +96,7 @@ t.test(
   },
 );
 
-t.test("what lists or reads sound files of such a disk ends well, and logs what is missing", async (t) => {
+t.test("commands on sound files of such a disk succeed, and log what is missing", async (t) => {
   const path = image(t, damageRoot);
   for (const args of [
     ["cat", path, "fs0/menu.cfg"],
@@ -108,7 +108,7 @@ t.test("what lists or reads sound files of such a disk ends well, and logs what 
   }
 });
 
-t.test("the file system that cannot be read is the reason, once, where its files are wanted", async (t) => {
+t.test("commands on files of the damaged file system report its error once", async (t) => {
   const path = image(t, damageRoot);
   for (const wanted of ["/etc/fstab", "fs1/etc/fstab", "fs1"]) {
     const { code, stdout, stderr } = await vdisk("cat", path, wanted);
@@ -121,7 +121,7 @@ t.test("the file system that cannot be read is the reason, once, where its files
   }
 });
 
-t.test("a damaged directory is reported once, however often a listing comes by it", async (t) => {
+t.test("a damaged directory is reported once, however often a listing reaches it", async (t) => {
   const path = image(t, () => undefined, "sif /sub links_count 1\nsif /sub mode 0\nsif /sub2 mode 0\n");
   for (const options of [["-l"], ["-lR"], ["--json"], ["-R", "--json"]]) {
     const { code, stdout, stderr } = await vdisk("ls", ...options, path, "/");
@@ -137,14 +137,14 @@ t.test("a damaged directory is reported once, however often a listing comes by i
   }
 });
 
-t.test("cat goes on to the next file, and ends with the first error", async (t) => {
+t.test("cat continues with the next file, and ends with the code of the first error", async (t) => {
   const path = image(t, () => undefined);
   const result = await vdisk("cat", path, "/etc/none", "/etc/fstab", "/etc", "fs0/menu.cfg");
   t.match(result, { code: 66, stdout: "mounts\nmenu\n" });
   t.equal(timesIn(result.stderr, "\n"), 2, result.stderr);
 });
 
-t.test("a table whose own sector cannot be read leaves the disk, as one volume", async (t) => {
+t.test("a disk whose partition table cannot be read is one volume", async (t) => {
   const path = image(t, () => undefined);
   const bytes = readFileSync(path);
   const vdi = join(t.testdir(), "disk.vdi");
@@ -167,7 +167,7 @@ t.test("a table whose own sector cannot be read leaves the disk, as one volume",
 });
 
 t.test(
-  "a listing of a state in snapshots/ that lacks a damaged part ends with an error; one within it does not",
+  "listing a state in snapshots/ ends with an error if a part of it is damaged; listing a directory in it does not",
   async (t) => {
     const folder = t.testdir({ disk: {} });
     const path = image(t, damageRoot);

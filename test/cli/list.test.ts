@@ -60,7 +60,7 @@ async function home(
 const flat = <T extends { readonly children: readonly T[] }>(trees: readonly T[]): T[] =>
   trees.flatMap((tree) => [tree, ...flat(tree.children)]);
 
-t.test("list --json tells what Python reads from the settings", async (t) => {
+t.test("list --json prints what a program in Python reads from the settings", async (t) => {
   const { root, lives, vdisk } = await home(t);
   const files = lives.map(({ file }) => file);
   for (const real of realSettings) {
@@ -103,7 +103,7 @@ t.test("list --json tells what Python reads from the settings", async (t) => {
   }
 });
 
-t.test("list shows machines, disks and snapshots, the current state marked", async (t) => {
+t.test("list prints machines, disks and snapshots, and marks the current state", async (t) => {
   const { root, lives, vdisk } = await home(t);
   const last = lives.at(-1)!;
   const { stdout } = await vdisk("list");
@@ -149,28 +149,25 @@ t.test("list shows machines, disks and snapshots, the current state marked", asy
   t.equal(wide.stdout.split("\n").length, 2 + last.states.length * last.plan.attached!.length);
 });
 
-t.test(
-  "arguments that cannot be meant are usage errors, and the help tells of all that is listed",
-  async (t) => {
-    const { vdisk } = await home(t);
-    for (const args of [
-      ["--vm", "a", "--vm", "b"],
-      ["--vm", ""],
-      [""],
-      ["--mounts", NEWEST],
-      ["--mounts", "--vm", "a"],
-    ]) {
-      const { code, stderr } = await vdisk("list", ...args);
-      t.equal(code, 64, args.join(" "));
-      t.match(stderr, /^vdisk: .*; see vdisk --help\n$/);
-    }
-    const { stdout } = await vdisk("list", "--help");
-    t.match(stdout, /--mounts +List mounts instead/);
-    t.match(stdout, /vdisk list --mounts +All mounts, and the processes that serve/);
-  },
-);
+t.test("wrong arguments are usage errors, and the help describes all that can be listed", async (t) => {
+  const { vdisk } = await home(t);
+  for (const args of [
+    ["--vm", "a", "--vm", "b"],
+    ["--vm", ""],
+    [""],
+    ["--mounts", NEWEST],
+    ["--mounts", "--vm", "a"],
+  ]) {
+    const { code, stderr } = await vdisk("list", ...args);
+    t.equal(code, 64, args.join(" "));
+    t.match(stderr, /^vdisk: .*; see vdisk --help\n$/);
+  }
+  const { stdout } = await vdisk("list", "--help");
+  t.match(stdout, /--mounts +List mounts instead/);
+  t.match(stdout, /vdisk list --mounts +All mounts, and the processes that serve/);
+});
 
-t.test("list IMAGE shows its partitions", async (t) => {
+t.test("list IMAGE prints its partitions", async (t) => {
   const { vdisk } = await home(t);
   const { stdout } = await vdisk("list", NEWEST);
   t.match(stdout, /^image +\/.*\.vdi\nbase +.*web\.vdi\nuuid +5b2c9a4e-/);
@@ -187,7 +184,7 @@ t.test("list IMAGE shows its partitions", async (t) => {
   });
 });
 
-t.test("every command takes a machine and a state", async (t) => {
+t.test("every command accepts a machine and a state", async (t) => {
   const { root, lives, vdisk } = await home(t);
   const { plan, states } = lives.at(-2)!;
   const [first] = states;
@@ -236,7 +233,7 @@ t.test("every command takes a machine and a state", async (t) => {
     t.match(await vdisk(...args), { code, stderr: complaint }, args.join(" "));
 });
 
-t.test("a file wins over a machine of its name, and that is said", async (t) => {
+t.test("a file is used rather than a machine of the same name, and a notice says so", async (t) => {
   const { root, vdisk } = await home(t);
   cpSync(BASE, join(root, "vm 1.11"));
   const script = 'cd "$1" && shift && exec "$@"';

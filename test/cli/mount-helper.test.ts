@@ -1,7 +1,7 @@
 import t from "tap";
 import { translateMountHelper } from "../../src/cli/mount-helper.js";
 
-t.test("mount(8)'s words become those of vdisk mount", async (t) => {
+t.test("arguments of mount(8) become those of vdisk mount", async (t) => {
   const words = (options: string): string[] | undefined =>
     translateMountHelper(["/vms/a.vdi", "/mnt", "-o", options])?.slice(1);
   t.same(words("rw,dev,suid"), ["/vms/a.vdi", "/mnt", "--quiet"]);
@@ -23,7 +23,7 @@ t.test("mount(8)'s words become those of vdisk mount", async (t) => {
   ]);
 });
 
-t.test("a command line of ours is left alone", async (t) => {
+t.test("a command line of vdisk itself is not changed", async (t) => {
   for (const line of [
     "mount image -o ro",
     "mount image /mnt -o ro",

@@ -6,7 +6,7 @@ import { BASE, NEWEST, run, vdisk, VDISK } from "../support/command.js";
 
 const VBOXIMG_MOUNT = join(VDISK, "../vboximg-mount/main.js");
 
-t.test("an option that has no effect is an error that says what it is for", async (t) => {
+t.test("an option without effect is an error that says what it is for", async (t) => {
   for (const [message, ...args] of [
     [
       /--disk nonsense: this option chooses one of a machine's disks, but .*\.vdi is an image/,
@@ -52,7 +52,7 @@ t.test("an option that has no effect is an error that says what it is for", asyn
   }
 });
 
-t.test("vboximg-mount goes on, as VirtualBox's does, and names what has no effect", async (t) => {
+t.test("vboximg-mount continues, as VirtualBox's does, and names options without effect", async (t) => {
   const { code, stdout, stderr } = await run(process.execPath, [
     VBOXIMG_MOUNT,
     "-l",
@@ -75,7 +75,7 @@ t.test("vboximg-mount goes on, as VirtualBox's does, and names what has no effec
 });
 
 t.test(
-  "a Parallels disk is refused as what it is, by its folder and by its descriptor, and not touched",
+  "a Parallels disk is refused by name, for its folder and its descriptor, and not changed",
   async (t) => {
     const bundle = join(t.testdir(), "disk.hdd");
     const descriptor = join(bundle, "DiskDescriptor.xml");

@@ -48,7 +48,7 @@ t.test("an image that is replaced by a link after it was chosen is not shown", a
   t.equal(own.admission, undefined, "the file that the user named himself is opened whatever it is");
 });
 
-t.test("a state of a chain that no machine owns is held to the same", async (t) => {
+t.test("the same holds for a state of a chain without a machine", async (t) => {
   const { folder, states } = await home(t, { name: "m", snapshots: 2 });
   const alone = join(process.env["HOME"]!, "alone");
   mkdirSync(alone);
@@ -67,7 +67,7 @@ t.test("a state of a chain that no machine owns is held to the same", async (t) 
   await t.rejects(open(chosen), DeniedError);
 });
 
-t.test("nor is one shown while names are exchanged all the time", async (t) => {
+t.test("nor is one shown while files are renamed all the time", async (t) => {
   const { states } = await home(t, { name: "m", snapshots: 0 });
   const image = states[0]!.disks[0]!.path;
   const secret = join(process.env["HOME"]!, "elsewhere/secret");

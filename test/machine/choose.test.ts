@@ -19,57 +19,65 @@ const messageOf = (wanted: Wanted): Promise<string> =>
     (error: unknown) => (error as Error).message,
   );
 
-t.test("every state of a branching tree is its model's, however it is named", async (t) => {
-  const { states, file, plan, folder } = await home(t, { name: "Windows 10", snapshots: 30, disks: 2 });
-  const snapshots = states.slice(0, -1);
-  t.ok(snapshots.filter(({ parent }) => parent === snapshots[0]).length > 0);
-  t.ok(new Set(snapshots.map(({ parent }) => parent)).size < snapshots.length - 3, "it branches");
-  let count = 0;
-  for (const [index, state] of states.entries()) {
-    for (const [disk, { path, imageUuid, model }] of state.disks.entries()) {
-      const places = ["Windows 10", "windows 10", plan.uuid, file, folder];
-      for (const snapshot of namesOf(states, index, disk)) {
-        const image = places[count++ % places.length]!;
-        const slot = [`SATA ${disk}:0`, `sata:${disk}:0`, String(disk), `Windows 10-${disk}.vdi`][count % 4]!;
-        const chosen = await choose({ image, disk: slot, snapshot });
-        if (chosen.image !== path) t.equal(chosen.image, path, `${image} ${slot} ${snapshot}`);
-        t.equal(chosen.states?.length, states.length);
+t.test(
+  "every state of a branching tree is found by each of its names, and is the same as its model",
+  async (t) => {
+    const { states, file, plan, folder } = await home(t, { name: "Windows 10", snapshots: 30, disks: 2 });
+    const snapshots = states.slice(0, -1);
+    t.ok(snapshots.filter(({ parent }) => parent === snapshots[0]).length > 0);
+    t.ok(new Set(snapshots.map(({ parent }) => parent)).size < snapshots.length - 3, "it branches");
+    let count = 0;
+    for (const [index, state] of states.entries()) {
+      for (const [disk, { path, imageUuid, model }] of state.disks.entries()) {
+        const places = ["Windows 10", "windows 10", plan.uuid, file, folder];
+        for (const snapshot of namesOf(states, index, disk)) {
+          const image = places[count++ % places.length]!;
+          const slot = [`SATA ${disk}:0`, `sata:${disk}:0`, String(disk), `Windows 10-${disk}.vdi`][
+            count % 4
+          ]!;
+          const chosen = await choose({ image, disk: slot, snapshot });
+          if (chosen.image !== path) t.equal(chosen.image, path, `${image} ${slot} ${snapshot}`);
+          t.equal(chosen.states?.length, states.length);
+        }
+        const [byPath, byUuid] = await Promise.all([choose({ image: path }), choose({ image: imageUuid })]);
+        t.equal(byPath.image, path);
+        t.equal(byUuid.image, path);
+        t.equal(byUuid.state?.uuid, state.uuid);
+        t.ok((await readAll(byUuid.image)).equals(model), `${state.name} of disk ${disk}`);
       }
-      const [byPath, byUuid] = await Promise.all([choose({ image: path }), choose({ image: imageUuid })]);
-      t.equal(byPath.image, path);
-      t.equal(byUuid.image, path);
-      t.equal(byUuid.state?.uuid, state.uuid);
-      t.ok((await readAll(byUuid.image)).equals(model), `${state.name} of disk ${disk}`);
     }
-  }
-  t.ok(count > 500, `${count} names`);
-  const leaf = states.at(-1)!.disks[1]!;
-  t.equal((await choose({ image: leaf.path, snapshot: "base" })).image, states[0]!.disks[1]!.path);
-  t.equal((await choose({ image: "Windows 10", disk: "1" })).image, leaf.path);
-});
+    t.ok(count > 500, `${count} names`);
+    const leaf = states.at(-1)!.disks[1]!;
+    t.equal((await choose({ image: leaf.path, snapshot: "base" })).image, states[0]!.disks[1]!.path);
+    t.equal((await choose({ image: "Windows 10", disk: "1" })).image, leaf.path);
+  },
+);
 
-t.test("a day is its beginning, by the host's clock; before all there is nothing", async (t) => {
-  const { states } = await home(t, { name: "m", snapshots: 3 });
-  const at = async (snapshot: string) => (await choose({ image: "m", snapshot })).state?.name;
-  t.equal(await at("@2026-01-03"), "state 1");
-  t.equal(await at("@2026-01-02T12:00:00Z"), "state 1");
-  t.equal(await at("@2026-01-02T11:59:59Z"), "state 0");
-  t.equal(await at("@2999-01-01"), "current");
-  t.match(
-    await messageOf({ image: "m", snapshot: "@2025-12-31" }),
-    /no state .* taken before .*the states are: "state 0"/,
-  );
-  for (const none of ["2026-02-30", "2026-13-01", "2026-01-01T25:00", "2026-01-01T12:00+99:00"]) {
-    t.match(await messageOf({ image: "m", snapshot: `@${none}` }), /is not a valid time/);
-  }
-  const error = await choose({ image: "m", snapshot: "@yesterday" }).catch((error: unknown) => error);
-  t.ok(error instanceof UsageError);
-  t.match(await messageOf({ image: "m", snapshot: "current~9" }), /only \d states above/);
-  const unknown = await messageOf({ image: "m", snapshot: "before" });
-  for (const { name, uuid = "" } of states) t.ok(unknown.includes(name) && unknown.includes(uuid));
-});
+t.test(
+  "a date is the beginning of that day in local time; before the first state there is nothing",
+  async (t) => {
+    const { states } = await home(t, { name: "m", snapshots: 3 });
+    const at = async (snapshot: string) => (await choose({ image: "m", snapshot })).state?.name;
+    t.equal(await at("@2026-01-03"), "state 1");
+    t.equal(await at("@2026-01-02T12:00:00Z"), "state 1");
+    t.equal(await at("@2026-01-02T11:59:59Z"), "state 0");
+    t.equal(await at("@2999-01-01"), "current");
+    t.match(
+      await messageOf({ image: "m", snapshot: "@2025-12-31" }),
+      /no state .* taken before .*the states are: "state 0"/,
+    );
+    for (const none of ["2026-02-30", "2026-13-01", "2026-01-01T25:00", "2026-01-01T12:00+99:00"]) {
+      t.match(await messageOf({ image: "m", snapshot: `@${none}` }), /is not a valid time/);
+    }
+    const error = await choose({ image: "m", snapshot: "@yesterday" }).catch((error: unknown) => error);
+    t.ok(error instanceof UsageError);
+    t.match(await messageOf({ image: "m", snapshot: "current~9" }), /only \d states above/);
+    const unknown = await messageOf({ image: "m", snapshot: "before" });
+    for (const { name, uuid = "" } of states) t.ok(unknown.includes(name) && unknown.includes(uuid));
+  },
+);
 
-t.test("what may mean several things lists them", async (t) => {
+t.test("an ambiguous name is an error that lists the candidates", async (t) => {
   const { plan, file, folder } = await home(t, { name: "m", snapshots: 2, disks: 2 });
   t.match(
     await messageOf({ image: "m" }),
@@ -89,7 +97,7 @@ t.test("what may mean several things lists them", async (t) => {
   t.equal((await findMachine(join(copy, "m.vbox"))).path, join(copy, "m.vbox"));
 });
 
-t.test("settings that tell a UUID twice lead nowhere in circles: the first counts", async (t) => {
+t.test("if a UUID occurs twice in settings, the first one counts, and there is no circle", async (t) => {
   const { plan, file, states } = await home(t, { name: "m", snapshots: 2 });
   const [first, second] = [plan.snapshot!, plan.snapshot!.children![0]!];
   const empty = { ...first, attached: [], children: [] };
@@ -105,7 +113,7 @@ t.test("settings that tell a UUID twice lead nowhere in circles: the first count
   t.equal((await choose({ image: "m", snapshot: "base" })).image, states[0]!.disks[0]!.path);
 });
 
-t.test("a disk without snapshots says so to who asks for one", async (t) => {
+t.test("the error for a snapshot of a disk without snapshots says so", async (t) => {
   await home(t, { name: "m", snapshots: 0 });
   for (const snapshot of ["latest", "latest~1", "current~1", "@2026-01-01", "before"]) {
     t.match(
@@ -115,7 +123,7 @@ t.test("a disk without snapshots says so to who asks for one", async (t) => {
   }
 });
 
-t.test("where VirtualBox's own settings cannot be read, that is said to who finds no machine", async (t) => {
+t.test("the error for a missing machine says if VirtualBox's global settings cannot be read", async (t) => {
   await home(t, { name: "m", snapshots: 0 });
   const global = join(process.env["HOME"]!, ".config/VirtualBox/VirtualBox.xml");
   await writeFile(global, "<VirtualBox");
@@ -125,7 +133,7 @@ t.test("where VirtualBox's own settings cannot be read, that is said to who find
   t.equal((await findMachine("m")).name, "m");
 });
 
-t.test("naming an old image opens it, and says that there are newer states", async (t) => {
+t.test("an old image is opened, with a notice that newer states exist", async (t) => {
   const { states, file } = await home(t, { name: "my vm", snapshots: 2 });
   const { image, notices } = await choose({ image: states[0]!.disks[0]!.path });
   t.equal(image, states[0]!.disks[0]!.path);
@@ -160,7 +168,7 @@ t.test("an image without a machine has the states of its chain", async (t) => {
   t.match(await messageOf({ image: top, snapshot: "@2026-01-01" }), /the times of its states are not known/);
 });
 
-t.test("a machine that was moved, and one with a wholly other place for its disk, open", async (t) => {
+t.test("a machine that was moved is opened, and one whose disk lies elsewhere", async (t) => {
   const { folder, states, plan } = await home(t, { name: "m", snapshots: 2 });
   const moved = join(process.env["HOME"]!, "elsewhere/moved");
   await rename(folder, moved);
@@ -177,30 +185,33 @@ t.test("a machine that was moved, and one with a wholly other place for its disk
   t.equal((await choose({ image: join(moved, "m.vbox"), snapshot: "base" })).image, base);
 });
 
-t.test("a machine's settings show no file that does not say itself that it is the image", async (t) => {
-  const { plan, folder, states } = await home(t, { name: "m", snapshots: 0 });
-  const secret = join(process.env["HOME"]!, "elsewhere/secret");
-  await writeFile(secret, Buffer.alloc(1024, 1));
-  const uuid = plan.disks![0]!.uuid;
-  const registering = (location: string) =>
-    writeFile(join(folder, "m.vbox"), machineXml({ ...plan, disks: [{ uuid, location }] }));
-  await registering(secret);
-  t.match(
-    await messageOf({ image: "m" }),
-    /secret: .*lies outside the machine's folder and .* registered; allow it with --allow-dir/,
-  );
-  t.equal((await choose({ image: "m", allowDirs: [dirname(secret)] })).image, secret);
-  await writeVdi(join(dirname(secret), "other.vdi"), { diskSize: 2 ** 20, uuid: random(9).uuid() });
-  await registering(join(dirname(secret), "other.vdi"));
-  t.match(await messageOf({ image: "m" }), /lies outside/);
-  await registering("m-0.vdi");
-  await writeVdi(join(folder, "m-0.vdi"), { diskSize: 2 ** 20, uuid: random(9).uuid() });
-  t.match((await choose({ image: "m" })).notices, [/the UUID of this image is .*, but .* is registered/]);
-  await rm(states[0]!.disks[0]!.path);
-  t.match(await messageOf({ image: "m" }), /is registered as m-0\.vdi, which does not exist/);
-});
+t.test(
+  "a file that a machine's settings name is opened only if it contains the registered UUID, or lies in an allowed folder",
+  async (t) => {
+    const { plan, folder, states } = await home(t, { name: "m", snapshots: 0 });
+    const secret = join(process.env["HOME"]!, "elsewhere/secret");
+    await writeFile(secret, Buffer.alloc(1024, 1));
+    const uuid = plan.disks![0]!.uuid;
+    const registering = (location: string) =>
+      writeFile(join(folder, "m.vbox"), machineXml({ ...plan, disks: [{ uuid, location }] }));
+    await registering(secret);
+    t.match(
+      await messageOf({ image: "m" }),
+      /secret: .*lies outside the machine's folder and .* registered; allow it with --allow-dir/,
+    );
+    t.equal((await choose({ image: "m", allowDirs: [dirname(secret)] })).image, secret);
+    await writeVdi(join(dirname(secret), "other.vdi"), { diskSize: 2 ** 20, uuid: random(9).uuid() });
+    await registering(join(dirname(secret), "other.vdi"));
+    t.match(await messageOf({ image: "m" }), /lies outside/);
+    await registering("m-0.vdi");
+    await writeVdi(join(folder, "m-0.vdi"), { diskSize: 2 ** 20, uuid: random(9).uuid() });
+    t.match((await choose({ image: "m" })).notices, [/the UUID of this image is .*, but .* is registered/]);
+    await rm(states[0]!.disks[0]!.path);
+    t.match(await messageOf({ image: "m" }), /is registered as m-0\.vdi, which does not exist/);
+  },
+);
 
-t.test("a DVD is no disk of its machine", async (t) => {
+t.test("a DVD of a machine is refused", async (t) => {
   const { plan, file, folder } = await home(t, { name: "m", snapshots: 0 });
   const uuid = random(2).uuid();
   await writeFile(file, machineXml({ ...plan, dvds: [{ uuid, location: "cd.iso" }] }));
@@ -212,7 +223,7 @@ t.test("a DVD is no disk of its machine", async (t) => {
   t.match(await messageOf({ image: random(3).uuid() }), /no machine and no image with this UUID/);
 });
 
-t.test("encrypted disks are refused, write-through disks have but one state", async (t) => {
+t.test("encrypted disks are refused, and write-through disks have only one state", async (t) => {
   const { plan, folder } = await home(t, { name: "m", snapshots: 2 });
   const [disk] = plan.disks!;
   const rewrite = (more: object) =>
@@ -227,19 +238,16 @@ t.test("encrypted disks are refused, write-through disks have but one state", as
   }
 });
 
-t.test(
-  "what was not shut down has its file systems in use, and that is said unless it is allowed",
-  async (t) => {
-    const { plan, file } = await home(t, { name: "m", snapshots: 2 });
-    const told = async (wanted: Partial<Wanted>) => (await choose({ image: "m", ...wanted })).notices;
-    t.same(await told({}), []);
-    const first = { ...plan.snapshot!, stateFile: "Snapshots/1.sav" };
-    const attributes = { ...plan.attributes, stateFile: "Snapshots/2.sav" };
-    await writeFile(file, machineXml({ ...plan, attributes, snapshot: first }));
-    t.match(await told({}), [/m\.vbox: the machine is saved, not shut down: its file systems were in use/]);
-    t.match(await told({ snapshot: "state 0" }), [/the snapshot "state 0" was taken while the machine ran/]);
-    t.same(await told({ snapshot: "state 1" }), []);
-    t.same(await told({ allowLive: true }), []);
-    t.same(await told({ snapshot: "state 0", allowLive: true }), []);
-  },
-);
+t.test("a notice says that file systems were in use, unless --allow-live is given", async (t) => {
+  const { plan, file } = await home(t, { name: "m", snapshots: 2 });
+  const told = async (wanted: Partial<Wanted>) => (await choose({ image: "m", ...wanted })).notices;
+  t.same(await told({}), []);
+  const first = { ...plan.snapshot!, stateFile: "Snapshots/1.sav" };
+  const attributes = { ...plan.attributes, stateFile: "Snapshots/2.sav" };
+  await writeFile(file, machineXml({ ...plan, attributes, snapshot: first }));
+  t.match(await told({}), [/m\.vbox: the machine is saved, not shut down: its file systems were in use/]);
+  t.match(await told({ snapshot: "state 0" }), [/the snapshot "state 0" was taken while the machine ran/]);
+  t.same(await told({ snapshot: "state 1" }), []);
+  t.same(await told({ allowLive: true }), []);
+  t.same(await told({ snapshot: "state 0", allowLive: true }), []);
+});

@@ -71,7 +71,7 @@ t.test("every command works without a home", async (t) => {
   t.match(await done(VBOXIMG_MOUNT, "--list", "--image", image), /web\.vdi\(0\)/);
 });
 
-t.test("a user without a name hears that fusermount3 needs one", async (t) => {
+t.test("the error for a user without a name says that fusermount3 needs one", async (t) => {
   const { image, mountPoint, as } = user(t, NAMELESS);
   t.match(await as([], VDISK, "mount", image, mountPoint), {
     code: 74,
@@ -79,7 +79,7 @@ t.test("a user without a name hears that fusermount3 needs one", async (t) => {
   });
 });
 
-t.test("a mount without a home has its log and its record in a folder of the user's own", async (t) => {
+t.test("without a home, a mount's log and record are in another folder of the user", async (t) => {
   const { image, mountPoint, runtime, temporary, as } = user(t, NOBODY);
   const cases: [string, string[]][] = [
     [join(runtime, "vdisk"), [`XDG_RUNTIME_DIR=${runtime}`]],
@@ -102,7 +102,7 @@ t.test("a mount without a home has its log and its record in a folder of the use
   t.equal((await as([], VDISK, "unmount", mountPoint)).code, 0);
 });
 
-t.test("a folder for logs that is a link to somebody else's is refused", async (t) => {
+t.test("a folder for logs that is a symbolic link to another user's folder is refused", async (t) => {
   const { image, mountPoint, temporary, as } = user(t, NOBODY);
   const other = place(t);
   chmodSync(other, 0o777);
@@ -111,7 +111,7 @@ t.test("a folder for logs that is a link to somebody else's is refused", async (
   t.match(refused, { code: 77, stderr: /belongs to another user/ });
 });
 
-t.test("a record is not written through a link that lies in its place, nor is a log", async (t) => {
+t.test("records and logs are not written through symbolic links", async (t) => {
   const home = t.testdir({ victim: "untouched" });
   process.env["XDG_STATE_HOME"] = home;
   const mountPoint = place(t);

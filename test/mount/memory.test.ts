@@ -14,7 +14,7 @@ const MIB = 2 ** 20;
 const FILE_COUNT = 60_000;
 const IMAGE_SIZE = 200 * MIB;
 
-t.test("without a limit, or with an ample one, everything has its usual size", async (t) => {
+t.test("without a limit, or with a high one, all caches have their usual size", async (t) => {
   for (const limit of [undefined, 2 ** 30, 2 ** 40]) {
     t.equal(shareUnder(limit), 1);
     t.match(engineSizes(limit), { oldSpace: 1024, semiSpace: 8, environment: {} });

@@ -119,7 +119,7 @@ for (const backend of backends) {
   });
 }
 
-t.test("a mount in use is not unmounted, until -z detaches it", async (t) => {
+t.test("a mount in use is not unmounted, but -z detaches it", async (t) => {
   const folder = place(t);
   const pid = await daemonOf(logOf(await vdisk("mount", NEWEST, folder)));
   const { spawn } = await import("node:child_process");
@@ -133,7 +133,7 @@ t.test("a mount in use is not unmounted, until -z detaches it", async (t) => {
   t.notOk(isRunning(pid), "the daemon ends with the last user");
 });
 
-t.test("an image that is not there leaves no process, and the log of the mount before", async (t) => {
+t.test("a missing image leaves no process, and does not change the log of the mount before", async (t) => {
   const folder = place(t);
   const log = logOf(await vdisk("mount", NEWEST, folder));
   t.equal((await vdisk("unmount", folder)).code, 0);
@@ -166,7 +166,7 @@ t.test("--foreground serves until it is interrupted", async (t) => {
 });
 
 t.test(
-  "where the log cannot be made there is no mount, and it is said why; the record can be missed",
+  "mounting fails with the reason if the log cannot be created, but not if the record cannot",
   async (t) => {
     const folder = place(t);
     const state = t.testdir();
@@ -187,7 +187,7 @@ t.test(
   },
 );
 
-t.test("a log that cannot be written costs its lines, and not the mount", async (t) => {
+t.test("a log that cannot be written loses lines, and the mount goes on", async (t) => {
   const folder = place(t);
   const { spawn } = await import("node:child_process");
   const full = openSync("/dev/full", "w");
@@ -232,7 +232,7 @@ t.test("opening, mounting and reading change neither a byte nor a time of any im
   t.equal(await output("sha256sum", ...images), bytes);
 });
 
-t.test("a mount point in use, or with something in it, is refused", async (t) => {
+t.test("a mount point that is in use or not empty is refused", async (t) => {
   const folder = place(t);
   t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
   t.match(await vdisk("mount", NEWEST, folder), {
@@ -243,7 +243,7 @@ t.test("a mount point in use, or with something in it, is refused", async (t) =>
   t.match(await vdisk("unmount", folder), { code: 66, stderr: /no vdisk is mounted here/ });
 });
 
-t.test("what is begun for a mount that is none ends, and leaves nothing", async (t) => {
+t.test("the process that was started for a mount ends without traces if there is no mount", async (t) => {
   const [folder, state] = [place(t), t.testdir()];
   const refused: [string[], number][] = [
     [["mount", NEWEST, folder, "--nonsense"], 64],
@@ -265,7 +265,7 @@ t.test("what is begun for a mount that is none ends, and leaves nothing", async 
   }
 });
 
-t.test("a process that is killed before there is a mount is missed, and its log is named", async (t) => {
+t.test("if the mount's process is killed before it has mounted, the error names its log", async (t) => {
   const [folder, state] = [place(t), t.testdir()];
   const mounting = run(process.execPath, [VDISK, "mount", NEWEST, folder], { XDG_STATE_HOME: state });
   let daemons: string[] = [];
@@ -284,7 +284,7 @@ t.test("a process that is killed before there is a mount is missed, and its log 
   t.same(readdirSync(join(state, "vdisk")), [recent], "what is old or empty is removed, what is not stays");
 });
 
-t.test("who interrupts mount before it is there finds nothing mounted afterwards", async (t) => {
+t.test("interrupting vdisk mount before it has mounted leaves nothing mounted", async (t) => {
   const { spawn } = await import("node:child_process");
   const state = t.testdir({ vdisk: {} });
   for (const delay of [60, 100, 150, 250, 350]) {
@@ -321,7 +321,7 @@ for (const backend of backends) {
   });
 }
 
-t.test("the log has a place wherever home is, and a mount goes on without it", async (t) => {
+t.test("the log is found wherever the home is, and a mount goes on without it", async (t) => {
   const [folder, home] = [place(t), place(t)];
   const mount = (environment: Record<string, string>): Promise<Result> =>
     run(process.execPath, [VDISK, "mount", NEWEST, folder], {
@@ -367,7 +367,7 @@ t.test("the log has a place wherever home is, and a mount goes on without it", a
   t.equal((await vdisk("unmount", folder)).code, 0);
 });
 
-t.test("root mounts also where the host is read-only, within another mount too", async (t) => {
+t.test("root can mount on read-only directories, also in another mount", async (t) => {
   const folder = place(t);
   t.equal((await vdisk("mount", NEWEST, folder)).code, 0);
   const inside = join(folder, "fs1/boot");
@@ -378,7 +378,7 @@ t.test("root mounts also where the host is read-only, within another mount too",
   t.equal((await vdisk("unmount", folder)).code, 0);
 });
 
-t.test("an ordinary user mounts, and is the only one to see it", async (t) => {
+t.test("only the ordinary user who mounted sees the mount", async (t) => {
   const folder = place(t);
   const home = place(t);
   await output("chown", "nobody", folder, home);
@@ -419,7 +419,7 @@ t.test("an ordinary user mounts, and is the only one to see it", async (t) => {
   t.match(refused, { code: 77, stderr: /^vdisk: .*docs/ });
 });
 
-t.test("what keeps an ordinary user from mounting is said, with the next step", async (t) => {
+t.test("if an ordinary user cannot mount, the error says why and what to do", async (t) => {
   const folder = place(t);
   const home = place(t);
   await output("chown", "nobody", folder, home);
@@ -430,7 +430,7 @@ t.test("what keeps an ordinary user from mounting is said, with the next step", 
   t.equal(missing.stderr.trimEnd().split("\n").length, 1, missing.stderr);
 });
 
-t.test("where FUSE is missing, mounting says so and everything else works", async (t) => {
+t.test("without FUSE, mounting fails with the reason and everything else works", async (t) => {
   const folder = place(t);
   const withoutFuse = (...args: string[]): Promise<Result> =>
     run("unshare", [
@@ -450,7 +450,7 @@ t.test("where FUSE is missing, mounting says so and everything else works", asyn
 });
 
 t.test(
-  "--allow-other lets others in, and -o default_permissions holds them to the guest's modes",
+  "--allow-other lets other users in, and -o default_permissions applies the guest's modes",
   async (t) => {
     const asNobody = (...args: string[]): Promise<Result> =>
       run("setpriv", ["--reuid=nobody", "--regid=nogroup", "--clear-groups", ...args]);

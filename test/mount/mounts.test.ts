@@ -33,7 +33,7 @@ function host(t: Test) {
 }
 
 t.test(
-  "what is served is told with its process, backend, time, user and log; nothing when it is over",
+  "a mount is listed with its process, backend, time, user and log, and not after unmounting",
   async (t) => {
     const { vdisk, mounts, text } = host(t);
     const image = join(t.testdir({}), "a b.vdi");
@@ -55,7 +55,7 @@ t.test(
   },
 );
 
-t.test("a mount of another PID namespace is served as long as it answers, and dead afterwards", async (t) => {
+t.test("a mount of another PID namespace is served as long as it replies, and dead afterwards", async (t) => {
   const { home, vdisk, mounts } = host(t);
   const [outer, inner] = [place(t), place(t)];
   t.equal((await vdisk("mount", BASE, outer)).code, 0);
@@ -94,25 +94,28 @@ t.test("a mount of another PID namespace is served as long as it answers, and de
   for (const folder of [outer, inner]) t.equal((await vdisk("unmount", folder)).code, 0);
 });
 
-t.test("a mount whose process was killed is dead, one whose files are still open is detached", async (t) => {
-  const { vdisk, mounts, text } = host(t);
-  const [killed, detached] = [place(t), place(t)];
-  for (const folder of [killed, detached]) t.equal((await vdisk("mount", BASE, folder)).code, 0);
-  const [{ pid }] = (await mounts(killed)) as [Mount];
-  process.kill(pid!, "SIGKILL");
-  await sleep(200);
-  t.match(await mounts(killed), [{ state: "dead", image: BASE, pid }]);
-  t.match(await text(), new RegExp(`^${killed} .*dead: its process has ended; unmount it`, "m"));
-  const file = openSync(join(detached, "vhdd"), "r");
-  t.equal((await vdisk("unmount", "-z", detached)).code, 0);
-  t.match(await mounts(detached), [{ state: "detached", image: BASE }]);
-  closeSync(file);
-  t.equal((await vdisk("unmount", killed)).code, 0);
-  for (let waited = 0; waited < 100 && (await mounts(detached)).length > 0; waited++) await sleep(50);
-  t.same(await mounts(killed, detached), []);
-});
+t.test(
+  "a mount is dead if its process was killed, and detached if it was unmounted with files open",
+  async (t) => {
+    const { vdisk, mounts, text } = host(t);
+    const [killed, detached] = [place(t), place(t)];
+    for (const folder of [killed, detached]) t.equal((await vdisk("mount", BASE, folder)).code, 0);
+    const [{ pid }] = (await mounts(killed)) as [Mount];
+    process.kill(pid!, "SIGKILL");
+    await sleep(200);
+    t.match(await mounts(killed), [{ state: "dead", image: BASE, pid }]);
+    t.match(await text(), new RegExp(`^${killed} .*dead: its process has ended; unmount it`, "m"));
+    const file = openSync(join(detached, "vhdd"), "r");
+    t.equal((await vdisk("unmount", "-z", detached)).code, 0);
+    t.match(await mounts(detached), [{ state: "detached", image: BASE }]);
+    closeSync(file);
+    t.equal((await vdisk("unmount", killed)).code, 0);
+    for (let waited = 0; waited < 100 && (await mounts(detached)).length > 0; waited++) await sleep(50);
+    t.same(await mounts(killed, detached), []);
+  },
+);
 
-t.test("what another wrote down is told only as far as the mount table has it", async (t) => {
+t.test("of another user's mount, only what the mount table contains is listed", async (t) => {
   const [mine, folder] = [host(t), place(t)];
   t.equal((await mine.vdisk("mount", BASE, folder)).code, 0);
   const other = host(t);
@@ -122,7 +125,7 @@ t.test("what another wrote down is told only as far as the mount table has it", 
   t.equal((await mine.vdisk("unmount", folder)).code, 0);
 });
 
-t.test("a record that is left over, damaged, or has the number of another process is no mount", async (t) => {
+t.test("an old or damaged record, or one with the number of another process, is not a mount", async (t) => {
   const { home, vdisk, mounts, text } = host(t);
   const folder = place(t);
   t.equal((await vdisk("mount", BASE, folder)).code, 0);
@@ -139,7 +142,7 @@ t.test("a record that is left over, damaged, or has the number of another proces
   t.notMatch(await text(), folder);
 });
 
-t.test("who mounted is in the mount table's options", async (t) => {
+t.test("the user who mounted is read from the mount table's options", async (t) => {
   const line =
     "41 31 0:38 / /mnt/a\\040b ro,nosuid shared:7 - fuse.vdisk /vm/x.vdi ro,user_id=1000,group_id=7";
   t.same(parseMountInfo(line), [

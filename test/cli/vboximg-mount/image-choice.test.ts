@@ -38,22 +38,25 @@ const two = machine("two disks", "cccccccc-2222-4333-8444-555555555502", [
 const meant = (name: string, ...machines: readonly Machine[]): Promise<string> =>
   findImage(name, async () => ({ machines, media: [], warnings: [] }));
 
-t.test("an image is named by its UUID, in braces or not, in any case, or by its file's name", async (t) => {
-  t.equal(await meant(LEAF, web, two), LEAF);
-  t.equal(await meant(`{${LEAF.toUpperCase()}}`, web), LEAF);
-  t.equal(await meant(BASE, web), BASE);
-  t.equal(await meant("{leaf}.vdi", web, two), LEAF);
-  t.equal(await meant("b.vdi", web, two), MORE);
-});
+t.test(
+  "an image is found by its UUID, with or without braces, in any case, or by its file's name",
+  async (t) => {
+    t.equal(await meant(LEAF, web, two), LEAF);
+    t.equal(await meant(`{${LEAF.toUpperCase()}}`, web), LEAF);
+    t.equal(await meant(BASE, web), BASE);
+    t.equal(await meant("{leaf}.vdi", web, two), LEAF);
+    t.equal(await meant("b.vdi", web, two), MORE);
+  },
+);
 
-t.test("a snapshot's UUID is the image that shows it; a machine's, its disk as it is now", async (t) => {
+t.test("a snapshot's UUID is its image; a machine's UUID is the current image of its disk", async (t) => {
   t.equal(await meant(SNAPSHOT, web, two), BASE);
   t.equal(await meant(SECOND, web, two), DATA);
   t.equal(await meant(web.uuid, web, two), LEAF);
   t.equal(await meant("Web", web, two), LEAF);
 });
 
-t.test("what is not there, or not clear, is told with the choices", async (t) => {
+t.test("a name that matches nothing or several images is an error that lists them", async (t) => {
   await t.rejects(meant("web.vdi", web, two), {
     code: "MISSING",
     message: `web.vdi: several images match: ${BASE} (/vms/web/web.vdi) of "web", ${DATA} (/vms/two/web.vdi) of "two disks"; use the UUID or the path of one of them`,
@@ -69,7 +72,7 @@ t.test("what is not there, or not clear, is told with the choices", async (t) =>
   await t.rejects(meant("same.vdi", ...many), { message: /"m5", .* more; use the UUID/ });
 });
 
-t.test("an image that is registered with no machine is one, too", async (t) => {
+t.test("an image that is registered with no machine is found, too", async (t) => {
   const alone = medium("11111111-2222-4333-8444-555555555506", {
     at: "/vms/alone.vdi",
     children: [medium(LEAF, {})],
@@ -80,20 +83,20 @@ t.test("an image that is registered with no machine is one, too", async (t) => {
   t.equal(await findImage(LEAF, list), LEAF);
 });
 
-t.test("a machine that cannot be read is its settings file, which says why", async (t) => {
+t.test("for a machine that cannot be read, the result is its settings file", async (t) => {
   const broken = machine("broken", "cccccccc-2222-4333-8444-555555555509", [], { problem: "no such file" });
   t.equal(await meant("broken", web, broken), broken.path);
   t.equal(await meant(broken.uuid, web, broken), broken.path);
 });
 
-t.test("DVDs and floppies are no disks", async (t) => {
+t.test("DVDs and floppies are not found", async (t) => {
   const dvd = { ...medium(BASE, { at: "/iso/x.iso" }), kind: "dvd" } as const;
   const reader = machine("reader", "cccccccc-2222-4333-8444-555555555503", [], { media: [dvd] });
   await t.rejects(meant("x.iso", reader), { code: "MISSING" });
   await t.rejects(meant(BASE, reader), { code: "MISSING" });
 });
 
-t.test("a file comes first, and then no machine is asked for", async (t) => {
+t.test("a file comes first, without reading any machine", async (t) => {
   const folder = t.testdir({ "web.vdi": "" });
   const unasked = (): never => t.fail("the machines were asked for") as never;
   t.equal(await findImage(join(folder, "web.vdi"), unasked), join(folder, "web.vdi"));

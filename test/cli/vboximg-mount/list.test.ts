@@ -26,7 +26,7 @@ async function sizeOf(path: string): Promise<string> {
   return (await output("numfmt", "--to=iec", "--round=down", "--format=%.1f", bytes)).trim();
 }
 
-t.test("all machines, in the three shapes, by every combination of the flags", async (t) => {
+t.test("all machines, in the three formats, with every combination of the flags", async (t) => {
   const home = t.testdir({});
   const { base, leaf } = furnish(home, BASE_UUID);
   const [baseSize, leafSize] = [await sizeOf(base), await sizeOf(leaf)];
@@ -129,7 +129,7 @@ The web                                                            ${MACHINE}
 });
 
 t.test(
-  "the partitions of an image, named by its path, its UUID, its name or a snapshot's UUID",
+  "the partitions of an image, given by its path, its UUID, its name or a snapshot's UUID",
   async (t) => {
     const home = t.testdir({});
     const { base, leaf } = furnish(home, BASE_UUID);
@@ -241,7 +241,7 @@ const MBR_TYPES: Readonly<Record<string, string>> = {
   ef: "EFI system partition",
 };
 
-t.test("an MBR's partitions are sfdisk's, without the extended ones", async (t) => {
+t.test("an MBR has the partitions that sfdisk prints, without the extended ones", async (t) => {
   const path = image(t);
   judge(
     "sfdisk",
@@ -292,32 +292,35 @@ const GPT_TYPES: Readonly<Record<string, string>> = {
   "7501": "IBM GPFS",
 };
 
-t.test("a GPT's partitions are sfdisk's, in the table's order, and none is marked for booting", async (t) => {
-  const path = image(t);
-  const codes = Object.keys(GPT_TYPES);
-  // Backwards on the disk, with gaps in the table.
-  const places = codes.map((code, index) => {
-    const number = 2 + index * 3;
-    const start = 2048 * (codes.length - index) + index;
-    return { code, number, start, size: 100 + index };
-  });
-  const made = places.flatMap(({ code, number, start, size }) => [
-    `--new=${number}:${start}:${start + size - 1}`,
-    `--typecode=${number}:${code}`,
-  ]);
-  judge("sgdisk", ["--set-alignment=1", ...made, "--attributes=2:set:2", path]);
-  const { partitiontable } = JSON.parse(judge("sfdisk", ["--json", path])) as Sfdisk;
-  const expected = partitiontable.partitions.map(({ start, size }, index) => ({
-    name: `disk.img(${index})`,
-    boot: false,
-    start,
-    sectors: size,
-    offset: start * 512,
-    type: GPT_TYPES[codes[index]!]!,
-  }));
-  t.equal(expected.length, codes.length);
-  t.same(await rowsOf(t, path), expected);
-});
+t.test(
+  "a GPT has the partitions that sfdisk prints, in the order of the table, and none is bootable",
+  async (t) => {
+    const path = image(t);
+    const codes = Object.keys(GPT_TYPES);
+    // Backwards on the disk, with gaps in the table.
+    const places = codes.map((code, index) => {
+      const number = 2 + index * 3;
+      const start = 2048 * (codes.length - index) + index;
+      return { code, number, start, size: 100 + index };
+    });
+    const made = places.flatMap(({ code, number, start, size }) => [
+      `--new=${number}:${start}:${start + size - 1}`,
+      `--typecode=${number}:${code}`,
+    ]);
+    judge("sgdisk", ["--set-alignment=1", ...made, "--attributes=2:set:2", path]);
+    const { partitiontable } = JSON.parse(judge("sfdisk", ["--json", path])) as Sfdisk;
+    const expected = partitiontable.partitions.map(({ start, size }, index) => ({
+      name: `disk.img(${index})`,
+      boot: false,
+      start,
+      sectors: size,
+      offset: start * 512,
+      type: GPT_TYPES[codes[index]!]!,
+    }));
+    t.equal(expected.length, codes.length);
+    t.same(await rowsOf(t, path), expected);
+  },
+);
 
 t.test("a disk without a table is one volume", async (t) => {
   const path = image(t);

@@ -65,7 +65,7 @@ const BROKEN = machine("Broken", "b1d5563b-2a5b-4013-89f1-26c81d6bbfa0", [], {
   problem: "/vms/Broken/Broken.vbox: this is not XML",
 });
 
-t.test("short: machines, base images, and below them what was made on them", async (t) => {
+t.test("short: machines and base images, with their children below", async (t) => {
   t.equal(
     machineListing([ORACLE, PROXY], { verbose: false, wide: false }),
     `-----------------------------------------------------------------
@@ -151,7 +151,7 @@ Path:      /vms/Oracle Linux 7/Oracle Linux 7.vbox
   );
 });
 
-t.test("wide: a table, with UUIDs indented as the images lie on each other", async (t) => {
+t.test("wide: a table, with UUIDs indented by the depth of the images", async (t) => {
   t.equal(
     machineListing([PROXY, ORACLE], { verbose: false, wide: true }),
     `
@@ -176,7 +176,7 @@ Oracle Linux 7                                                     5365ab5f-470d
   );
 });
 
-t.test("an image that is written to is wlock, and what it is built on rlock", async (t) => {
+t.test("an image that another program writes to is wlock, and the images below it are rlock", async (t) => {
   const told = (written: string, wide: boolean): string[] =>
     machineListing([PROXY], { verbose: !wide, wide }, new Set([written])).match(
       wide ? /(?:created|[rw]lock|no access)(?= {2})/g : /(?<=State: +)\w+/g,
@@ -188,7 +188,7 @@ t.test("an image that is written to is wlock, and what it is built on rlock", as
   t.same(told("/vms/elsewhere", false), ["created"]);
 });
 
-t.test("a machine that cannot be read is listed, and why", async (t) => {
+t.test("a machine that cannot be read is listed with the reason", async (t) => {
   t.equal(
     machineListing([BROKEN], { verbose: false, wide: false }),
     `-----------------------------------------------------------------
@@ -220,37 +220,40 @@ Proxy `,
   );
 });
 
-t.test("a disk that is in no registry is listed, and an encrypted one explained", async (t) => {
-  const uuid = "11111111-2222-4333-8444-555555555555";
-  const orphan = machine("Old", "b1d5563b-2a5b-4013-89f1-26c81d6bbfa0", [
-    { slot: "IDE 0:0", states: [state(uuid)] },
-  ]);
-  t.match(
-    machineListing([orphan], { verbose: false, wide: false }),
-    `    Image:   (not registered)
+t.test(
+  "a disk that is not registered is listed, and an encrypted one with the reason why it cannot be mounted",
+  async (t) => {
+    const uuid = "11111111-2222-4333-8444-555555555555";
+    const orphan = machine("Old", "b1d5563b-2a5b-4013-89f1-26c81d6bbfa0", [
+      { slot: "IDE 0:0", states: [state(uuid)] },
+    ]);
+    t.match(
+      machineListing([orphan], { verbose: false, wide: false }),
+      `    Image:   (not registered)
     UUID:    ${uuid}
     Error:   no medium with this UUID is registered
 `,
-  );
-  const encrypted = machine("Secret", "b1d5563b-2a5b-4013-89f1-26c81d6bbfa0", [
-    disk(medium(uuid, { at: "/vms/s.vdi", isEncrypted: true }), [uuid]),
-  ]);
-  t.match(
-    machineListing([encrypted], { verbose: true, wide: false }),
-    `    Type:    normal
+    );
+    const encrypted = machine("Secret", "b1d5563b-2a5b-4013-89f1-26c81d6bbfa0", [
+      disk(medium(uuid, { at: "/vms/s.vdi", isEncrypted: true }), [uuid]),
+    ]);
+    t.match(
+      machineListing([encrypted], { verbose: true, wide: false }),
+      `    Type:    normal
     Error:   it is encrypted, which vdisk does not read
 `,
-  );
-});
+    );
+  },
+);
 
-t.test("a base that two disks of a machine are built on is listed once", async (t) => {
+t.test("a base of two disks of a machine is listed once", async (t) => {
   const base = medium("11111111-2222-4333-8444-555555555555", { at: "/vms/m.vdi", type: "multiattach" });
   const twice = machine("Twice", "b1d5563b-2a5b-4013-89f1-26c81d6bbfa0", [disk(base), disk(base)]);
   const listing = machineListing([twice], { verbose: true, wide: false });
   t.equal(listing.split("Image:").length - 1, 1);
 });
 
-t.test("names are text, whatever is in them: one line, and nothing that a terminal obeys", async (t) => {
+t.test("names are printed in one line, without control characters", async (t) => {
   const evil = machine("a\x1b[31m\nb", "b1d5563b-2a5b-4013-89f1-26c81d6bbfa0", []);
   t.match(machineListing([evil], { verbose: false, wide: false }), "VM:   a\\x1b[31m\\x0ab\n");
   t.match(machineListing([evil], { verbose: false, wide: true }), "\na\\x1b[31m\\x0ab   ");

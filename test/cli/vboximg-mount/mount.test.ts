@@ -92,7 +92,7 @@ t.test("vhdd as a loop device from the listing's offset, and volN, are what the 
   await output("umount", folder);
 });
 
-t.test("whatever is written is an error, with --rw and without, and --rw says so", async (t) => {
+t.test("writing fails, with and without --rw, and --rw prints a warning", async (t) => {
   const { home, leaf } = furnished(t);
   const before = readFileSync(leaf);
   for (const [args, said] of [
@@ -118,7 +118,7 @@ t.test("whatever is written is an error, with --rw and without, and --rw says so
   t.ok(readFileSync(leaf).equals(before));
 });
 
-t.test("-o allow_other lets other users see the mount, and without it nobody else does", async (t) => {
+t.test("-o allow_other lets other users see the mount; without it they cannot", async (t) => {
   const { home, leaf } = furnished(t);
   const asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "cat"];
   for (const [options, seen] of [
@@ -136,7 +136,7 @@ t.test("-o allow_other lets other users see the mount, and without it nobody els
   }
 });
 
-t.test("--root is -o allow_root: an ordinary user's mount is root's to see, too", async (t) => {
+t.test("--root is -o allow_root: root can see the mount of an ordinary user", async (t) => {
   const { home, leaf } = furnished(t);
   mkdirSync(join(home, "mount"));
   writeFileSync(join(home, "fuse.conf"), "user_allow_other\n");
@@ -156,7 +156,7 @@ t.test("--root is -o allow_root: an ordinary user's mount is root's to see, too"
   }
 });
 
-t.test("options stand in any order, and --vm may stand beside an image's path", async (t) => {
+t.test("options may have any order, and --vm may be given with an image's path", async (t) => {
   const { home, base } = furnished(t);
   const folder = place(t);
   mkdirSync(join(home, "disks"));
@@ -178,7 +178,7 @@ t.test("options stand in any order, and --vm may stand beside an image's path", 
   await output("umount", join(home, "disks"));
 });
 
-t.test("what goes wrong has its exit code and is said in words", async (t) => {
+t.test("errors have exit codes and messages", async (t) => {
   const { home, leaf } = furnished(t);
   const folder = place(t);
   writeFileSync(join(home, "cut.vdi"), readFileSync(BASE).subarray(0, 300));
@@ -207,7 +207,7 @@ t.test("what goes wrong has its exit code and is said in words", async (t) => {
   t.same(readdirSync(folder), []);
 });
 
-t.test("-h, --help and -? tell all options", async (t) => {
+t.test("-h, --help and -? print all options", async (t) => {
   const { home } = furnished(t);
   for (const args of [["-h"], ["--help"], ["-?"], ["-i", "x", "-h"]]) {
     const { code, stdout } = await vboximgMount(home, args);

@@ -1,7 +1,7 @@
 import t from "tap";
 import { splitShortOptions } from "../../../src/cli/vboximg-mount/short-options.js";
 
-t.test("a value may stick to its short option", async (t) => {
+t.test("a value directly behind its short option is separated", async (t) => {
   t.same(splitShortOptions(["-iweb.vdi", "-oallow_other,ro", "/mnt"]), [
     "-i",
     "web.vdi",
@@ -13,7 +13,7 @@ t.test("a value may stick to its short option", async (t) => {
   t.same(splitShortOptions(["-giweb.vdi"]), ["-gi", "web.vdi"]);
 });
 
-t.test("all else stays as it is", async (t) => {
+t.test("other arguments are not changed", async (t) => {
   const args = [
     "-lv",
     "-wl",

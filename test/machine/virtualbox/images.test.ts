@@ -23,7 +23,7 @@ t.test("a machine's images are found from its folder and from the folder below",
   }
 });
 
-t.test("an image is also known by its UUID; one that is not registered has no machine", async (t) => {
+t.test("an image is also found by its UUID; one that is not registered has no machine", async (t) => {
   const folder = t.testdir({ "m.vbox": vbox("base.vdi"), "base.vdi": "", "other.vdi": "" });
   const path = join(folder, "other.vdi");
   t.same(await findVirtualBoxImages({ path, uuid: "u7" }), { folders: [], images: [], warnings: [] });
@@ -31,7 +31,7 @@ t.test("an image is also known by its UUID; one that is not registered has no ma
 });
 
 t.test(
-  "a moved machine, and one from Windows, has its images by their names in its own folders",
+  "the images of a moved machine, and of one from Windows, are found by name in its own folders",
   async (t) => {
     const folder = t.testdir({
       "m.vbox": vbox(

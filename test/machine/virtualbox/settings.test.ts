@@ -10,7 +10,7 @@ const machine = (disks: string, more = ""): string =>
   `<VirtualBox xmlns="http://www.virtualbox.org/"><Machine uuid="{M}" name="m"><MediaRegistry><HardDisks>${disks}` +
   `</HardDisks></MediaRegistry>${more}</Machine></VirtualBox>`;
 
-t.test("media are read at every depth, and their UUIDs lose braces and capitals", (t) => {
+t.test("media are read at every depth, and their UUIDs are normalized", (t) => {
   const nested = machine(
     `<HardDisk uuid="{A}" location="a.vdi"><Description/><HardDisk uuid="{B}" location="Snapshots/b.vdi"/>` +
       `<HardDisk uuid="{C}" location="c.vdi"><HardDisk uuid="{D}" location="d.vdi"/></HardDisk></HardDisk>`,
@@ -32,7 +32,7 @@ t.test("XML's own entities are resolved, one that the file declares is refused",
   t.end();
 });
 
-t.test("what is no machine is a DiskError, whatever it is", (t) => {
+t.test("a file that is not a machine's settings is a DiskError, whatever it contains", (t) => {
   for (const text of ["<VirtualBox/>", "<a><b/></a>", "<VirtualBox><Global/></VirtualBox>", "<__proto__/>"]) {
     t.throws(() => parseSettings(text, "m.vbox"), UnsupportedError);
   }

@@ -205,7 +205,7 @@ t.test("machines are found in every place where VirtualBox keeps them, registere
   );
 });
 
-t.test("one bad file is one clear line, and the others are listed", async (t) => {
+t.test("a file that cannot be read is reported in one line, and the other machines are listed", async (t) => {
   const deep = `<HardDisk uuid="{a}" location="a">`;
   const bad: Readonly<Record<string, [string, RegExp]>> = {
     empty: ["", /this file is empty/],
@@ -253,25 +253,22 @@ t.test("one bad file is one clear line, and the others are listed", async (t) =>
   );
 });
 
-t.test(
-  "where VirtualBox.xml is damaged, that is said, and the machines' folder is looked into",
-  async (t) => {
-    const root = await home(t, { [`${MACHINES}/m/m.vbox`]: simple("m", 1) }, {});
-    const file = join(root, ".config/VirtualBox/VirtualBox.xml");
-    await writeFile(file, "<VirtualBox><Global>");
-    t.match(await listMachines(), {
-      machines: [{ name: "m" }],
-      warnings: [/VirtualBox\.xml: this is not complete and valid XML/],
-    });
-    await writeFile(`${file}-prev`, globalXml({ machines: [{ uuid: uuid(3), src: "/x.vbox" }] }));
-    t.match(await listMachines(), {
-      machines: [{ name: "m" }, { name: "x" }],
-      warnings: [/is read instead: .*VirtualBox\.xml-prev$/],
-    });
-  },
-);
+t.test("if VirtualBox.xml is damaged, a warning says so, and the machines' folder is searched", async (t) => {
+  const root = await home(t, { [`${MACHINES}/m/m.vbox`]: simple("m", 1) }, {});
+  const file = join(root, ".config/VirtualBox/VirtualBox.xml");
+  await writeFile(file, "<VirtualBox><Global>");
+  t.match(await listMachines(), {
+    machines: [{ name: "m" }],
+    warnings: [/VirtualBox\.xml: this is not complete and valid XML/],
+  });
+  await writeFile(`${file}-prev`, globalXml({ machines: [{ uuid: uuid(3), src: "/x.vbox" }] }));
+  t.match(await listMachines(), {
+    machines: [{ name: "m" }, { name: "x" }],
+    warnings: [/is read instead: .*VirtualBox\.xml-prev$/],
+  });
+});
 
-t.test("what was saved before stands in for settings that are missing, empty or half-written", async (t) => {
+t.test("the previous version is read if settings are missing, empty or truncated", async (t) => {
   const root = await home(t, { [`${MACHINES}/m/m.vbox-prev`]: simple("m", 1) });
   const file = join(root, MACHINES, "m/m.vbox");
   for (const text of [undefined, "", simple("m", 1).slice(0, 400)]) {
@@ -283,14 +280,14 @@ t.test("what was saved before stands in for settings that are missing, empty or 
   t.equal((await virtualBox.openMachine(file)).name, "m");
 });
 
-t.test("a machine that is encrypted as a whole is shown, and says so", async (t) => {
+t.test("a machine whose settings are encrypted is listed with the reason", async (t) => {
   await home(t, { [`${MACHINES}/secret/secret.vbox`]: encryptedMachineXml(uuid(5)) });
   t.match((await listMachines()).machines, [
     { name: "secret", uuid: uuid(5), state: "inaccessible", problem: /settings are encrypted.*decrypt it/ },
   ]);
 });
 
-t.test("a medium that is registered with another machine, or with none, is known", async (t) => {
+t.test("a medium that is registered with another machine is found", async (t) => {
   const base = {
     uuid: uuid(60),
     location: "shared.vdi",
@@ -332,7 +329,7 @@ t.test("a medium that is registered with another machine, or with none, is known
 });
 
 t.test(
-  "an image far from its machine has its parents by the user's registry, but not by its UUID alone",
+  "the parents of an image far from its machine are found through the user's registry, but not by its UUID alone",
   async (t) => {
     const root = await home(t, { "far/leaf.vdi": "", "far/base.vdi": "", "stranger/leaf.vdi": "" }, {});
     const disks = [
