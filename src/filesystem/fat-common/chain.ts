@@ -1,7 +1,7 @@
 /**
- * Which clusters a file has, in order. A chain is followed as far as a read needs it, and never twice: every so many clusters
- * a mark is kept, from which any place before the end of the walk is near. So a file takes little memory however many
- * pieces it is in, and the first read of a long file costs little.
+ * The chain of a file's clusters. A chain is followed as far as a read needs, and no part of it twice: at regular distances
+ * (the stride), the cluster is remembered as a mark, so that any known place is near a mark. So a file takes little memory
+ * however fragmented it is, and the first read of a long file costs little.
  */
 import { MAP_LIMIT } from "../../extent/extent.js";
 import { CorruptError, DiskError, HostError } from "../../errors.js";
@@ -25,11 +25,11 @@ export interface WholeReach extends Reach {
 }
 
 export interface Allocation {
-  /** How many clusters can be read; follows the chain no further than it takes to know about the first `needed`. */
+  /** Returns how many clusters can be read. Follows the chain only as far as it takes to check the first `needed`. */
   reach(needed: number): Promise<Reach>;
-  /** How many clusters can be read, all of them considered. */
+  /** Returns how many clusters can be read, after following the whole chain. */
   whole(): Promise<WholeReach>;
-  /** Where the clusters from `index` on are: `count` of them or fewer, but at least one, in MAP_LIMIT runs at most. All lie within `reach`. */
+  /** Returns the runs of the clusters from `index` on: of `count` or fewer, at least one, in MAP_LIMIT runs at most. All must lie within `reach`. */
   runs(index: number, count: number): Promise<readonly ClusterRun[]>;
 }
 
@@ -44,11 +44,11 @@ export interface ChainStart {
   readonly of: string;
 }
 
-/** Marks a chain keeps at most; where there would be more, every other one is dropped. */
+/** Marks of a chain at most. If there would be more, every second one is dropped, and the stride doubles. */
 const MARK_LIMIT = 2 ** 15;
 const FIRST_STRIDE = 64;
 
-/** Clusters that one walk follows at least: pages of the table are read anyway. */
+/** The least number of clusters that one walk follows: the table is read in pages anyway. */
 const LEAST_WALK = 2 ** 12;
 
 /** The clusters of the chain that begins at `start`. */
@@ -61,14 +61,14 @@ class Chain implements Allocation {
   readonly #start: ChainStart;
   #marks: number[] = [];
   #stride = FIRST_STRIDE;
-  /** Clusters at the beginning of the chain that lie one behind the other. */
-  #rowLength = 0;
-  /** Clusters that were visited, and the last of them. */
+  /** Clusters at the beginning of the chain that are contiguous. */
+  #contiguousCount = 0;
+  /** The number of clusters that were visited, and the last one. */
   #walked = 0;
   #last: number;
   readonly #loop = new LoopDetector();
   #whole: WholeReach | undefined;
-  /** The walk that is under way. */
+  /** The walk in progress. */
   #walking: Promise<WholeReach | undefined> | undefined;
 
   constructor(heap: Heap, start: ChainStart) {
@@ -99,7 +99,7 @@ class Chain implements Allocation {
 
   async runs(index: number, count: number): Promise<readonly ClusterRun[]> {
     const { first } = this.#start;
-    const inRow = Math.max(0, Math.min(count, this.#rowLength - index));
+    const inRow = Math.max(0, Math.min(count, this.#contiguousCount - index));
     const runs: { cluster: number; count: number }[] =
       inRow > 0 ? [{ cluster: first + index, count: inRow }] : [];
     if (inRow === count) return runs;
@@ -118,8 +118,8 @@ class Chain implements Allocation {
   }
 
   /**
-   * Walks on until the first `needed` clusters are known to be right, or for a good while. Returns what can be read for
-   * now where the host has failed: the next attempt may succeed.
+   * Continues the walk until the first `needed` clusters are checked, but at least LEAST_WALK clusters. If the host fails, returns
+   * what can be read now; the next attempt may succeed.
    */
   #walk(needed: number): Promise<WholeReach | undefined> {
     this.#walking ??= this.#walkOn(needed).finally(() => {
@@ -154,7 +154,7 @@ class Chain implements Allocation {
   #visit(cluster: number): boolean {
     const index = this.#walked++;
     if (index < this.#start.wanted) {
-      if (this.#rowLength === index && cluster === this.#start.first + index) this.#rowLength++;
+      if (this.#contiguousCount === index && cluster === this.#start.first + index) this.#contiguousCount++;
       if (index % this.#stride === 0) this.#marks.push(cluster);
       if (this.#marks.length > MARK_LIMIT) {
         this.#marks = this.#marks.filter((_, place) => place % 2 === 0);
@@ -164,7 +164,7 @@ class Chain implements Allocation {
     return this.#loop.closes(cluster);
   }
 
-  /** What there is of a chain that ended in `end`: a damaged chain is good up to where it goes wrong. */
+  /** Returns what can be read of a chain that ended in `end`: a damaged chain can be read up to the damage. */
   async #ended(end: ChainEnd): Promise<WholeReach> {
     const { wanted, isOpenEnded, of, first } = this.#start;
     const walked = this.#walked;
@@ -176,7 +176,7 @@ class Chain implements Allocation {
     }
     const { link, cluster } = end;
     if (walked <= wanted && (link === Link.free || link === Link.bad)) {
-      // The chain should not have come here: what lies in this cluster belongs to no file.
+      // The chain must not lead here: this cluster belongs to no file.
       return cut(walked - 1, markError(this.#heap, cluster, link, of));
     }
     if (walked < wanted && link !== Link.end) return cut(walked, linkError(this.#heap, cluster, link, of));
@@ -186,7 +186,7 @@ class Chain implements Allocation {
       : { count: Math.min(walked, wanted), isExact };
   }
 
-  /** What there is of a chain that goes on behind what belongs to its owner. */
+  /** Returns what can be read of a chain that is longer than its owner. */
   #tooLong(): WholeReach {
     const { wanted, isOpenEnded, first, of } = this.#start;
     const problem = isOpenEnded === true ? lengthError(this.#heap, first, wanted, of) : undefined;
