@@ -1,13 +1,13 @@
 /**
- * Makes each of the built programs, dist/…, one file with all that it needs and the chunks that it shares with the others:
- * Node loads some twenty files sooner than 350. Packages that are in it keep their licences beside it.
+ * Bundles each of the built programs in dist/ to one file, with chunks for the code that they share: Node loads twenty files
+ * faster than 350. The licences of packages that the bundles contain are written to dist/LICENSES.txt.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 
 const programs = ["cli/main.js", "cli/vboximg-mount/main.js", "mount/daemon.js"];
-/** They find files of their own by where they lie, or are large and seldom needed; saxes comes without its licence. */
+/** Not bundled: they find their own files by their path, or are large and seldom needed; saxes has no licence file. */
 const external = ["fuse-native", "node-gyp-build", "iconv-lite", "pino-pretty", "saxes", "vdisk"];
 
 const { metafile } = await build({
@@ -21,7 +21,7 @@ const { metafile } = await build({
   format: "esm",
   platform: "node",
   external,
-  // Packages of the older kind ask for Node's modules by require.
+  // CommonJS packages load Node's modules with require.
   banner: {
     js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
   },

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes the decoders, parsers and whole images, as docs/fuzzing.md tells. Ends with an error where something is wrong.
+# Fuzzes the decoders, parsers and whole images, as docs/fuzzing.md describes. Ends with an error if it finds something.
 #
 #   scripts/fuzz.sh [--minutes 60] [--state FOLDER] [--seed N] [--only NAME,…]
 #   scripts/fuzz.sh --report [--state FOLDER]      what has been run so far

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets vdisk up, then does its main job on a small image: mount it, look around, read a file, unmount.
+# Installs vdisk's dependencies and builds it, then mounts a small image, lists it, reads a file, and unmounts it.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/setup.sh fuse3

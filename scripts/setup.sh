@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what vdisk needs: the Debian packages named as arguments that are not there yet, npm's packages, the build.
+# Installs the Debian packages named as arguments, if they are missing, and npm's packages; then builds vdisk.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up all that the tests and their judges need, then runs every check. The last line counts the tests.
+# Installs everything that the tests and their judges (other programs whose results are compared) need, then runs all
+# checks. The last line counts the tests.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -8,7 +9,7 @@ scripts/setup.sh fuse3 e2fsprogs qemu-utils qemu-system-common fdisk gdisk dosfs
   echo "0 passed, 1 failed"
   exit 1
 }
-# The judge of VirtualBox's machines; what fails here fails in test/virtualbox, too.
+# The judge of VirtualBox's machines. If this fails, test/virtualbox fails, too.
 scripts/setup-virtualbox.sh
 
 failed=0

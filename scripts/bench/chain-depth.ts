@@ -1,5 +1,5 @@
 /**
- * How fast a deep chain reads beside its flattened copy: 64 images, the disk's blocks scattered over them at random
+ * Compares the speed of reading a deep chain with that of its flattened copy: 64 images, the disk's blocks scattered over them at random
  * and out of order, read in sequence by 1 MiB. Both are opened anew for every pass and read in turns; medians and
  * their ratio are printed.
  *

@@ -1,11 +1,11 @@
 /**
- * How fast a mount is, beside its peers: qemu's and xmount's FUSE exports, fuse2fs, the kernel's loop mount, our own
- * fuse-native backend, and a bare C server that shows what the kernel allows. Sides are measured in turns; the table
- * has their medians and ratios, with the bar that each ratio must pass.
+ * Compares the speed of a mount with other programs: the FUSE exports of qemu and xmount, fuse2fs, the kernel's loop mount,
+ * the fuse-native backend, and a minimal server in C that shows what the kernel allows. They are measured in turns. The table
+ * has medians and ratios, with the limit that each ratio must meet.
  *
  *     npm run build && npx tsx scripts/bench/fast-path.ts [--turns 5] FOLDER [ROW...]
  *
- * Rows: sequential raw chain random find tar readers start memory; all unless told. The disks are made in FOLDER and
+ * Rows: sequential raw chain random find tar readers start memory; all by default. The disks are made in FOLDER and
  * used again (35 GB and some minutes the first time). Needs root, 16 GB of memory to keep images and files cached,
  * and the packages qemu-system-common, qemu-utils, xmount, fuse2fs, fio, e2fsprogs, fdisk and a C compiler.
  */
@@ -46,12 +46,12 @@ const { values, positionals } = parseArgs({
 });
 const [folder, ...chosen] = positionals;
 const turns = Number(values.turns);
-const strange = chosen.filter((name) => !(name in rows));
-if (folder === undefined || strange.length > 0 || !(turns >= 1)) {
+const unknown = chosen.filter((name) => !(name in rows));
+if (folder === undefined || unknown.length > 0 || !(turns >= 1)) {
   console.error(`usage: fast-path.ts [--turns N] FOLDER [${Object.keys(rows).join("|")}]...`);
   process.exit(64);
 }
-// Every program of Node's reads them as it begins, which doubles its start: the environment's doing, and not ours.
+// Each Node.js program reads extra certificates when it starts, which doubles that time and has nothing to do with vdisk.
 delete process.env["NODE_EXTRA_CA_CERTS"];
 mkdirSync(folder, { recursive: true });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -67,7 +67,7 @@ for (const name of chosen.length > 0 ? chosen : Object.keys(rows)) {
     process.exitCode = 1;
   }
 }
-// Whoever reads the table must know what else the machine did.
+// Shows in the table what else the machine did.
 const loads = loadavg().map((load) => load.toFixed(1));
 console.log(
   `${availableParallelism()} processors; load average over 1, 5 and 15 minutes ${loads.join(", ")}`,

@@ -1,6 +1,6 @@
 /**
- * How long `vdisk list` takes, as a whole command, over 200 machines with 50 snapshots and a disk each, whose
- * 10,000 images are there; and how long one disk of one of them takes to be named.
+ * Measures `vdisk list`, as a whole command, with 200 machines that have 50 snapshots and a disk each (10,000 images), and
+ * finding one disk of one of them.
  *
  *     tsx scripts/bench/list-machines.ts [MACHINES [SNAPSHOTS [DISKS]]]
  */

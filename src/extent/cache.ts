@@ -12,7 +12,7 @@ export interface CachedReader {
    * @throws {CorruptError} when the range leaves the source: a pointer found on disk is wrong.
    */
   read(offset: number, length: number): Promise<Buffer>;
-  /** Returns the same if they are cached in one page; else undefined. */
+  /** Returns `length` bytes from `offset` if one cached page has all of them; otherwise undefined. */
   peek(offset: number, length: number): Buffer | undefined;
 }
 

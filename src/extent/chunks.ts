@@ -1,7 +1,7 @@
 /**
  * Units that consist of chunks, each compressed by itself. The addon decompresses several units in one call, off the main
- * thread. It only handles the good case: without it, for codecs that it does not have, and when it fails, the functions of
- * bytes/compression/codecs.ts do the work and report what is wrong.
+ * thread. It reports no errors: if it is missing, lacks the codec or fails, the functions of bytes/compression/codecs.ts
+ * do the same work, and throw the error.
  */
 import { codecs, type Codec } from "../bytes/compression/codecs.js";
 import { loadAddon } from "../storage/addon.js";

@@ -3,7 +3,7 @@ import type { Clock, Timestamp } from "../bytes/time.js";
 
 export type NodeType = "file" | "directory" | "symlink" | "fifo" | "socket" | "block" | "character";
 
-/** What stat(2) would say under the guest's own kernel. */
+/** The attributes that stat(2) returns under the guest's own kernel. */
 export interface Attributes {
   readonly type: NodeType;
   /** The inode number to show. */
@@ -53,7 +53,7 @@ const TYPES: readonly (NodeType | undefined)[] = Array.from({ length: 16 }, (_, 
   (Object.keys(TYPE_CODES) as NodeType[]).find((type) => TYPE_CODES[type] === code),
 );
 
-/** The type with number `code`; undefined if it is UNKNOWN_TYPE or no type's. */
+/** The type with the number `code`; undefined if there is none, as for UNKNOWN_TYPE. */
 export function typeOf(code: number): NodeType | undefined {
   return TYPES[code];
 }

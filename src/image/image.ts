@@ -22,7 +22,7 @@ export interface ImageFacts {
   /** The format's name. */
   readonly format: string;
   readonly identity?: Identity;
-  /** When the first file was last written to, in milliseconds since 1970. Absent where the host does not tell. */
+  /** When the first file was last written to, in milliseconds since 1970. Absent if the host does not say. */
   readonly modified?: number;
 }
 

@@ -15,10 +15,10 @@ export const RunKind = {
   packed: -4,
 } as const;
 
-/** Numbers of a run. */
+/** How many numbers a run takes. */
 export const RUN_FIELDS = 3;
 
-/** Numbers of a read. */
+/** How many numbers a read takes. */
 export const READ_FIELDS = 4;
 
 /** Appends a run. `fd`: a descriptor, or a kind. */

@@ -10,8 +10,8 @@ const PART_UNITS = 13;
 const LONGEST_NAME = 255;
 
 /**
- * A parser of a directory's slots, which passes over what Linux passes over without a word: parts of long names that belong to no
- * entry, and entries without any name (fs/fat/dir.c, __fat_readdir). Control characters are shown, as there.
+ * A parser of a directory's slots. It skips what Linux skips silently: parts of long names that belong to no entry, and
+ * entries without any name (fs/fat/dir.c, __fat_readdir). Control characters are shown, as there.
  */
 export function entryParser(page: CodePage): EntryParser {
   let long: LongName | undefined;

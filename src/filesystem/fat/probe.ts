@@ -115,7 +115,7 @@ function isBackup(bytes: Buffer, sectorSize: number): boolean {
   return isFat32 && looksLikeBoot(bytes) && implausible(bytes) === undefined;
 }
 
-/** A floppy from before there was a parameter block. */
+/** A floppy from the time before boot sectors had a parameter block. */
 async function floppyOf(volume: BlockSource, first: Buffer | undefined): Promise<Boot | undefined> {
   if (first === undefined) return undefined;
   const fat = await peek(volume, BOOT_SECTOR_SIZE, 3);

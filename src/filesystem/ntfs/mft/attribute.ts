@@ -22,7 +22,7 @@ export const NonResidentHeader = struct("NTFS non-resident attribute", 64, {
   lastVcn: u64le(0x18), // 2^64 - 1 if it has no clusters
   runsOffset: u16le(0x20),
   unitPower: u8(0x22), // clusters of a compression unit, as a power of two; 0: not compressed
-  allocatedSize: u64le(0x28), // bytes, of the whole attribute, and in its first part only, as what follows
+  allocatedSize: u64le(0x28), // bytes of the whole attribute; this and the next fields are in its first part only
   dataSize: u64le(0x30),
   validSize: u64le(0x38), // bytes behind it were never written, and are zeros
 });
@@ -154,7 +154,7 @@ export function attributeError(
   });
 }
 
-/** Its title in messages: `$DATA`, `$DATA "name"`. */
+/** The name of an attribute in error messages: `$DATA`, `$DATA "name"`. */
 export function describeAttribute(type: number, name: string): string {
   const word = NAMES[type] ?? `attribute 0x${type.toString(16)}`;
   return name === "" ? word : `${word} "${name}"`;
