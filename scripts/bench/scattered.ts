@@ -6,7 +6,7 @@ export const MIB = 2 ** 20;
 
 export interface ScatteredDisk {
   readonly size: number;
-  /** Bytes; 1 MiB unless told. */
+  /** Bytes; 1 MiB by default. */
   readonly blockSize?: number;
   /** What is stored, by block number; the rest of the disk is free. */
   readonly blocks: ReadonlyMap<number, () => Buffer>;

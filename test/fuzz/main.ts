@@ -132,12 +132,12 @@ async function lookInto(target: string, report: Report, seed: number, known: Set
   );
 }
 
-/** Puts aside what was found once and is mended by now. */
+/** Sets aside the findings that are fixed. */
 async function recheck(): Promise<void> {
   for (const finding of state.findings()) {
     if ((await shows(finding)) === undefined) {
       state.retire(finding);
-      console.log(`mended: ${keyOf(finding)}`);
+      console.log(`fixed: ${keyOf(finding)}`);
     } else console.log(`still there: ${keyOf(finding)}`);
   }
 }

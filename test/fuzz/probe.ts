@@ -96,7 +96,7 @@ export function newProbe({ limit = HELD, isExact = isExactByDefault }: ProbeOpti
 
 let isExactByDefault = false;
 
-/** From now on, probes are exact unless told otherwise. */
+/** Makes exact probes the default. */
 export function measureExactly(): void {
   isExactByDefault = true;
 }

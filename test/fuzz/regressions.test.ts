@@ -1,4 +1,4 @@
-/** What the campaign has found, and was mended: each input is run again. */
+/** Inputs of findings that were fixed: each is run again. */
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -16,7 +16,7 @@ export type TargetName = keyof typeof makers;
 
 export const targetNames = Object.keys(makers) as TargetName[];
 
-/** @param bases the images that it is to have; all of them unless told. */
+/** @param bases the images that it is to have; all of them by default. */
 export async function loadTarget(name: TargetName, bases?: readonly string[]): Promise<Target<unknown>> {
   return await makers[name](bases);
 }

@@ -11,23 +11,26 @@ const volumeOf = (source: BlockSource, tableSize = source.size): Volume => ({
   tableSize,
 });
 
-t.test("a bug in the opening of one part is that part's, and is told from damage", async (t) => {
-  const failing = (error: Error): BlockSource => ({
-    name: "a.img vol3",
-    size: 2 ** 20,
-    map: () => Promise.reject(error),
-  });
-  const broken = await openPart(volumeOf(failing(new RangeError("index out of range"))), {});
-  t.match(broken.bug, { name: "RangeError" });
-  t.equal(broken.problem, undefined);
-  t.match(warningsOf(broken), [
-    /^fs3 is not shown: this is a bug in vdisk, please report it: index out of range/,
-  ]);
-  t.equal(problemOf(broken)?.error, broken.bug);
-  const damaged = await openPart(volumeOf(failing(new HostError("a disk failed", "EIO"))), {});
-  t.match(damaged.problem, { code: "HOST" });
-  t.same(warningsOf(damaged), ["fs3 is not shown: a disk failed"]);
-});
+t.test(
+  "a bug in opening one part affects only that part, and is reported as a bug, not as damage",
+  async (t) => {
+    const failing = (error: Error): BlockSource => ({
+      name: "a.img vol3",
+      size: 2 ** 20,
+      map: () => Promise.reject(error),
+    });
+    const broken = await openPart(volumeOf(failing(new RangeError("index out of range"))), {});
+    t.match(broken.bug, { name: "RangeError" });
+    t.equal(broken.problem, undefined);
+    t.match(warningsOf(broken), [
+      /^fs3 is not shown: this is a bug in vdisk, please report it: index out of range/,
+    ]);
+    t.equal(problemOf(broken)?.error, broken.bug);
+    const damaged = await openPart(volumeOf(failing(new HostError("a disk failed", "EIO"))), {});
+    t.match(damaged.problem, { code: "HOST" });
+    t.same(warningsOf(damaged), ["fs3 is not shown: a disk failed"]);
+  },
+);
 
 t.test("what is not read is named by its signature", async (t) => {
   for (const [name, offset, signature] of [

@@ -158,7 +158,7 @@ t.test("a configuration makes no image of any file of the host", async (t) => {
   t.equal((await contents(allowed, "snapshots/secret/vhdd"))[0], 0xee);
 });
 
-t.test("what is odd about a state is told once, when it is entered", async (t) => {
+t.test("warnings about a state are reported once, when it is entered", async (t) => {
   const told: string[] = [];
   const cut = join(t.testdir(), "cut.img");
   writeFileSync(cut, Buffer.alloc(1000));

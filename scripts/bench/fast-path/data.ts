@@ -44,7 +44,7 @@ export function scatteredDisk(folder: string): Promise<string> {
   });
 }
 
-/** An image of the chain in the folder that `scatteredDisk` answers; the newest unless told. */
+/** An image of the chain in the folder that `scatteredDisk` answers; the newest by default. */
 export function chainImage(at: string, level = DEPTH - 1, format: "vdi" | "qcow2" = "vdi"): string {
   return join(at, "chain", `${String(level).padStart(2, "0")}.${format}`);
 }

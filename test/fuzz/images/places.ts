@@ -89,7 +89,7 @@ function filledParts(bytes: Buffer): [from: number, to: number][] {
   return parts;
 }
 
-/** A few structures are found nowhere: their bytes were put together, or mended by fixups. */
+/** A few structures are found nowhere: their bytes were copied together, or corrected by fixups. */
 function locate(
   { struct, snippet }: Seen,
   files: readonly Buffer[],

@@ -28,7 +28,7 @@ export interface ImageInput {
   readonly sizes?: readonly number[];
 }
 
-/** @param names the bases; all of them unless told. */
+/** @param names the bases; all of them by default. */
 export async function imageTarget(names: readonly string[] = baseNames()): Promise<Target<ImageInput>> {
   const structs = await allStructs();
   const bases = new Map<string, Prepared>();

@@ -2,7 +2,7 @@
 import { open } from "node:fs/promises";
 
 export interface VdiPlan {
-  /** "1.1+" has the longer header; 1.1+ unless told. */
+  /** "1.1+" has the longer header; 1.1+ by default. */
   readonly version?: "0" | "1.0" | "1.1" | "1.1+";
   readonly type?: number;
   readonly diskSize: number;

@@ -13,7 +13,7 @@ export interface VdiState {
 
 export interface ChainShape {
   readonly depth: number;
-  /** The usual size of the disk in bytes; single images are a little smaller or larger. 1.5 MiB unless told. */
+  /** The usual size of the disk in bytes; single images are a little smaller or larger. 1.5 MiB by default. */
   readonly size?: number;
   /** Every image has this size. */
   readonly isSteady?: boolean;
