@@ -1,7 +1,7 @@
 /** The inode tables: where an inode lies, and its bytes. */
 import { CorruptError, DiskError } from "../../errors.js";
 import { loadingCache } from "../../extent/loading.js";
-import { yieldIfDue, type StopSignal } from "../../extent/time-slice.js";
+import { throwIfAborted, yieldIfDue, type StopSignal } from "../../extent/time-slice.js";
 import { groupOf, inodeOffset, readGroup, type Group } from "./group.js";
 import type { Medium } from "./medium.js";
 import { sweepInodes } from "./sweep.js";
@@ -66,13 +66,16 @@ export function inodeTableOf(medium: Medium): InodeTable {
   ): Promise<InodeBytes> {
     const bytes = Buffer.allocUnsafe(count * inodeSize);
     const isRead = new Uint8Array(count);
+    let misses = 0;
+    throwIfAborted(signal);
     for (let index = 0; index < count; index++) {
       const number = numbers[index]!;
       if (number < 1 || number > inodeCount) continue;
       try {
         let one = peek(number);
         if (one === undefined) {
-          const turn = yieldIfDue(signal);
+          // Not before the first read: most pages need only one, and a turn would delay it.
+          const turn = misses++ > 0 ? yieldIfDue(signal) : undefined;
           if (turn !== undefined) await turn;
           one = await medium.metadata.read(await offsetOf(number), inodeSize);
         }

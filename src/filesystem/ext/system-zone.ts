@@ -48,8 +48,10 @@ export function systemZoneOf(mediumNow: () => Medium): SystemZone {
     const regionOf = (block: number): number =>
       Math.max(0, Math.floor((block - medium.geometry.firstDataBlock) / size));
     const found: BlockRange[] = [];
-    for (let region = regionOf(first); region <= regionOf(end - 1); region++) {
-      const turn = yieldIfDue();
+    const firstRegion = regionOf(first);
+    for (let region = firstRegion; region <= regionOf(end - 1); region++) {
+      // Not before the first region: most files are in one, and a turn would delay each of them.
+      const turn = region > firstRegion ? yieldIfDue() : undefined;
       if (turn !== undefined) await turn;
       const ranges = regions.peek(region) ?? (await regions.load(region, medium));
       found.push(...cut(ranges, first, end));

@@ -184,7 +184,8 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
       let inside = numbers.length;
       while (inside > 0 && numbers[inside - 1]! >= count) inside--;
       while (from < inside) {
-        const turn = yieldIfDue(signal);
+        // Not before the first stretch: a small directory has no other, and a turn would delay its page.
+        const turn = from > 0 ? yieldIfDue(signal) : undefined;
         if (turn !== undefined) await turn;
         let to = from + 1;
         while (to < inside && isNear(numbers[from]!, numbers[to - 1]!, numbers[to]!)) to++;
