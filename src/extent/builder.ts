@@ -5,7 +5,7 @@
  */
 import { CorruptError, type DiskError } from "../errors.js";
 import type { Storage } from "../storage/storage.js";
-import { append, MAP_LIMIT, slice, type At, type LayerExtent, type Piece } from "./extent.js";
+import { append, MAP_LIMIT, slice, type VolumeRun, type LayerExtent, type Piece } from "./extent.js";
 
 /** Bytes `[start, end)` of a file or a volume. */
 export interface Bounds {
@@ -49,7 +49,7 @@ export class Builder<E extends Piece> {
   }
 }
 
-type Located = At | Extract<LayerExtent, { kind: "stored" }>;
+type Located = VolumeRun | Extract<LayerExtent, { kind: "stored" }>;
 type Damaged = Extract<LayerExtent, { kind: "damaged" }>;
 
 /**

@@ -21,15 +21,15 @@ export type Extent =
 /** What one image of a chain knows by itself; `absent` leaves the run to the image below. */
 export type LayerExtent = Extent | { readonly kind: "absent"; readonly length: number };
 
-/** Bytes of another source: of the volume on which a file lies. */
-export interface At {
+/** A place on the volume on which a file lies. */
+export interface VolumeRun {
   readonly kind: "at";
   readonly length: number;
   readonly offset: number;
 }
 
 /** What lists consist of: the extents of a source or a layer, or the runs of a file. */
-export type Piece = LayerExtent | At;
+export type Piece = LayerExtent | VolumeRun;
 
 /** A compressed unit, or bytes in memory. */
 export type PackedUnit = OpaqueUnit | ChunkedUnit;

@@ -1,15 +1,15 @@
 /** A file's contents as runs on its volume, mapped down to the host's file. */
 import { Builder } from "./builder.js";
-import { lengthOf, type At, type BlockSource, type Extent } from "./extent.js";
+import { lengthOf, type VolumeRun, type BlockSource, type Extent } from "./extent.js";
 import { yieldIfDue } from "./time-slice.js";
 
 /** A part of a file: its place on the volume, or zeros, or compressed, or damaged. Lengths are bytes. */
-export type Run = At | Extract<Extent, { kind: "zero" | "packed" | "damaged" }>;
+export type Run = VolumeRun | Extract<Extent, { kind: "zero" | "packed" | "damaged" }>;
 
 /**
- * A source of `size` bytes on `volume`. `runs` returns the runs of the bytes from `offset` on, under the terms of
- * `BlockSource.map`: in order, without gaps, `length` bytes or fewer but at least one, in a bounded number of runs. All `at`
- * runs lie within the volume.
+ * A source of `size` bytes on `volume`. `runs` returns the runs of the bytes from `offset` on, as `BlockSource.map` does:
+ * in order, without gaps, `length` bytes or fewer but at least one, in a bounded number of runs. It must make sure that all
+ * `at` runs lie within the volume: `addWithin` does that.
  */
 export function runSource(
   volume: BlockSource,

@@ -46,7 +46,7 @@ export const TYPE_CODES: Readonly<Record<NodeType, number>> = {
   socket: 12,
 };
 
-/** In the place of a type that is not known. */
+/** The number of an unknown type. */
 export const UNKNOWN_TYPE = 0;
 
 const TYPES: readonly (NodeType | undefined)[] = Array.from({ length: 16 }, (_, code) =>

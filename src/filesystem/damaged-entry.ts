@@ -4,7 +4,7 @@
  */
 import type { NodeId } from "./filesystem.js";
 
-/** In the place of the node number of a damaged entry: no node has it. */
+/** Stands for the node number of a damaged entry: no node has it. */
 export const NO_NODE: NodeId = 0;
 
 const PREFIX = "damaged-directory-entry-0x";

@@ -13,7 +13,7 @@ export type { Attributes, FileFlags, NodeType } from "./attributes.js";
 /** A node within one file system: its inode number, if the format has them. Unique, stable, from 1 to 2^40 - 1. */
 export type NodeId = number;
 
-/** All node numbers are lower, unless the file system states a lower limit. */
+/** All node numbers are lower. A file system may state a lower limit: `FileSystem.nodeLimit`. */
 export const NODE_ID_LIMIT = 2 ** 40;
 
 /** What statvfs(3) would say. Counts of blocks are in units of `blockSize` bytes. */

@@ -22,12 +22,12 @@ const drivers: readonly FileSystemDriver[] = [
   extBackupDriver,
 ];
 
-/** The last signature that a driver looks for is within these bytes: the ext superblock ends at 2048. */
+/** The first bytes of a volume, which hold the primary signature of every file system here: ext's superblock ends at 2048. */
 const PROBED_SIZE = 2048;
 const SECTOR_SIZE = 512;
 
 /**
- * Opens the file system on `volume`; returns `undefined` if there is none that is read. A driver that fails does not
+ * Opens the file system on `volume`; returns `undefined` if no driver recognises one. A driver that fails does not
  * end the search: its error is thrown only where no other driver opens the volume. So each driver must itself refuse
  * what an older file system left behind.
  * @throws {DiskError} if there is one that cannot be read, or where the bytes that would identify it cannot be.

@@ -14,7 +14,7 @@ const NO_PROBLEMS: ReadonlyMap<number, DiskError> = new Map();
 /** Sets `into` to the attributes of an entry, or returns false: see DirectoryPage. */
 export type ReadAttributes = (index: number, into: MutableAttributes) => boolean;
 
-const hasNone: ReadAttributes = () => false;
+const noAttributes: ReadAttributes = () => false;
 
 export class PageBuilder {
   count = 0;
@@ -26,11 +26,11 @@ export class PageBuilder {
   #problems: Map<number, DiskError> | undefined;
 
   /** Adds an entry whose name is bytes `[from, to)` of `bytes`. */
-  add(id: NodeId, type: number, cookie: number, bytes: Buffer, from = 0, to = bytes.length): void {
+  add(id: NodeId, typeCode: number, cookie: number, bytes: Buffer, from = 0, to = bytes.length): void {
     let end = this.reserve(to - from);
     const { names } = this;
     for (let at = from; at < to; at++) names[end++] = bytes[at]!; // faster than a call, for so few bytes
-    this.append(id, type, cookie, end);
+    this.addWritten(id, typeCode, cookie, end);
   }
 
   /** Adds a damaged entry, under the name that says so (damaged-entry.ts). */
@@ -56,20 +56,20 @@ export class PageBuilder {
   }
 
   /** Adds an entry whose name was written to `names`, from where `reserve` said, to `nameEnd`. */
-  append(id: NodeId, type: number, cookie: number, nameEnd: number): void {
+  addWritten(id: NodeId, typeCode: number, cookie: number, nameEnd: number): void {
     const index = this.count++;
     if (index === this.ids.length) this.#grow();
     this.ids[index] = id;
-    this.types[index] = type;
+    this.types[index] = typeCode;
     this.cookies[index] = cookie;
     this.#nameStarts[index + 1] = nameEnd;
   }
 
   /**
    * The page of the entries that were added.
-   * @param inodes the inode numbers to show, where they are not `ids`.
+   * @param inodes the inode numbers to show, if they differ from `ids`.
    */
-  finish(isLast: boolean, readAttributes = hasNone, inodes = this.ids): DirectoryPage {
+  finish(isLast: boolean, readAttributes = noAttributes, inodes = this.ids): DirectoryPage {
     const { count, ids, types, cookies, names } = this;
     const nameStarts = this.#nameStarts;
     const problems = this.#problems ?? NO_PROBLEMS;

@@ -128,9 +128,9 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
       let isEnd = true;
       for await (const { entries, problem } of from(directory, cookie, signal, limit < PAGE_ENTRIES)) {
         if (problem !== undefined) damaged.set(directory.id, problem);
-        for (const { name, id, type, problem, nextSlot: cookie } of entries) {
-          if (problem !== undefined) builder.addDamaged(name, cookie, problem);
-          else builder.add(id, type === undefined ? UNKNOWN_TYPE : TYPE_CODES[type], cookie, name);
+        for (const { name, id, type, problem: damage, nextSlot } of entries) {
+          if (damage !== undefined) builder.addDamaged(name, nextSlot, damage);
+          else builder.add(id, type === undefined ? UNKNOWN_TYPE : TYPE_CODES[type], nextSlot, name);
         }
         isEnd = builder.count < limit;
         if (!isEnd) break;

@@ -3,7 +3,7 @@
  * fewer, and a hole behind them, is packed with LZNT1; one that is all hole is zeros.
  */
 import { Builder } from "../../../extent/builder.js";
-import type { At, PackedUnit } from "../../../extent/extent.js";
+import type { VolumeRun, PackedUnit } from "../../../extent/extent.js";
 import type { Run } from "../../../extent/runs.js";
 import { yieldIfDue } from "../../../extent/time-slice.js";
 import { attributeError, type AttributeRecord, type NonResident } from "../mft/attribute.js";
@@ -145,7 +145,7 @@ function unitRuns(
 }
 
 /** The unit `index` of the volume, whose packed bytes lie in `packed`. */
-function unitOf({ volume }: Medium, index: string, packed: readonly At[], size: number): PackedUnit {
+function unitOf({ volume }: Medium, index: string, packed: readonly VolumeRun[], size: number): PackedUnit {
   const total = packed.reduce((sum, { length }) => sum + length, 0);
   const place = { file: volume.name, offset: packed[0]!.offset };
   return {

@@ -14,7 +14,7 @@ export class IndexNames {
   add(number: number, sequence: number, cookie: number, units: Buffer, from: number, to: number): void {
     const { page } = this;
     const start = page.reserve(mostNameBytes((to - from) / 2));
-    page.append(number, UNKNOWN_TYPE, cookie, writeName(units, from, to, page.names, start));
+    page.addWritten(number, UNKNOWN_TYPE, cookie, writeName(units, from, to, page.names, start));
     if (page.count > this.sequences.length) {
       const larger = new Uint16Array(page.ids.length);
       larger.set(this.sequences);
