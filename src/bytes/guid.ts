@@ -17,6 +17,11 @@ export function formatUuid(bytes: Buffer, at = 0): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
+/** The text of a printed GUID's sixteen bytes, as those print it who store GUIDs in the other byte order. */
+export function swapGuid(printed: string): string {
+  return formatGuid(Buffer.from(printed.replaceAll("-", ""), "hex"));
+}
+
 /** The sixteen bytes of a printed GUID in Microsoft's order; braces and case do not matter. */
 export function parseGuid(printed: string): Buffer | undefined {
   const hex = printed.replace(/^\{|\}$/g, "").replaceAll("-", "");

@@ -13,6 +13,8 @@ const AT = Symbol("at");
 export interface Field<T> {
   readonly offset: number;
   readonly length: number;
+  /** Whether it is a number whose most significant byte comes first. */
+  readonly isBigEndian?: true;
   /**
    * The getter of the view's property. Each kind of field has a function of its own, below: V8 can then inline the call,
    * and reading a field takes half of the time that one function for all kinds takes.
@@ -120,6 +122,33 @@ export const u64le = (offset: number): Field<number> => ({
   },
 });
 
+export const u16be = (offset: number): Field<number> => ({
+  offset,
+  length: 2,
+  isBigEndian: true,
+  get() {
+    return readU16be(this[BYTES], this[AT] + offset);
+  },
+});
+export const u32be = (offset: number): Field<number> => ({
+  offset,
+  length: 4,
+  isBigEndian: true,
+  get() {
+    return readU32be(this[BYTES], this[AT] + offset);
+  },
+});
+
+/** As `u64le`, with the most significant byte first. */
+export const u64be = (offset: number): Field<number> => ({
+  offset,
+  length: 8,
+  isBigEndian: true,
+  get() {
+    return readU64be(this[BYTES], this[AT] + offset);
+  },
+});
+
 /** Bytes: a part of the buffer, not a copy. */
 export const span = (offset: number, length: number): Field<Buffer> => ({
   offset,
@@ -184,4 +213,19 @@ export function readI32le(bytes: Buffer, at: number): number {
 /** The 64-bit little-endian word at `at`; inexact past 2^53. */
 export function readU64le(bytes: Buffer, at: number): number {
   return readU32le(bytes, at) + readU32le(bytes, at + 4) * 2 ** 32;
+}
+
+/** The 16-bit big-endian word at `at`. */
+export function readU16be(bytes: Buffer, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+/** The 32-bit big-endian word at `at`. */
+export function readU32be(bytes: Buffer, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
+
+/** The 64-bit big-endian word at `at`; inexact past 2^53. */
+export function readU64be(bytes: Buffer, at: number): number {
+  return readU32be(bytes, at) * 2 ** 32 + readU32be(bytes, at + 4);
 }
