@@ -27,6 +27,8 @@ export interface Preferences {
   readonly folder: string;
   /** The paths that the parent is registered with, the most probable first. */
   readonly registered: readonly string[];
+  /** The paths that the child notes, the most probable first. */
+  readonly noted: readonly string[];
 }
 
 /** A reason to prefer a copy; the copy with the smallest rank is preferred. */
@@ -36,6 +38,10 @@ const CRITERIA: readonly Criterion[] = [
   [
     "it is registered with the machine",
     ({ path, realPath }, { registered }) => rankIn(registered, path, realPath),
+  ],
+  [
+    "it lies where the image that is built on it says",
+    ({ path, realPath }, { noted }) => rankIn(noted, path, realPath),
   ],
   [
     "it lies in the folder of the image that is built on it",

@@ -44,6 +44,8 @@ export interface ParentReference {
   readonly hints: readonly string[];
   /** The name of the parent's format. If it is set, no other format is tried. */
   readonly format?: string;
+  /** When the parent was last written to, as the child notes it, in milliseconds since 1970; for messages. */
+  readonly modified?: number;
   /** The id of the parent's state that the child was made on; its current state by default. */
   readonly state?: string;
   /** Compares `candidate` with what the child notes as proof: a UUID, a CID, a time stamp. */

@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import { DeniedError, DiskError, MissingError, withContext } from "../errors.js";
 import type { Candidate, Candidates } from "./candidates.js";
 import { placesOf } from "./hints.js";
-import type { ImageFacts, Layer } from "./image.js";
+import type { ImageFacts, Layer, ParentReference } from "./image.js";
 import type { Neighbourhood } from "./neighbourhood.js";
 
 /** Items that a message lists. */
@@ -15,13 +15,15 @@ export interface Searched {
   readonly files: Neighbourhood;
   /** The UUIDs that files are registered with, by path. */
   readonly registered: ReadonlyMap<string, string>;
+  /** The images at the places that the child notes. */
+  readonly hinted: readonly Candidate[];
 }
 
 /**
  * Returns the error for a parent that was not found: why a file that may be it cannot be opened, or else where it was
  * searched for.
  */
-export function missingParent(child: Layer, { candidates, files, registered }: Searched): unknown {
+export function missingParent(child: Layer, { candidates, files, registered, hinted }: Searched): unknown {
   const file = nameOf(child);
   const { hints, identity } = child.parent!;
   const uuid = identity?.uuid;
@@ -37,6 +39,9 @@ export function missingParent(child: Layer, { candidates, files, registered }: S
   for (const [, error] of failures) {
     if (isByGate(error)) return withContext(`perhaps the parent of ${file}, ${called}`, error);
   }
+  const others = hinted.map(({ path, format, identity: found }) =>
+    found?.uuid === undefined ? `${path} (${format}) has no UUID` : `${path} is the image {${found.uuid}}`,
+  );
   const unreadable = [...failures.values()].map((error) => error.message);
   const searched = [
     ...files.folders,
@@ -47,6 +52,7 @@ export function missingParent(child: Layer, { candidates, files, registered }: S
     file,
     thing:
       `its parent, the image ${called}, was not found (files looked at: ${candidates.count}, in ${searched.join(", ")}` +
+      (others.length === 0 ? "" : `; at the path that is noted: ${listed(others)}`) +
       (unreadable.length === 0 ? ")" : `; could not be read: ${listed(unreadable)})`),
     hint: "copy it beside this image, or name its folder with --allow-dir DIR",
   });
@@ -64,16 +70,25 @@ export function ambiguousParent(child: Layer, copies: readonly Candidate[], why:
 }
 
 /** Returns the warning about a parent that has been written to since the child was made. */
-export function changedParent(child: Layer, path: string, { identity }: ImageFacts): string {
-  const noted = child.parent?.identity?.modification;
-  const detail =
-    noted === undefined || identity?.modification === undefined
-      ? ""
-      : ` (its modification is ${identity.modification}, but ${noted} was noted)`;
+export function changedParent(child: Layer, path: string, facts: ImageFacts): string {
+  const detail = differenceOf(child.parent!, facts);
   return (
     `${nameOf(child)}: its parent ${path} was written to after this image was made on it${detail}: ` +
     "what is read may be a mixture of both states"
   );
+}
+
+/** Says in what the parent is not as it was noted. A time is no proof: copying a file may change it. */
+function differenceOf({ identity, modified: noted }: ParentReference, facts: ImageFacts): string {
+  const { identity: found, modified } = facts;
+  if (identity?.modification !== undefined && found?.modification !== undefined)
+    return ` (its modification is ${found.modification}, but ${identity.modification} was noted)`;
+  if (noted === undefined || modified === undefined) return "";
+  return `, unless its file was only copied (it was last written to at ${dateOf(modified)}, but ${dateOf(noted)} was noted)`;
+}
+
+function dateOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
 }
 
 /** Returns `texts` as a list of at most LISTED_LIMIT items. */

@@ -86,23 +86,23 @@ export async function parentSearch({ gate, roots, images, formats }: SearchOptio
   async function find(wanted: ParentReference, child: Layer): Promise<Choice> {
     const hinted = await followHints(wanted, child);
     const uuid = wanted.identity?.uuid;
+    const mayBe = (candidate: Candidate): boolean =>
+      (wanted.format ?? candidate.format) === candidate.format && wanted.matches(candidate) !== "different";
     const known = (): Candidate[] =>
-      [...new Set([...hinted, ...(uuid === undefined ? [] : candidates.withUuid(uuid))])].filter(
-        (candidate) =>
-          (wanted.format ?? candidate.format) === candidate.format &&
-          wanted.matches(candidate) !== "different",
-      );
+      [...new Set([...hinted, ...(uuid === undefined ? [] : candidates.withUuid(uuid))])].filter(mayBe);
     const exact = (): Candidate[] => known().filter((candidate) => wanted.matches(candidate) === "same");
-    const isFound = (): boolean => exact().length > 0;
+    // An image that has the UUID, and lies where the child says, is as good as one that is proved to be unchanged.
+    const isFound = (): boolean => hinted.some(mayBe) || exact().length > 0;
     if (uuid !== undefined) await lookNearby(uuid, isFound);
-    const copies = isFound() ? exact() : known();
+    const copies = exact().length > 0 ? exact() : known();
     const [first, ...rest] = copies;
-    if (first === undefined) throw missingParent(child, { candidates, files, registered });
+    if (first === undefined) throw missingParent(child, { candidates, files, registered, hinted });
     // Without a UUID, the order of the child's paths is the only reason to prefer one.
     if (rest.length === 0 || uuid === undefined) return { found: first, warnings: [] };
     if (rest.some((copy) => copy.identity?.modification !== first.identity?.modification))
       throw ambiguousParent(child, copies, "and none is as it was when this image was made");
-    return chooseAmong(copies, uuid, child);
+    const noted = hinted.map(({ path }) => path);
+    return chooseAmong(copies, uuid, child, noted);
   }
 
   /** Returns the images at the paths that the child notes. */
@@ -134,9 +134,14 @@ export async function parentSearch({ gate, roots, images, formats }: SearchOptio
   }
 
   /** Chooses among `copies`, which have the same UUIDs. */
-  async function chooseAmong(copies: readonly Candidate[], uuid: string, child: Layer): Promise<Choice> {
+  async function chooseAmong(
+    copies: readonly Candidate[],
+    uuid: string,
+    child: Layer,
+    noted: readonly string[],
+  ): Promise<Choice> {
     const places = images.filter((image) => image.uuid === uuid).map(({ path }) => path);
-    const preferences: Preferences = { uuid, folder: folderOf(child), registered: places };
+    const preferences: Preferences = { uuid, folder: folderOf(child), registered: places, noted };
     const [found, ...rest] = prefer(copies, preferences) as [Candidate, ...Candidate[]];
     const unlike: Candidate[] = [];
     let isCertain = false;
