@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh fuse3 e2fsprogs qemu-utils qemu-system-common fdisk gdisk dosfstools ntfs-3g wimtools exfatprogs xfsprogs btrfs-progs attr acl \
-  procps rsync sleuthkit util-linux fio g++ python3 python3-libfsntfs mtools 7zip xz-utils debootstrap debian-archive-keyring clang-14 libclang-rt-14-dev || {
+  libvhdi-utils procps rsync sleuthkit util-linux fio g++ python3 python3-libfsntfs mtools 7zip xz-utils debootstrap debian-archive-keyring clang-14 libclang-rt-14-dev || {
   echo "0 passed, 1 failed"
   exit 1
 }

@@ -14,7 +14,6 @@ const MEMORY_LIMIT = 512 * 2 ** 10;
 /** What a complaint about a format must call it. */
 const FORMAT_NAMES: Readonly<Record<string, RegExp>> = {
   vmdk: /VMDK/,
-  vhd: /VHD /,
   vhdx: /VHDX/,
   qcow: /QCOW/,
   qcow2: /QCOW/,

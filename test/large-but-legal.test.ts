@@ -11,6 +11,8 @@ import { fieldCases, mender, placesIn } from "./support/large-but-legal-cases.js
 /** By image: the structures that it is there for. What else the reader looks for in it, others have. */
 const BASES: Readonly<Record<string, RegExp>> = {
   "vdi-mbr": /^VDI /,
+  "vhd-mbr": /^VHD /,
+  "vhd-child": /^VHD parent/,
   mbr: /^MBR /,
   gpt: /^GPT /,
   ext2: /^ext|^extended /,

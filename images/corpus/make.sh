@@ -190,7 +190,10 @@ for format in vmdk vhdx qcow2 qed parallels; do
   add "ext2.$format" "$format" none ext2 good qemu-img
 done
 qemu-img convert -f raw -O vpc "$work/ext2-1k.img" "$work/ext2.vhd"
-add ext2.vhd vhd none ext2 good qemu-img
+qemu-img convert -f vpc -O raw "$work/ext2.vhd" "$work/flat"
+printf '%s  %s\n' "$(sha256sum <"$work/flat" | cut -d ' ' -f 1)" "$(stat -c %s "$work/flat")" >truth/ext2.vhd.disk.sha256
+cp truth/ext2-1k.img.sha256 truth/ext2.vhd.sha256
+add ext2.vhd vhd:dynamic none ext2 good "qemu-img, Linux ext2"
 
 # --- damaged: what comes of them is right bytes or an error
 # damage FROM TO BYTE HEX…: a copy with other bytes.

@@ -12,9 +12,10 @@ import { isSnapshotFolder } from "./neighbourhood.js";
 import { raw } from "./raw.js";
 import type { FindImages } from "./registry.js";
 import { vdi } from "./vdi/vdi.js";
+import { vhd } from "./vhd/vhd.js";
 
 /** Raw is the last one, because its files have no signature. */
-export const formats: readonly ImageFormat[] = [vdi, raw];
+export const formats: readonly ImageFormat[] = [vdi, vhd, raw];
 
 /** How images are opened. */
 export interface ImageOptions {

@@ -12,7 +12,9 @@ export const isSnapshotFolder = (path: string): boolean => /^snapshots$/i.test(b
 
 /** The extensions of image files. Files without one of them are looked at last. */
 export const EXTENSIONS: ReadonlySet<string> = new Set(
-  ".vdi .vmdk .vhd .vhdx .avhd .avhdx .qcow .qcow2 .qed .hdd .hds .img .raw .dd .bin .iso .dmg".split(" "),
+  ".vdi .vmdk .vhd .vud .vhdx .avhd .avhdx .qcow .qcow2 .qed .hdd .hds .img .raw .dd .bin .iso .dmg".split(
+    " ",
+  ),
 );
 
 /** Files not named like images that are looked at: a chain may lie in a folder with very many other files. */

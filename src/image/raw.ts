@@ -4,11 +4,12 @@
  *
  * - an empty file;
  * - an image or an archive of a format that vdisk does not read, by its signature (signatures.ts);
- * - a file named *.vdi, *.vhdx or *.qcow2 without the signature of that format: a damaged image;
+ * - a file named *.vdi, *.avhd, *.vhdx or *.qcow2 without the signature of that format: a damaged image;
+ * - a VHD of which only the header is left;
  * - a text. Every partition table and every file system has bytes that are no text within TEXT_SIZE.
  *
  * All other files open. A size that is not a multiple of the sector size is a warning, since an image that was cut short
- * must open, too.
+ * must open, too. So is the name *.vhd: a fixed VHD without its footer is a raw image.
  */
 import { isUtf8 } from "node:buffer";
 import { CorruptError, UnsupportedError } from "../errors.js";
@@ -26,14 +27,12 @@ export const raw: ImageFormat = {
   async open(file) {
     const source = storageSource(file);
     await refuseOthers(file, source);
-    const rest = file.size % SECTOR_SIZE;
-    const warning = `${file.name}: ${file.size} bytes are not whole sectors of ${SECTOR_SIZE}; perhaps it was cut short`;
     return singleStateImage(
       { format: "raw", files: [file] },
       {
         size: file.size,
         variant: "raw",
-        warnings: rest === 0 ? [] : [warning],
+        warnings: warningsAbout(file),
         details: {},
         changes: source.changes,
         map: (offset, length) => source.map(offset, length),
@@ -43,6 +42,20 @@ export const raw: ImageFormat = {
 };
 
 const SECTOR_SIZE = 512;
+
+/** The signature of a VHD's dynamic header, which lies behind the first sector. The sector itself has one that vhd/ looks for. */
+const VHD_HEADER = "cxsparse";
+
+function warningsAbout({ name, size }: Storage): string[] {
+  const warnings: string[] = [];
+  if (size % SECTOR_SIZE !== 0)
+    warnings.push(`${name}: ${size} bytes are not whole sectors of ${SECTOR_SIZE}; perhaps it was cut short`);
+  if (/\.vhd$/i.test(name))
+    warnings.push(
+      `${name}: there is no VHD footer: it is read as a raw disk; if it is a VHD, its end is missing`,
+    );
+  return warnings;
+}
 
 /** The root element of a Parallels disk's DiskDescriptor.xml, behind an XML declaration of any length. */
 const PARALLELS_DESCRIPTOR = "<Parallels_disk_image";
@@ -64,6 +77,15 @@ async function refuseOthers({ name: file, size }: Storage, source: BlockSource):
   if (promised !== undefined) {
     const hint = "its beginning is damaged; or, if it is a raw disk image, give it a name that ends in .img";
     throw new CorruptError({ file, offset: 0, thing: `there is no ${promised} signature`, hint });
+  }
+  const second = await read(
+    source,
+    Math.min(SECTOR_SIZE, size),
+    Math.min(VHD_HEADER.length, Math.max(0, size - SECTOR_SIZE)),
+  );
+  if (second.toString("latin1") === VHD_HEADER) {
+    const thing = "this VHD's footer and the copy of it at the beginning";
+    throw new CorruptError({ file, offset: 0, thing, found: "damaged or missing", expected: "there" });
   }
   if (isText(head) && isText(await read(source, 0, Math.min(TEXT_SIZE, size)))) {
     if (head.includes(PARALLELS_DESCRIPTOR)) {

@@ -29,9 +29,6 @@ export const signatures: readonly Signature[] = [
   at(0, "VMDK (ESX redo log)", "COWD"),
   at(0, "VMDK (SE sparse)", "\xbe\xba\xfe\xca\x00\x00\x00\x00"),
   at(0, "VMDK (descriptor)", "# Disk DescriptorFile"),
-  at(0, "VHD", "conectix"),
-  at(-512, "VHD", "conectix"),
-  at(-511, "VHD", "conectix"), // Virtual PC before 2004 left the footer's last byte away
   at(0, "VHDX", "vhdxfile"),
   at(0, "QCOW", "QFI\xfb"),
   at(0, "QED", "QED\0"),
@@ -57,6 +54,8 @@ export const signatures: readonly Signature[] = [
 /** The formats whose files always begin with a signature, by file extension: a file without it is damaged. */
 export const promises: ReadonlyMap<string, string> = new Map([
   ["vdi", "VDI"],
+  ["avhd", "VHD"],
+  ["vud", "VHD"],
   ["vhdx", "VHDX"],
   ["avhdx", "VHDX"],
   ["qcow2", "QCOW"],

@@ -4,9 +4,10 @@
  *     const image = readBase("ext4");
  *     const cases = fieldCases(image, await placesIn(image), mender(image));
  */
-import type { Fields, Struct } from "../../src/bytes/struct.js";
+import type { Field, Fields, Struct } from "../../src/bytes/struct.js";
 import { AttributeHeader, ResidentHeader } from "../../src/filesystem/ntfs/mft/attribute.js";
 import { regionsOf, repair } from "../fuzz/images/checksums.js";
+import { isVhd, twinOf } from "../fuzz/images/vhd-checksums.js";
 import { examine, openImages } from "../fuzz/images/examine.js";
 import { allStructs, recordPlaces } from "../fuzz/images/places.js";
 import { memoryStorage, patch as applyPatches } from "../fuzz/images/storage.js";
@@ -58,14 +59,22 @@ function attributesOf(image: Buffer, record: number): StructPlace[] {
   return places;
 }
 
-/** Makes the checksums of `image` fit; of an NTFS over the whole image, the second boot sector is changed, too. */
+/**
+ * Makes the checksums of `image` fit. Second copies are changed, too: of an NTFS over the whole image the boot sector, of a
+ * VHD the footer.
+ */
 export function mender(image: Buffer): Mend {
   const regions = regionsOf(image);
   const isNtfs = image.toString("latin1", 3, 7) === "NTFS";
+  const placeOfCopy = (offset: number): number | undefined => {
+    if (isNtfs && offset < SECTOR) return image.length - SECTOR + offset;
+    return isVhd(image) ? twinOf(image, offset) : undefined;
+  };
   return (patches) => {
-    const copies = patches
-      .filter(({ offset }) => isNtfs && offset < SECTOR)
-      .map(({ offset, bytes }) => ({ offset: image.length - SECTOR + offset, bytes }));
+    const copies = patches.flatMap(({ offset, bytes }) => {
+      const copy = placeOfCopy(offset);
+      return copy === undefined ? [] : [{ offset: copy, bytes }];
+    });
     const all = [...patches, ...copies];
     const raw = all.map(({ offset, bytes }) => [0, offset, bytes.toString("hex")] as const);
     const undo = applyPatches([image], raw);
@@ -96,10 +105,10 @@ export function fieldCases(
   };
   for (const { struct, offset } of places) {
     const numbers = Object.entries(struct.fields).filter(([, { length }]) => [1, 2, 4, 8].includes(length));
-    for (const [field, { offset: at, length }] of numbers)
-      for (const value of [...maxima(length), ...powers(length).filter(isWanted)])
-        add(`${struct.name} at ${offset}: ${field} = 0x${value.toString(16)}`, [
-          { offset: offset + at, bytes: bytesOf(value, length) },
+    for (const [name, field] of numbers)
+      for (const value of [...maxima(field.length), ...powers(field.length).filter(isWanted)])
+        add(`${struct.name} at ${offset}: ${name} = 0x${value.toString(16)}`, [
+          { offset: offset + field.offset, bytes: bytesOf(value, field) },
         ]);
     const sizes = numbers.filter(([, { length }]) => length === 8);
     if (sizes.length < 2) continue;
@@ -117,13 +126,16 @@ function together(image: Buffer, { struct, offset }: StructPlace, value: bigint)
   const isAttribute = struct.name === "NTFS non-resident attribute";
   const patches: Patch[] = Object.entries(struct.fields)
     .filter(([name, { length }]) => length === 8 && !(isAttribute && name.endsWith("Vcn")))
-    .map(([, field]) => ({ offset: offset + field.offset, bytes: bytesOf(value, 8) }));
+    .map(([, field]) => ({ offset: offset + field.offset, bytes: bytesOf(value, field) }));
   if (!isAttribute) return patches;
   const clusters = value / 1024n + 1n; // the clusters of the images are of 1 KiB
   const runsAt = offset + image.readUInt16LE(offset + struct.fields["runsOffset"]!.offset);
   // A length of eight bytes and no place: a hole. A zero ends the runs.
-  const hole = Buffer.concat([Buffer.of(8), bytesOf(clusters, 8), Buffer.of(0)]);
-  const last = { offset: offset + struct.fields["lastVcn"]!.offset, bytes: bytesOf(clusters - 1n, 8) };
+  const hole = Buffer.concat([Buffer.of(8), bytesOf(clusters, { length: 8 }), Buffer.of(0)]);
+  const last = {
+    offset: offset + struct.fields["lastVcn"]!.offset,
+    bytes: bytesOf(clusters - 1n, { length: 8 }),
+  };
   return [...patches, last, { offset: runsAt, bytes: hole }];
 }
 
@@ -137,8 +149,12 @@ function powers(length: number): bigint[] {
   return POWERS.filter((power) => power < 8 * length).map((power) => 2n ** BigInt(power));
 }
 
-function bytesOf(value: bigint, length: number): Buffer {
+function bytesOf(
+  value: bigint,
+  { length, isBigEndian }: Pick<Field<unknown>, "length" | "isBigEndian">,
+): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(value);
-  return bytes.subarray(0, length);
+  const number = bytes.subarray(0, length);
+  return isBigEndian === true ? number.reverse() : number;
 }

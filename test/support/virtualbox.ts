@@ -13,9 +13,9 @@ import { run, type Result } from "./command.js";
 const INSTALLED = process.env["VDISK_VIRTUALBOX"] ?? "/var/cache/vdisk/virtualbox";
 /** The programs themselves, without the script before them that warns of a missing kernel driver. */
 const PROGRAMS = "/usr/lib/virtualbox";
-/** VirtualBox's service holds a medium for about a second after its user is gone. */
+/** VirtualBox's service holds a medium for about a second after its user is gone, on a busy machine for longer. */
 const LOCKED = /is locked|lock|VBOX_E_INVALID_OBJECT_STATE|VBOX_E_OBJECT_IN_USE/;
-const LOCK_TRIES = 10;
+const LOCK_TRIES = 40;
 
 /**
  * Mounts proc, an empty /tmp and the test's folder in the installation; the folder has the same path inside and

@@ -20,6 +20,8 @@ const JUDGE = join(ROOT, "test/cli/machines.py");
 const COMPARE = join(ROOT, "test/support/compare_trees.py");
 const VBOXIMG_MOUNT = join(ROOT, "dist/cli/vboximg-mount/main.js");
 const CORPUS = fileURLToPath(new URL("../../../shared/corpora/virtualbox.tar.gz", import.meta.url));
+/** The images of formats that are read. */
+const READ = /\.(vdi|vhd)$/;
 const seed = Number(process.env["VDISK_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
 
 interface Snapshot {
@@ -74,9 +76,7 @@ t.test(`seed ${seed}`, { timeout: 600_000 }, async (t) => {
   await t.test("the machines and their images are those that VirtualBox lists", (t) =>
     listing(t, vm, machines),
   );
-  for (const machine of machines.filter(({ media }) =>
-    media.every(({ location }) => location.endsWith(".vdi")),
-  )) {
+  for (const machine of machines.filter(({ media }) => media.every(({ location }) => READ.test(location)))) {
     await t.test(`${machine.name}: every image is what VirtualBox makes of it`, (t) =>
       images(t, machine, hashes),
     );
@@ -108,14 +108,14 @@ t.test(`seed ${seed}`, { timeout: 600_000 }, async (t) => {
   });
 });
 
-/** Unpacks and registers the collection's machines; gives their names, and adds the truth about the VDI ones. */
+/** Unpacks and registers the collection's machines; gives their names, and adds the truth about those that are read. */
 async function corpusMachines(vm: VirtualBox, hashes: Map<string, string>): Promise<string[]> {
   if (!existsSync(CORPUS)) return [];
   execFileSync("tar", ["-C", vm.folder, "-xzf", CORPUS]);
   const unpacked = join(vm.folder, "virtualbox");
   for (const line of readFileSync(join(unpacked, "states.tsv"), "utf8").split("\n")) {
-    const [, uuid, , format, , , hash] = line.split("\t");
-    if (format === "VDI") hashes.set(uuid!, hash!);
+    const [, uuid, , , file = "", , hash] = line.split("\t");
+    if (READ.test(file)) hashes.set(uuid!, hash!);
   }
   const names = readdirSync(join(unpacked, "machines"));
   for (const name of names) {

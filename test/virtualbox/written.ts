@@ -31,9 +31,10 @@ export async function writeMachine(vm: VirtualBox, seed: number): Promise<Writte
   await vm.manage("createvm", "--name", name, "--register", "--basefolder", vm.machines);
   await vm.manage("storagectl", name, "--name", "SATA", "--add", "sata", "--portcount", "4");
   for (const [port, type] of (["normal", "immutable", "writethrough"] as const).entries()) {
-    const file = join(vm.machines, name, `${type}.vdi`);
+    const format = numbers.pick(["VDI", "VHD"]);
+    const file = join(vm.machines, name, `${type}.${format.toLowerCase()}`);
     const variant = numbers.chance(0.5) ? ["--variant", "Fixed"] : [];
-    await vm.manage("convertfromraw", raw, file, "--format", "VDI", ...variant);
+    await vm.manage("convertfromraw", raw, file, "--format", format, ...variant);
     if (type !== "normal") await vm.manage("modifymedium", "disk", file, "--type", type);
     const place = ["--storagectl", "SATA", "--port", String(port), "--device", "0", "--type", "hdd"];
     await vm.manage("storageattach", name, ...place, "--medium", file);
@@ -67,7 +68,7 @@ export async function writeMachine(vm: VirtualBox, seed: number): Promise<Writte
 }
 
 /** A disk with an ext4 and a FAT12, each with some files. */
-function makeDisk(folder: string, raw: string, numbers: Random): void {
+export function makeDisk(folder: string, raw: string, numbers: Random): void {
   writeFileSync(raw, "");
   truncateSync(raw, DISK_SIZE);
   const table = `label: dos\nstart=${EXT_SECTOR}, size=${EXT_SECTORS}, type=83\nstart=${FAT_SECTOR}, size=${FAT_SECTORS}, type=01\n`;
@@ -92,7 +93,7 @@ function makeDisk(folder: string, raw: string, numbers: Random): void {
 }
 
 /** Adds, overwrites and removes files on both partitions. */
-async function writeAsGuest(vm: VirtualBox, uuid: string, numbers: Random): Promise<void> {
+export async function writeAsGuest(vm: VirtualBox, uuid: string, numbers: Random): Promise<void> {
   const payload = join(vm.folder, "payload");
   await vm.write(uuid, async (guest, vol1, inside) => {
     for (let i = 0; i < 4; i++) {

@@ -8,6 +8,7 @@ import { parseName, printName, printSentence } from "../../../src/bytes/text.js"
 import { nameFromUtf16, utf16FromName } from "../../../src/bytes/utf16.js";
 import { CorruptError } from "../../../src/errors.js";
 import { aclFromDisk } from "../../../src/filesystem/ext/acl.js";
+import { mendFooter, mendHeader } from "../../image/vhd/builder.js";
 import * as extEntry from "../../../src/filesystem/ext/entry.js";
 import * as extSuperblock from "../../../src/filesystem/ext/superblock.js";
 import * as exfatBoot from "../../../src/filesystem/exfat/boot.js";
@@ -27,6 +28,10 @@ import { parseAppExecLink, parseLink, parseReparse } from "../../../src/filesyst
 import { decodeRuns } from "../../../src/filesystem/ntfs/mft/run-list.js";
 import { nameAt } from "../../../src/fuse/protocol/request.js";
 import { readHeader } from "../../../src/image/vdi/header.js";
+import { isVhd, readFooter } from "../../../src/image/vhd/footer.js";
+import { headerRange, readHeader as readVhdHeader } from "../../../src/image/vhd/header.js";
+import { parentOf } from "../../../src/image/vhd/parent.js";
+import { decodeLocator } from "../../../src/image/vhd/parent-paths.js";
 import { parseEntries } from "../../../src/volume/gpt/entries.js";
 import { parseHeader } from "../../../src/volume/gpt/header.js";
 import { parseMbr } from "../../../src/volume/mbr-sector.js";
@@ -78,6 +83,11 @@ export const decoders: Readonly<Record<string, Decode>> = {
     parseEntries(data, { entrySize: 128, sectorSize: 512, file: FILE, origin: 1024 }, new Warnings()),
   mbr: (data) => parseMbr(padded(data, 512)),
   vdiHeader: (data) => readHeader(padded(data, 512), FILE, 2 ** 20),
+  vhd,
+  vhdLocator: (data) =>
+    ["W2ru", "W2ku", "MacX", "Wi2r", "Wi2k", "Mac "].map((platform) =>
+      decodeLocator({ platform, offset: 0, length: data.length }, data),
+    ),
   fuseName: (data) => nameAt(data, Math.min(8, data.length)),
   guid(data) {
     const bytes = padded(data, 16).subarray(0, 16);
@@ -101,6 +111,22 @@ export function structDecoders(structs: readonly Struct<Fields>[]): Record<strin
   return Object.fromEntries(
     structs.map((struct) => [struct.name, (data) => describe(struct, struct.view(data))]),
   );
+}
+
+/** A footer, and a header behind it. Their checksums are made to fit. */
+function vhd(data: Buffer): unknown {
+  const bytes = padded(data, 1536);
+  bytes.write("conectix");
+  bytes.write("cxsparse", 512);
+  mendFooter(bytes, 0);
+  mendHeader(bytes, 512);
+  const ends = { name: FILE, size: 2 ** 20, head: bytes.subarray(0, 512), tail: bytes.subarray(0, 512) };
+  if (!isVhd(ends)) throw new Error("a footer is no footer");
+  const footer = readFooter(ends);
+  const range = headerRange(footer, FILE);
+  const header = readVhdHeader(bytes.subarray(512, 1536), range, footer, FILE);
+  const paths = header.locators.map((locator) => decodeLocator(locator, data));
+  return [header, parentOf(header, paths, FILE, range.start)];
 }
 
 function sizeIn(data: Buffer, limit: number): number {

@@ -1,8 +1,9 @@
-/** The images that are mutated: those of ../bases, and VDI chains made of them. */
+/** The images that are mutated: those of ../bases, and VDI and VHD images made of them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { buildVdi } from "../../image/vdi/builder.js";
+import { buildVhd, utf16le, type VhdPlan } from "../../image/vhd/builder.js";
 
 const FOLDER = fileURLToPath(new URL("../bases", import.meta.url));
 const SUFFIX = ".img.gz";
@@ -20,6 +21,10 @@ const CHAINS: Readonly<Record<string, () => Buffer[]>> = {
   "vdi-chain": () => chain(readRaw("ext4"), BLOCK_SIZE),
   "vdi-mbr": () => [dynamic(readRaw("mbr"), BLOCK_SIZE, "1.1")],
   "vdi-old": () => [dynamic(readRaw("fat12"), BLOCK_SIZE, "0")],
+  "vhd-mbr": () => [sparseVhd(readRaw("mbr"))],
+  "vhd-fixed": () => [fixedVhd(readRaw("fat12"))],
+  "vhd-child": () => [vhdChain(readRaw("mbr"))[0]],
+  "vhd-chain": () => vhdChain(readRaw("ext4")),
   "vdi-extra": () => [dynamic(readRaw("ext2"), 2 * BLOCK_SIZE, "1.1+", 512)],
 };
 
@@ -65,6 +70,42 @@ function chain(disk: Buffer, blockSize: number): Buffer[] {
       }),
     }),
   );
+}
+
+function sparseVhd(disk: Buffer, more: Partial<VhdPlan> = {}): Buffer {
+  const blocks = blocksOf(disk, BLOCK_SIZE);
+  const plan = {
+    diskSize: disk.length,
+    blockSize: BLOCK_SIZE,
+    order: [...blocks.keys()].reverse(),
+    blocks: new Map([...blocks].map(([block, data]) => [block, { data }])),
+  };
+  return buildVhd({ ...plan, ...more });
+}
+
+function fixedVhd(disk: Buffer): Buffer {
+  return buildVhd({ diskSize: disk.length, data: disk });
+}
+
+/** Two images: every other sector is in the child, and all of them are in its parent. */
+function vhdChain(disk: Buffer): [Buffer, Buffer] {
+  const bitmap = Buffer.alloc(BLOCK_SIZE / 512 / 8, 0xaa);
+  const blocks = blocksOf(disk, BLOCK_SIZE);
+  const child = sparseVhd(disk, {
+    id: "ffeeddccbbaa99887766554433221100",
+    blocks: new Map([...blocks].map(([block, data]) => [block, { data, bitmap }])),
+    parent: {
+      id: "00112233445566778899aabbccddeeff",
+      modified: 1000,
+      name: "base.vhd",
+      locators: [
+        { platform: "W2ru", data: utf16le(".\\base.vhd") },
+        { platform: "W2ku", data: utf16le("C:\\base.vhd") },
+        { platform: "MacX", data: Buffer.from("file://localhost/base.vhd") },
+      ],
+    },
+  });
+  return [child, sparseVhd(disk)];
 }
 
 function blocksOf(disk: Buffer, blockSize: number): Map<number, Buffer> {

@@ -3,6 +3,7 @@ import type { Patch } from "./storage.js";
 import { exfatRegions } from "./exfat-checksums.js";
 import { extRegions } from "./ext-checksums.js";
 import { gptRegions } from "./gpt-checksums.js";
+import { vhdRegions } from "./vhd-checksums.js";
 
 /** Bytes of file 0 that one checksum covers. */
 export interface Region {
@@ -20,10 +21,11 @@ export interface Region {
 /** Where file systems may begin in the bases: at the start, and where sfdisk put partitions. */
 const STARTS = [0, 64 * 512, 1400 * 512, 2112 * 512];
 
-/** The regions of a raw image; those whose checksum does not fit are left out. */
+/** The regions of a raw image, or of a VHD; those whose checksum does not fit are left out. */
 export function regionsOf(image: Buffer): Region[] {
   const found = [
     ...gptRegions(image),
+    ...vhdRegions(image),
     ...STARTS.flatMap((at) => [...extRegions(image, at), ...exfatRegions(image, at)]),
   ];
   return found.filter((region) => fits(image, region));

@@ -1,4 +1,5 @@
 /** Changes to an image: fields of its structures, words, bytes, blocks. Each is applied at once, and undone by its caller. */
+import type { Field } from "../../../src/bytes/struct.js";
 import type { Random } from "../random.js";
 import { interestingBytes } from "../interesting.js";
 import { fits, repair, type Region } from "./checksums.js";
@@ -89,7 +90,7 @@ function changeTogether(base: Prepared, random: Random): (Patch | undefined)[] {
   const size = 2n ** BigInt(power);
   const patches = numbers
     .filter(() => !random.oneIn(3))
-    .map((field) => patchOf(base, file, offset + field.offset, numberOf(size, field.length)));
+    .map((field) => patchOf(base, file, offset + field.offset, numberOf(size, field)));
   const runs = struct.name === "NTFS non-resident attribute" ? struct.fields["runsOffset"] : undefined;
   if (runs === undefined) return patches;
   const clusters = size / BigInt(CLUSTER) + 1n;
@@ -98,17 +99,26 @@ function changeTogether(base: Prepared, random: Random): (Patch | undefined)[] {
   return [
     ...Object.entries(struct.fields)
       .filter(([name]) => name.endsWith("Size"))
-      .map(([, field]) => patchOf(base, file, offset + field.offset, numberOf(size, field.length))),
-    patchOf(base, file, last, numberOf(clusters - 1n, 8)),
+      .map(([, field]) => patchOf(base, file, offset + field.offset, numberOf(size, field))),
+    patchOf(base, file, last, numberOf(clusters - 1n, { length: 8 })),
     // A length of eight bytes and no place: a hole. A zero ends the runs.
-    patchOf(base, file, runsAt, Buffer.concat([Buffer.of(8), numberOf(clusters, 8), Buffer.of(0)])),
+    patchOf(
+      base,
+      file,
+      runsAt,
+      Buffer.concat([Buffer.of(8), numberOf(clusters, { length: 8 }), Buffer.of(0)]),
+    ),
   ];
 }
 
-function numberOf(value: bigint, length: number): Buffer {
+function numberOf(
+  value: bigint,
+  { length, isBigEndian }: Pick<Field<unknown>, "length" | "isBigEndian">,
+): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(value);
-  return bytes.subarray(0, length);
+  const number = bytes.subarray(0, length);
+  return isBigEndian === true ? number.reverse() : number;
 }
 
 function changeField(base: Prepared, random: Random): Patch | undefined {

@@ -24,7 +24,7 @@ export interface Prepared extends Base {
   readonly places: ReadonlyMap<string, readonly Place[]>;
   /** Places of metadata that are not zero: a file's number and an offset. */
   readonly hot: readonly (readonly [file: number, offset: number])[];
-  /** What checksums cover, where the base is one raw image. */
+  /** What checksums cover, where the base is one raw image, or one VHD. */
   readonly regions: readonly Region[];
   /** What the sound image shows, where there are regions. */
   readonly digest?: Digest;
@@ -42,14 +42,15 @@ export async function prepare(name: string, structs: readonly Struct<Fields>[]):
   const places = await recordPlaces(structs, files, async () =>
     examine(await open(), new Random(1), newProbe({ limit: Infinity })),
   );
-  const isRaw = files.length === 1 && view.layers[0]!.image.format === "raw";
-  const contents = isRaw
+  const { image, parent } = view.layers[0]!;
+  const isAlone = files.length === 1 && ["raw", "vhd"].includes(image.format) && parent === undefined;
+  const contents = isAlone
     ? await contentsOf(
         files[0]!,
         view.parts.flatMap(({ fileSystem }) => fileSystem ?? []),
       )
     : undefined;
-  const regions = isRaw ? regionsOf(files[0]!) : [];
+  const regions = isAlone ? regionsOf(files[0]!) : [];
   return {
     ...base,
     sound: files.map((bytes) => Buffer.from(bytes)),
