@@ -49,6 +49,18 @@ function parseMountOutput(text: string): MountEntry[] {
   }));
 }
 
+/**
+ * Returns the options of the lines for `mountPoint` in /etc/fstab, whose text is `text`.
+ * Source: fstab(5). Words are escaped as in /proc/self/mountinfo.
+ */
+export function parseFstabOptions(text: string, mountPoint: string): string[] {
+  return text.split("\n").flatMap((line) => {
+    const [source = "", directory = "", , options = ""] = line.trim().split(/[ \t]+/);
+    if (source.startsWith("#") || unescape(directory) !== mountPoint) return [];
+    return unescape(options).split(",");
+  });
+}
+
 /** The kernel writes space, tab, newline and backslash as `\` and three octal digits. */
 function unescape(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));

@@ -1,9 +1,10 @@
 /** `mount -o remount`: changes the flags that the kernel keeps for a mount, while it is served. */
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { DeniedError, HostError, MissingError } from "../errors.js";
+import { DeniedError, HostError, MissingError, whenHostFails } from "../errors.js";
 import { resolveMountPoint } from "./mount-point.js";
-import { MOUNT_TYPE, readMountTable } from "./mount-table.js";
+import { MOUNT_TYPE, parseFstabOptions, readMountTable } from "./mount-table.js";
 
 /** Options that can be changed: the kernel implements them, and they keep the mount read-only and safe. */
 const CHANGEABLE =
@@ -22,7 +23,8 @@ export async function remount(path: string, options: readonly string[]): Promise
   const place = await resolveMountPoint(path);
   const mounted = (await readMountTable()).findLast((entry) => entry.mountPoint === place);
   if (mounted?.type !== MOUNT_TYPE) throw new MissingError({ file: path, thing: "no vdisk is mounted here" });
-  const changes = options.filter((option) => !UNCHANGED.test(option));
+  const fstab = await readFile("/etc/fstab", "utf8").catch(whenHostFails(""));
+  const changes = changesIn(options, parseFstabOptions(fstab, place));
   const refused = changes.find((option) => !CHANGEABLE.test(option));
   if (refused !== undefined) {
     throw new DeniedError({
@@ -44,4 +46,14 @@ export async function remount(path: string, options: readonly string[]): Promise
       ? new DeniedError({ file: path, thing: "only root may change a mount" })
       : new HostError({ file: path, thing: `cannot be remounted: ${complaint}` }, "EIO");
   });
+}
+
+/**
+ * Returns the options that ask for a change. mount(8) repeats those of the mount's line in /etc/fstab, `fstab`, and
+ * begins with "rw" if the line does not say "ro": "rw" counts only if nothing else is to change.
+ */
+function changesIn(options: readonly string[], fstab: readonly string[]): string[] {
+  const changes = options.filter((option) => !UNCHANGED.test(option) && !fstab.includes(option));
+  const others = changes.filter((option) => option !== "rw");
+  return fstab.length > 0 && others.length > 0 ? others : changes;
 }

@@ -52,6 +52,20 @@ t.test("mount -o remount changes what the kernel keeps, and rw is refused with t
   t.match(await output("cat", join(folder, "fs1/etc/os-release")), "Example Linux");
 });
 
+t.test("a mount from a line of /etc/fstab can be remounted as well, and rw is refused", async (t) => {
+  const folder = place(t);
+  const table = join(place(t), "fstab");
+  writeFileSync(table, `${NEWEST} ${folder} fuse.vdisk noauto,nofail,allow_other,snapshot=current 0 0\n`);
+  const script = `mount --bind "$1" /etc/fstab && mount "$2" && mount -o remount,noexec "$2"; echo "noexec $?"
+    grep -c " $2 ro,nosuid,nodev,noexec," /proc/self/mountinfo
+    mount -o remount,rw "$2"; echo "rw $?"
+    mount -o remount,noexec,snapshot=other "$2"; echo "snapshot $?"
+    umount "$2"`;
+  const { stdout, stderr } = await run("unshare", ["-m", "sh", "-c", script, "sh", table, folder]);
+  t.same(stdout.trim().split("\n"), ["noexec 0", "1", "rw 77", "snapshot 77"], stderr);
+  t.match(stderr, /a mount of vdisk is read-only.*\n.*snapshot=other: this cannot be changed/);
+});
+
 t.test("lines of /etc/fstab are mounted by their directory, by their user too", async (t) => {
   const [ours, users, wrong] = [place(t), place(t), place(t)];
   chownSync(users, USER, USER);
