@@ -49,9 +49,16 @@ export interface Listing {
   parentInode(id: number): number | undefined;
 }
 
+/** Damage that ends the listing of a directory, which several readers may list at the same time. */
+interface Damage {
+  /** Of the part that is damaged. */
+  readonly position: number;
+  readonly error: DiskError;
+}
+
 export function listingOf(medium: Medium, inodes: Inodes): Listing {
   const parents = new LRUCache<number, number>({ max: PARENTS_COUNT });
-  const damaged = new LRUCache<number, DiskError>({ max: DAMAGED_COUNT });
+  const damaged = new LRUCache<number, Damage>({ max: DAMAGED_COUNT });
   const largest = Math.min(LARGE_PAGE_SIZE, Math.ceil(INODE_BYTES_LIMIT / medium.geometry.inodeSize));
 
   /** Entries of the page after `cookie` of a large directory. */
@@ -67,7 +74,6 @@ export function listingOf(medium: Medium, inodes: Inodes): Listing {
       const count = limit ?? (isLarge && attributes ? largePageSize(cookie) : PAGE_SIZE);
       const builder = new PageBuilder();
       let isEnd = true;
-      if (cookie === 0) damaged.delete(id); // what the host could not read may be readable now
       for await (const parts of partsOf(medium, inode, cookie, count < PAGE_SIZE ? 0 : undefined, signal)) {
         for (const part of parts) {
           const damage = entriesOf(medium, inode, part, (entry) => {
@@ -75,14 +81,18 @@ export function listingOf(medium: Medium, inodes: Inodes): Listing {
           });
           const parent = parentIn(part);
           if (parent !== undefined) parents.set(id, parent);
-          if (damage !== undefined) damaged.set(id, damage);
-          else skipRest(builder, part);
+          if (damage !== undefined) damaged.set(id, { position: part.position, error: damage });
+          else {
+            // What the host could not read may be readable now.
+            if (damaged.peek(id)?.position === part.position) damaged.delete(id);
+            skipRest(builder, part);
+          }
         }
         isEnd = builder.count < count;
         if (!isEnd) break;
       }
       // The names behind the damage come first: only the end says that some are missing.
-      const damage = damaged.get(id);
+      const damage = damaged.get(id)?.error;
       if (builder.count === 0 && damage !== undefined) throw damage;
       const isLast = isEnd && damage === undefined;
       if (!attributes) return builder.finish(isLast);

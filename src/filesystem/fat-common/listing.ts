@@ -35,11 +35,18 @@ export interface Listing {
   find(directory: Directory, name: Buffer, signal?: StopSignal): Promise<NodeId | undefined>;
 }
 
+/** Damage that ends the listing of a directory, which several readers may list at the same time. */
+interface Damage {
+  /** Nothing from here on was read before the damage. */
+  readonly slot: number;
+  readonly error: DiskError;
+}
+
 /** How well an entry matches a name; 0 is best. */
 const Rank = { exact: 0, otherCase: 1, alias: 2, none: 3 } as const;
 
 export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): Listing {
-  const damaged = new LRUCache<NodeId, DiskError>({ max: DAMAGED_COUNT });
+  const damaged = new LRUCache<NodeId, Damage>({ max: DAMAGED_COUNT });
   const indexes = new LRUCache<NodeId, NameIndex>({
     maxSize: INDEX_LIMIT,
     sizeCalculation: ({ size }) => size,
@@ -123,11 +130,14 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
 
   return {
     async page(directory, cookie, { limit = PAGE_ENTRIES, signal } = {}) {
-      if (cookie === 0) damaged.delete(directory.id);
       const builder = new PageBuilder();
       let isEnd = true;
-      for await (const { entries, problem } of from(directory, cookie, signal, limit < PAGE_ENTRIES)) {
-        if (problem !== undefined) damaged.set(directory.id, problem);
+      let readTo = cookie;
+      let found: Damage | undefined;
+      const batches = from(directory, cookie, signal, limit < PAGE_ENTRIES);
+      for await (const { entries, problem, nextSlot: end } of batches) {
+        readTo = end;
+        if (problem !== undefined) found ??= { slot: end, error: problem };
         for (const { name, id, type, problem: damage, nextSlot } of entries) {
           if (damage !== undefined) builder.addDamaged(name, nextSlot, damage);
           else builder.add(id, type === undefined ? UNKNOWN_TYPE : TYPE_CODES[type], nextSlot, name);
@@ -136,7 +146,12 @@ export function listing(heap: Heap, newParser: () => EntryParser, fold: Fold): L
         if (!isEnd) break;
       }
       // The names behind the damage are listed first; the error ends the listing.
-      const damage = damaged.get(directory.id);
+      const known = damaged.get(directory.id);
+      if (found !== undefined) damaged.set(directory.id, found);
+      // What the host could not read may be readable now.
+      else if (known !== undefined && known.slot >= cookie && (isEnd || known.slot < readTo))
+        damaged.delete(directory.id);
+      const damage = damaged.get(directory.id)?.error;
       if (builder.count === 0 && damage !== undefined) throw damage;
       return builder.finish(isEnd && damage === undefined);
     },
