@@ -15,6 +15,8 @@ const PAGE_COST = 16;
 export interface Place {
   readonly page: DirectoryPage;
   readonly from: number;
+  /** The cookie after which the page begins. */
+  readonly after: number;
 }
 
 interface KeptPage {
@@ -40,13 +42,13 @@ export class KeptPages {
     const kept = options.limit === undefined ? this.#kept.get(id) : undefined;
     const from = kept === undefined ? undefined : indexAfter(kept, cookie);
     if (from !== undefined && (from < kept!.page.count || kept!.page.isLast))
-      return { page: kept!.page, from };
-    return { page: await this.#tree.page(id, cookie, options), from: 0 };
+      return { page: kept!.page, from, after: kept!.after };
+    return { page: await this.#tree.page(id, cookie, options), from: 0, after: cookie };
   }
 
-  /** Keeps the page of directory `id` that begins after `cookie`. */
-  keep(id: NodeId, cookie: number, page: DirectoryPage): void {
-    if (this.#kept.peek(id)?.page !== page) this.#kept.set(id, { after: cookie, page });
+  /** Keeps the page of directory `id` at a place that \`after\` returned. Another reader may have dropped it since then. */
+  keep(id: NodeId, { page, after }: Place): void {
+    if (this.#kept.peek(id)?.page !== page) this.#kept.set(id, { after, page });
   }
 
   /** Drops the page of directory `id`, which has been listed to its end. */

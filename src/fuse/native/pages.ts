@@ -81,10 +81,11 @@ export function pageReader(tree: NodeTree, report: (error: unknown) => unknown, 
     let cookie = offset === AFTER_DOT || offset === AFTER_DOT_DOT ? 0 : offset;
     try {
       while (!writer.isFull && !(isShort && writer.ids.length >= SHORT_COUNT)) {
-        const { page, from } = await kept.after(id, cookie, options);
+        const place = await kept.after(id, cookie, options);
+        const { page, from } = place;
         const next = writer.add(page, from);
         if (next < page.count) {
-          if (!isShort) kept.keep(id, cookie, page);
+          if (!isShort) kept.keep(id, place);
           return false;
         }
         if (page.isLast) {
