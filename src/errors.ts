@@ -2,6 +2,7 @@
  * The five kinds of error. Everything that goes wrong with an image, a volume or a file is thrown as one of them; any
  * other error is a bug in vdisk.
  */
+import { getSystemErrorMap } from "node:util";
 
 export type DiskErrorCode = "CORRUPT" | "UNSUPPORTED" | "MISSING" | "DENIED" | "HOST";
 
@@ -130,10 +131,16 @@ export function fromHost(error: unknown, file: string): unknown {
       });
     default:
       return new HostError(
-        { file, thing: `${error.syscall ?? "the host"} failed`, found: errno, cause: error },
+        { file, thing: `${error.syscall ?? "the host"} failed: ${reasonOf(error)}`, cause: error },
         errno,
       );
   }
+}
+
+/** What the code of a failed system call means: "no space left on device". A code that Node.js does not know stays as it is. */
+function reasonOf({ code, errno }: NodeJS.ErrnoException): string {
+  const [name, meaning] = (errno === undefined ? undefined : getSystemErrorMap().get(errno)) ?? [];
+  return name === code && meaning !== undefined ? meaning : code!;
 }
 
 /** Returns `error` with `context` before its message ("parent of a.vdi: …"). Its class and code stay the same. */

@@ -73,7 +73,7 @@ function textOf(disk: Disk, isVerbose: boolean): string {
   const [leaf] = disk.layers;
   const sections = [
     `${printSentence(disk.path)}\n${columns([
-      ["  format", `${leaf!.image.format}, ${leaf!.variant}${snapshotText(leaf!)}`],
+      ["  format", formatText(leaf!)],
       ["  size", `${formatSize(disk.source.size)} (${disk.source.size} bytes)`],
     ])}`,
     `chain, the newest first\n${columns(disk.layers.map(layerRow))}`,
@@ -95,6 +95,12 @@ function isSnapshot({ image, state }: Layer): boolean {
   return state.id !== image.states[0].id;
 }
 
+/** `vdi, dynamic`; the variant is not repeated if it is the format's name. */
+function formatText(layer: Layer): string {
+  const { format } = layer.image;
+  return (format === layer.variant ? format : `${format}, ${layer.variant}`) + snapshotText(layer);
+}
+
 function snapshotText(layer: Layer): string {
   return isSnapshot(layer) ? `, snapshot "${printText(layer.state.name)}"` : "";
 }
@@ -102,7 +108,7 @@ function snapshotText(layer: Layer): string {
 function layerRow(layer: Layer): string[] {
   return [
     `  ${printSentence(layer.image.files[0].name)}`,
-    `${layer.image.format}, ${layer.variant}${snapshotText(layer)}`,
+    formatText(layer),
     `${formatSize(fileSizeOf(layer))} on the host`,
     layer.image.identity?.uuid ?? "",
   ];

@@ -34,10 +34,8 @@ export function translateMountHelper(args: readonly string[]): string[] | undefi
   const own: string[] = [];
   const others: string[] = [];
   for (const option of options) {
-    const [name = "", ...value] = option.split("=");
-    const known = name.replaceAll("-", "_");
-    if (value.length > 0 && WITH_VALUE.includes(known)) own.push(`--${dashed(known)}=${value.join("=")}`);
-    else if (value.length === 0 && SWITCHES.includes(known)) own.push(`--${dashed(known)}`);
+    const ofCommand = commandOptionOf(option);
+    if (ofCommand !== undefined) own.push(ofCommand);
     else if (!IGNORED.test(option)) others.push(option);
   }
   return [
@@ -48,6 +46,15 @@ export function translateMountHelper(args: readonly string[]): string[] | undefi
     ...own,
     ...(others.length > 0 ? ["-o", others.join(",")] : []),
   ];
+}
+
+/** Returns the option of `vdisk mount` that mount(8) may pass as `option`: `--snapshot=base` for `snapshot=base`. */
+export function commandOptionOf(option: string): string | undefined {
+  const [name = "", ...value] = option.split("=");
+  const known = name.replaceAll("-", "_");
+  if (value.length > 0 && WITH_VALUE.includes(known)) return `--${dashed(known)}=${value.join("=")}`;
+  if (value.length === 0 && SWITCHES.includes(known)) return `--${dashed(known)}`;
+  return undefined;
 }
 
 function dashed(name: string): string {

@@ -24,24 +24,20 @@ const KERNEL_OPTIONS_WITH_VALUE = ["context", "fscontext", "defcontext", "rootco
 
 /**
  * @param lists options separated by commas, as they were given.
+ * @param commandOptionOf returns the command's own option that a mount option was meant to be, for the error message.
  * @throws {UsageError} for an option that vdisk does not accept.
  */
-export function parseMountOptions(lists: readonly string[]): MountOptions {
+export function parseMountOptions(
+  lists: readonly string[],
+  commandOptionOf: (option: string) => string | undefined = () => undefined,
+): MountOptions {
   const options = lists.flatMap((list) => list.split(",")).filter((option) => option !== "");
   const extra = options.filter((option) => !OWN_OPTIONS.includes(option));
   for (const option of extra) {
     const [name, ...value] = option.split("=");
     const known = value.length > 0 ? KERNEL_OPTIONS_WITH_VALUE : KERNEL_OPTIONS;
     if (known.includes(name!)) continue;
-    throw new UsageError(
-      option === "rw"
-        ? "-o rw: a mount of vdisk is read-only"
-        : `-o ${option}: unknown mount option; valid options are ${[
-            ...OWN_OPTIONS,
-            ...KERNEL_OPTIONS,
-            ...KERNEL_OPTIONS_WITH_VALUE.map((known) => `${known}=…`),
-          ].join(", ")}`,
-    );
+    throw new UsageError(`-o ${option}: ${complaintOf(option, commandOptionOf(option))}`);
   }
   return {
     allowOther: options.includes("allow_other"),
@@ -49,4 +45,15 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     ignoreCase: options.includes("ignore_case"),
     extra,
   };
+}
+
+function complaintOf(option: string, ofCommand: string | undefined): string {
+  if (option === "rw") return "a mount of vdisk is read-only";
+  if (ofCommand !== undefined) return `this is an option of the command; use ${ofCommand}`;
+  const valid = [
+    ...OWN_OPTIONS,
+    ...KERNEL_OPTIONS,
+    ...KERNEL_OPTIONS_WITH_VALUE.map((known) => `${known}=…`),
+  ];
+  return `unknown mount option; valid options are ${valid.join(", ")}`;
 }

@@ -8,6 +8,7 @@ import { discardDaemon } from "../mount/spawn-daemon.js";
 import { startMount, type RequestWithoutMountPoint } from "../mount/start.js";
 import { chooseImage, diskOptions, fileSystemsOf, notEmpty, repeatable, type DiskArguments } from "./disk.js";
 import { commandLog, warningLogger } from "./log.js";
+import { commandOptionOf } from "./mount-helper.js";
 import { parseMountOptions } from "./mount-options.js";
 import { write } from "./output.js";
 
@@ -60,7 +61,7 @@ export const mountCommand: CommandModule<object, Arguments> = {
         "The command prints where the mount's log is. End the mount with: vdisk unmount MOUNT-POINT",
       ) as never,
   handler: async (argv) => {
-    const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options);
+    const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(argv.options, commandOptionOf);
     const fileSystems = fileSystemsOf({ ...argv, ignoreCase: argv.ignoreCase || ignoreCase });
     const warn = warningLogger(argv.logLevel);
     const prepare = async (): Promise<RequestWithoutMountPoint> => {

@@ -10,8 +10,8 @@ export const backends: readonly FuseBackend[] = [nativeBackend, fuseNativeBacken
 export type BackendChoice = "auto" | FuseBackend["name"];
 
 /**
- * Returns the chosen backend, or with "auto" the first that can serve here, and a line for the log: which one it is, and
- * why it is not an earlier one.
+ * Returns the chosen backend, or with "auto" the first that can serve here, and a line for the log: why
+ * it is this one, and not an earlier one.
  * @throws {UnsupportedError} if none of them can serve here, with the reasons.
  */
 export async function selectBackend(choice: BackendChoice): Promise<{ backend: FuseBackend; why: string }> {
@@ -21,6 +21,7 @@ export async function selectBackend(choice: BackendChoice): Promise<{ backend: F
     if (choice !== "auto" && choice !== backend.name) continue;
     const problem = await backend.unavailable();
     if (problem === undefined) {
+      if (choice !== "auto") return { backend, why: "asked for by --fuse-backend" };
       return { backend, why: [`served by ${backend.name}`, ...problems].join("; not by ") };
     }
     problems.push(`${backend.name}: ${problem}`);

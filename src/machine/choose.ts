@@ -36,7 +36,20 @@ export interface Wanted {
   readonly allowDirs?: readonly string[];
   /** Suppresses the notice that file systems were in use. */
   readonly allowLive?: boolean;
+  /** How the user opens other states, for the notice that an old one was opened; by default with the options of vdisk. */
+  readonly otherStates?: OtherStates;
 }
+
+/**
+ * Returns what opens the current state and what lists all states, as parts of a sentence.
+ * @param current the UUID of the image that shows the current state; undefined if the disk is not attached.
+ */
+export type OtherStates = (machine: Machine, current: string | undefined) => string[];
+
+const statesInVdisk: OtherStates = ({ path }) => [
+  "--snapshot current opens the current state",
+  `this command lists all: vdisk list --vm ${quoted(path)}`,
+];
 
 export interface Chosen {
   /** The image to open. */
@@ -57,7 +70,7 @@ export interface Chosen {
  * Returns the image for `wanted`.
  * @param known all machines, if they have been read already.
  * @throws {MissingError} if nothing or several things match; the message lists them.
- * @throws {UnsupportedError} if the disk is encrypted.
+ * @throws {UnsupportedError} if the disk is encrypted, or `image` is a folder without a machine.
  * @throws {UsageError} if the time of a state cannot be parsed, or `disk` is given together with an image.
  * @throws {DeniedError} if the configuration names a file that is not allowed to be opened.
  */
@@ -67,13 +80,16 @@ export async function choose(wanted: Wanted, known?: MachineList): Promise<Chose
   const described = stats?.isDirectory() === true ? await machineIn(image) : await openConfiguration(image);
   if (described !== undefined) return chooseOfMachine(described, wanted);
   if (stats?.isDirectory() === false) return chooseOfFile(wanted);
-  if (image.includes("/")) return { image, notices: [] }; // opening it will report what is wrong
+  if (image.includes("/")) {
+    if (stats !== undefined) throw noMachineIn(image);
+    return { image, notices: [] }; // opening it will report what is wrong
+  }
   const uuid = parseUuid(image);
   const list = known ?? (await listMachines());
   const named = machinesNamed(list.machines, image);
   if (named.length > 0) return chooseOfMachine(await findMachine(image, list), wanted);
   if (uuid !== undefined) return chooseOfMedium(uuid, list, wanted);
-  if (stats !== undefined) return { image, notices: [] };
+  if (stats !== undefined) throw noMachineIn(image);
   throw nothingFound(image, list);
 }
 
@@ -202,7 +218,7 @@ async function chooseOfFound({ machine, medium, disk }: FoundMedium, wanted: Wan
     return checkChoice(machine, known, chooseState(treeOf(machine, known), wanted.snapshot), wanted);
   }
   const notice =
-    medium.children.length > 0 && !isEncrypted ? noticeOfNewerState(wanted.image, machine) : undefined;
+    medium.children.length > 0 && !isEncrypted ? noticeOfNewerState(wanted, machine, known) : undefined;
   return checkChoice(machine, known, { state: itself, ...(notice !== undefined && { notice }) }, wanted);
 }
 
@@ -269,9 +285,13 @@ async function noticeOfNewerFile(sought: SoughtImage): Promise<string[]> {
   return [`${sought.path}: ${thing} ${quoted(child)}; open the newest one to see the current state`];
 }
 
-function noticeOfNewerState(image: string, { path }: Machine): string {
-  const thing = "this is an old state of the disk; --snapshot current opens the current state";
-  return `${image}: ${thing}, and this command lists all: vdisk list --vm ${quoted(path)}`;
+function noticeOfNewerState(
+  { image, otherStates = statesInVdisk }: Wanted,
+  machine: Machine,
+  { states }: MachineDisk,
+): string {
+  const current = states.find(({ isCurrent }) => isCurrent)?.imageUuid;
+  return `${image}: this is an old state of the disk; ${otherStates(machine, current).join(", and ")}`;
 }
 
 function imageMissing(
@@ -285,6 +305,15 @@ function imageMissing(
     file: machine?.path ?? location ?? uuid,
     thing: `the image {${uuid}} ${where}`,
     hint: "move it back there, or into the folder of the machine's configuration",
+  });
+}
+
+function noMachineIn(folder: string): UnsupportedError {
+  const kinds = hypervisors.map(({ configurationKind }) => configurationKind).join(" or ");
+  return new UnsupportedError({
+    file: folder,
+    thing: `this directory contains no ${kinds}, so it is not the folder of a machine`,
+    hint: "give a disk image, a block device, or a machine",
   });
 }
 

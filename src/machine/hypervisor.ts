@@ -20,6 +20,8 @@ export interface SoughtImage {
 export interface Hypervisor {
   /** "VirtualBox". */
   readonly name: string;
+  /** What a configuration file is called in messages: ".vbox file". */
+  readonly configurationKind: string;
   /** Returns all machines of the current user. */
   listMachines(): Promise<MachineList>;
   /** Whether `path` has the name of a configuration file of this hypervisor, and may be one. */

@@ -94,7 +94,8 @@ export function chooseState(tree: StateTree, wanted: string): ChosenState {
   for (let step = 0; step < count; step++) {
     const above = tree.parentOf(at);
     if (above === undefined) {
-      const thing = `${JSON.stringify(name)} has only ${step} states above it in the tree, not ${count}`;
+      const above = step === 0 ? "no state" : step === 1 ? "only one state" : `only ${step} states`;
+      const thing = `${JSON.stringify(name)} has ${above} above it in the tree${step === 0 ? "" : `, not ${count}`}`;
       const hint = reasonOf(tree) ?? `the states are: ${describeStates(tree.states)}`;
       throw new MissingError({ file: tree.file, thing, hint });
     }
@@ -114,7 +115,7 @@ function find(tree: StateTree, wanted: string): ChosenState | undefined {
       imageUuid === first.imageUuid && imageState === first.imageState;
     if (others.every(isSame)) return { state: first };
     const thing = `several states of this disk have the name ${JSON.stringify(wanted)}: ${describeStates(found)}`;
-    throw new MissingError({ file, thing, hint: "use the UUID or id of one of them" });
+    throw new MissingError({ file, thing, hint: `use the ${handleOf(found)} of one of them` });
   };
   const named = one(snapshots.filter(({ name }) => name === wanted));
   if (named !== undefined) {
@@ -158,9 +159,13 @@ function lastBefore(tree: StateTree, text: string): ChosenState {
       timed.length > 0
         ? `the states are: ${describeStates(timed)}`
         : (reasonOf(tree) ?? "the times of its states are not known");
-    throw new MissingError({ file, thing: `no state of this disk was taken before ${when}`, hint: there });
+    throw new MissingError({
+      file,
+      thing: `no state of this disk was taken at or before ${when}`,
+      hint: there,
+    });
   }
-  return { state, notice: `the last state before ${when} is ${describe(state)}` };
+  return { state, notice: `the last state at or before ${when} is ${describe(state)}` };
 }
 
 function milliseconds({ seconds, nanoseconds }: Timestamp): number {
@@ -169,8 +174,10 @@ function milliseconds({ seconds, nanoseconds }: Timestamp): number {
 
 function unknown(tree: StateTree, wanted: string): MissingError {
   const { states, file } = tree;
-  const thing = `this disk has no state ${JSON.stringify(wanted)}; its states are: ${describeStates(states)}`;
-  const hint = reasonOf(tree) ?? "latest, base, NAME~1 and @2026-03-01 are also possible";
+  const reason = reasonOf(tree);
+  const list = reason === undefined ? `; its states are: ${describeStates(states)}` : "";
+  const thing = `this disk has no state ${JSON.stringify(wanted)}${list}`;
+  const hint = reason ?? "latest, base, NAME~1 and @2026-03-01 are also possible";
   return new MissingError({ file, thing, hint });
 }
 
@@ -178,6 +185,13 @@ function unknown(tree: StateTree, wanted: string): MissingError {
 function reasonOf({ states, reason }: StateTree): string | undefined {
   if (reason !== undefined || states.some(({ isCurrent }) => !isCurrent)) return reason;
   return "this disk has no snapshots, and only its current state";
+}
+
+/** What distinguishes states of the same name: UUIDs, or the ids of snapshots inside an image. */
+function handleOf(states: readonly DiskState[]): string {
+  const uuid = states.some(({ uuid }) => uuid !== undefined);
+  const id = states.some(({ imageState, name }) => imageState !== undefined && imageState !== name);
+  return id ? (uuid ? "UUID or id" : "id") : "UUID";
 }
 
 function describeStates(states: readonly DiskState[]): string {

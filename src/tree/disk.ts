@@ -85,10 +85,10 @@ const ignore = (): void => undefined;
 
 /** A mistyped folder would otherwise have no effect, and no message. */
 async function checkFolder(path: string): Promise<void> {
+  const file = `--allow-dir ${path}`;
   const stats = await stat(path).catch((error: unknown) => {
-    throw fromHost(error, path);
+    const problem = fromHost(error, file);
+    throw problem instanceof MissingError ? new MissingError({ file, thing: "no such folder" }) : problem;
   });
-  if (!stats.isDirectory()) {
-    throw new MissingError({ file: path, thing: "this is not a folder", hint: "--allow-dir takes one" });
-  }
+  if (!stats.isDirectory()) throw new MissingError({ file, thing: "this is not a folder" });
 }

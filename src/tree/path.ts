@@ -98,10 +98,20 @@ async function step(disk: Disk, directory: Step, name: Buffer, asked: string): P
   if (directory.path === "") throwProblemOf(disk, printed);
   const reason =
     type === "directory"
-      ? `"${printed}" does not exist in ${directory.path === "" ? "the top directory" : directory.path}`
+      ? `"${printed}" does not exist in ${directory.path === "" ? `the top directory${guestHint(asked)}` : directory.path}`
       : `${directory.path} is ${withArticle(type)}, not a directory`;
   throw new MissingError(`no such file in the image: ${asked} (${reason})`);
 }
+
+/** Returns what to type if `asked`, which does not begin with "/", was meant as a path of the guest. */
+function guestHint(asked: string): string {
+  const path = asked.replace(/^(\.\/+)+/, "");
+  if (path === "" || SYNTHETIC.test(path)) return "";
+  return `; paths of the guest begin with "/": try /${path}`;
+}
+
+/** The names in the top directory, beside the link to the image. */
+const SYNTHETIC = /^(vhdd|snapshots|(vol|fs)\d+)(\/|$)/;
 
 /** @throws {Error} why `name`, "fs0" for example, is not in the tree, if that is known. */
 function throwProblemOf({ parts }: Disk, name: string): void {

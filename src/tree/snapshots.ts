@@ -73,7 +73,8 @@ export function snapshotsDirectory(
 
 function imageOf({ image, imageUuid }: DiskState): string {
   if (image !== undefined) return image;
-  throw new MissingError(`its image {${imageUuid}} is nowhere to be found`);
+  const places = "where the machine's configuration expects it, or to the folder of that configuration";
+  throw new MissingError(`its image {${imageUuid}} was not found; move it back to ${places}`);
 }
 
 /**

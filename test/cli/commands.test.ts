@@ -117,7 +117,7 @@ t.test("vdisk does not crash if standard output or standard error cannot be writ
     const [command, ...path] = args;
     const script = '"$@" >/dev/full';
     const result = await run("sh", ["-c", script, "sh", process.execPath, VDISK, command, NEWEST, ...path]);
-    t.match(result, { code: 74, stderr: "vdisk: standard output: write failed is ENOSPC\n" });
+    t.match(result, { code: 74, stderr: "vdisk: standard output: write failed: no space left on device\n" });
   }
   const unheard = ["-c", '"$@" 2>/dev/full', "sh", process.execPath, VDISK, "info", "/nowhere"];
   t.equal((await run("sh", unheard)).code, 66);
@@ -162,7 +162,11 @@ t.test("an error is one line that says what to do, and an exit code", async (t) 
       `${folder}/alone/inside/orphan.vdi`,
     ],
     [66, /nothing\.vdi: no such file/, "info", `${folder}/nothing.vdi`],
-    [69, /a directory, but must be a disk image/, "info", folder],
+    [69, /this directory contains no \.vbox file, so it is not the folder of a machine; /, "info", folder],
+    [64, /-o snapshot=base: .*; use --snapshot=base; see/, "mount", NEWEST, folder, "-o", "ro,snapshot=base"],
+    [64, /-o allow_live: .*; use --allow-live; see/, "mount", NEWEST, folder, "-o", "allow_live"],
+    [66, /"etc" does not exist in the top directory; .*: try \/etc\/fstab\)/, "cat", NEWEST, "etc/fstab"],
+    [66, /"fs9" does not exist in the top directory\)/, "ls", NEWEST, "fs9/etc"],
     [69, /a character device/, "info", "/dev/null"],
     [
       66,
@@ -196,7 +200,14 @@ t.test("an error is one line that says what to do, and an exit code", async (t) 
       NEWEST,
       folder,
     ],
-    [66, /no such file/, "ls", "--allow-dir", `${folder}/nowhere`, NEWEST],
+    [
+      66,
+      /^vdisk: --allow-dir .*\/nowhere: no such folder$/m,
+      "ls",
+      "--allow-dir",
+      `${folder}/nowhere`,
+      NEWEST,
+    ],
   ];
   for (const [code, complaint, ...args] of cases) {
     const result = await vdisk(...args);
@@ -248,7 +259,7 @@ t.test("output that cannot be written is an error of the host, not a bug", async
     "vhdd",
   ]);
   t.equal(code, 74);
-  t.equal(stderr, "vdisk: standard output: write failed is ENOSPC\n");
+  t.equal(stderr, "vdisk: standard output: write failed: no space left on device\n");
 });
 
 t.test("control characters in names of the host's files do not reach the terminal", async (t) => {

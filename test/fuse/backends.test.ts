@@ -6,6 +6,6 @@ t.test("the chosen backend serves, and auto chooses the native one if it can ser
   t.match(await selectBackend("native"), { backend: { name: "native" } });
   t.match(await selectBackend("fuse-native"), {
     backend: { name: "fuse-native" },
-    why: "served by fuse-native",
+    why: "asked for by --fuse-backend",
   });
 });

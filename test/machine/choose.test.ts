@@ -62,16 +62,22 @@ t.test(
     t.equal(await at("@2026-01-02T12:00:00Z"), "state 1");
     t.equal(await at("@2026-01-02T11:59:59Z"), "state 0");
     t.equal(await at("@2999-01-01"), "current");
+    t.match((await choose({ image: "m", snapshot: "@2026-01-03" })).notices, [
+      /last state at or before .* "state 1"/,
+    ]);
     t.match(
       await messageOf({ image: "m", snapshot: "@2025-12-31" }),
-      /no state .* taken before .*the states are: "state 0"/,
+      /no state .* taken at or before .*the states are: "state 0"/,
     );
     for (const none of ["2026-02-30", "2026-13-01", "2026-01-01T25:00", "2026-01-01T12:00+99:00"]) {
       t.match(await messageOf({ image: "m", snapshot: `@${none}` }), /is not a valid time/);
     }
     const error = await choose({ image: "m", snapshot: "@yesterday" }).catch((error: unknown) => error);
     t.ok(error instanceof UsageError);
-    t.match(await messageOf({ image: "m", snapshot: "current~9" }), /only \d states above/);
+    t.match(
+      await messageOf({ image: "m", snapshot: "current~9" }),
+      /only \d states above it in the tree, not 9/,
+    );
     const unknown = await messageOf({ image: "m", snapshot: "before" });
     for (const { name, uuid = "" } of states) t.ok(unknown.includes(name) && unknown.includes(uuid));
   },
@@ -88,6 +94,7 @@ t.test("an ambiguous name is an error that lists the candidates", async (t) => {
   await writeFile(file, twins);
   const [first, second] = [plan.snapshot!, plan.snapshot!.children![0]!];
   const message = await messageOf({ image: "m", disk: "0", snapshot: "state 0" });
+  t.match(message, /; use the UUID of one of them$/);
   for (const part of [first.uuid, second.uuid, first.taken!, second.taken!])
     t.ok(message.includes(part), part);
   const copy = join(dirname(folder), "copy");
@@ -103,7 +110,10 @@ t.test("if a UUID occurs twice in settings, the first one counts, and there is n
   const empty = { ...first, attached: [], children: [] };
   const snapshot = { ...empty, children: [{ ...second, attached: [], children: [empty] }] };
   await writeFile(file, machineXml({ ...plan, snapshot }));
-  t.match(await messageOf({ image: "m", snapshot: "current~1" }), /has only 0 states above/);
+  t.match(
+    await messageOf({ image: "m", snapshot: "current~1" }),
+    /"current" has no state above it in the tree; this disk/,
+  );
   const [disk] = plan.disks!;
   const twice = {
     ...disk!,
@@ -116,10 +126,9 @@ t.test("if a UUID occurs twice in settings, the first one counts, and there is n
 t.test("the error for a snapshot of a disk without snapshots says so", async (t) => {
   await home(t, { name: "m", snapshots: 0 });
   for (const snapshot of ["latest", "latest~1", "current~1", "@2026-01-01", "before"]) {
-    t.match(
-      await messageOf({ image: "m", snapshot }),
-      /this disk has no snapshots, and only its current state$/,
-    );
+    const message = await messageOf({ image: "m", snapshot });
+    t.match(message, /this disk has no snapshots, and only its current state$/);
+    t.notMatch(message, /its states are/);
   }
 });
 

@@ -78,7 +78,7 @@ t.test("two internal snapshots of the same name are not taken for one", (t) => {
   const tree = { file: "/disk", states, base: undefined, parentOf: () => undefined };
   t.throws(() => chooseState(tree, "twin"), {
     name: "MissingError",
-    message: /several states.*with the id 1.*with the id 2/,
+    message: /several states.*with the id 1.*with the id 2.*; use the id of one of them/,
   });
   t.equal(chooseState(tree, "2").state, states[1], "its id tells which is meant");
   t.equal(chooseState(tree, "other").state, states[2]);

@@ -136,7 +136,10 @@ t.test("a state that cannot be opened is an error of its own, and the others go 
   t.teardown(() => disk.close());
   const entering = (name: string): Promise<unknown> => findNode(disk, `snapshots/${name}/vhdd`, true);
   await t.rejects(entering("gone"), { code: "MISSING", message: /^snapshots\/gone: .*nowhere\.vdi/ });
-  await t.rejects(entering("nowhere"), { code: "MISSING", message: new RegExp(`{${other}} is nowhere`) });
+  await t.rejects(entering("nowhere"), {
+    code: "MISSING",
+    message: new RegExp(`{${other}} was not found; move it back`),
+  });
   await t.rejects(entering("orphan"), { code: "MISSING", message: /its parent/ });
   t.equal(
     (await findNode(disk, "snapshots/stray/vhdd", true)).attributes.size,

@@ -1,7 +1,7 @@
 /** The options of `vboximg-mount`, and its work. */
 import type { CommandModule } from "yargs";
 import { printSentence } from "../../bytes/text.js";
-import type { Chosen } from "../../machine/choose.js";
+import type { Chosen, OtherStates } from "../../machine/choose.js";
 import type { MachineList } from "../../machine/hypervisor.js";
 import { findMachine, listMachines } from "../../machine/machines.js";
 import { startMount } from "../../mount/start.js";
@@ -113,7 +113,7 @@ async function mount(argv: Arguments): Promise<void> {
   if (argv.rw || given.includes("rw")) {
     printDiagnostic(
       NAME,
-      "the mount is read-only: vdisk does not write yet, and writing to it fails with EROFS",
+      "the mount is read-only: vdisk does not write yet, and writing to it fails: read-only file system",
     );
   }
   const { image, mountPoint, log, warnings } = await startMount(argv.mountPoint, async () => ({
@@ -147,10 +147,16 @@ async function imageOf({ image, vm, allowDir }: Arguments): Promise<Pick<Chosen,
     printDiagnostic(NAME, printSentence(`--vm ${vm}: without effect, since ${image} is a file`));
   }
   const { choose } = await import("../../machine/choose.js");
-  const chosen = await choose({ image: meant, allowDirs: allowDir }, list);
+  const chosen = await choose({ image: meant, allowDirs: allowDir, otherStates }, list);
   for (const notice of chosen.notices) printDiagnostic(NAME, printSentence(notice));
   return { image: chosen.image, admission: chosen.admission };
 }
+
+/** A machine's name would be ambiguous if it has several disks, so the image's UUID is given. */
+const otherStates: OtherStates = (_, current) => [
+  ...(current === undefined ? [] : [`-i ${current} opens the current state`]),
+  `${NAME} -lv lists all`,
+];
 
 /** Returns all machines, or only the one with that name. */
 async function machinesOf(name: string | undefined): Promise<MachineList> {

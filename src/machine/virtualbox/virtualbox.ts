@@ -33,6 +33,7 @@ const MACHINES_LIMIT = 10_000;
 
 export const virtualBox: Hypervisor = {
   name: NAME,
+  configurationKind: ".vbox file",
 
   async listMachines(): Promise<MachineList> {
     const { global, loaded, failed } = await loadAll();

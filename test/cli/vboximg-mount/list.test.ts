@@ -171,7 +171,11 @@ ${table}`;
     ]) {
       t.match(await vboximgMount(home, args), { code: 0, stdout: current }, args.join(" "));
     }
-    t.match(await vboximgMount(home, ["-l", "-i", BASE_UUID]), { stderr: /an old state of the disk/ });
+    t.match(await vboximgMount(home, ["-l", "-i", BASE_UUID]), {
+      stderr: new RegExp(
+        `an old state of the disk; -i ${LEAF_UUID} opens the current state, and vboximg-mount -lv lists`,
+      ),
+    });
     t.match(await vboximgMount(home, ["-l", "-i", "79a370bd-0c4f-480a-30bb-10cdea68423f"]), {
       code: 66,
       stderr: /data\.vmdk/,
