@@ -69,9 +69,16 @@ const INDEX_COUNT = 256;
 /** Directories whose damage is remembered while they are being listed. */
 const DAMAGED_COUNT = 1000;
 
+/** Damage that ends the listing of a directory, which several readers may list at the same time. */
+interface Damage {
+  /** The cookie of the damaged node's first byte. */
+  readonly origin: number;
+  readonly error: DiskError;
+}
+
 export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
   const indexes = new LRUCache<number, Index>({ max: INDEX_COUNT });
-  const damaged = new LRUCache<number, DiskError>({ max: DAMAGED_COUNT });
+  const damaged = new LRUCache<number, Damage>({ max: DAMAGED_COUNT });
 
   async function indexAt(number: number): Promise<Index> {
     const known = indexes.get(number);
@@ -166,6 +173,11 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
     async list(number, cookie, limit = BATCH_SIZE, signal) {
       const index = await indexAt(number);
       const names = new IndexNames();
+      const note = (origin: number, error: DiskError | undefined): void => {
+        if (error !== undefined) damaged.set(number, { origin, error });
+        // What the host could not read may be readable now.
+        else if (damaged.peek(number)?.origin === origin) damaged.delete(number);
+      };
       const add = async (node: IndexNode, origin: number): Promise<void> => {
         const error = await entriesOf(index, node, (at, next) => {
           if (origin + next <= cookie) return;
@@ -182,7 +194,7 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
             start + length,
           );
         });
-        if (error !== undefined) damaged.set(number, error);
+        note(origin, error);
       };
       if (cookie < FIRST_BLOCK_COOKIE) await add(index.root, 0);
       const first = Math.max(0, Math.floor((cookie - FIRST_BLOCK_COOKIE) / index.blockSize));
@@ -194,12 +206,13 @@ export function directoriesOf(medium: Medium, upCase: UpCase): Directories {
         }
         for (let i = 0; i < row.nodes.length; i++) {
           const node = row.nodes[i]!;
-          if (node instanceof DiskError) damaged.set(number, node);
-          else await add(node, FIRST_BLOCK_COOKIE + (row.number + i) * index.blockSize);
+          const origin = FIRST_BLOCK_COOKIE + (row.number + i) * index.blockSize;
+          if (node instanceof DiskError) note(origin, node);
+          else await add(node, origin);
         }
       }
       // The names behind the damage come first: only the end says that some are missing.
-      const damage = damaged.get(number);
+      const damage = damaged.get(number)?.error;
       if (names.page.count === 0 && damage !== undefined) throw damage;
       return { names, isEnd: isEnd && damage === undefined };
     },
