@@ -1,6 +1,7 @@
 /** Errors of commands: one line on standard error for each problem, and an exit code (from sysexits.h, if it has one). */
 import { printSentence } from "../bytes/text.js";
 import { DiskError, isErrnoException, UsageError } from "../errors.js";
+import { withHelpHint } from "./usage.js";
 
 export { UsageError };
 
@@ -74,10 +75,7 @@ function reportOther(error: unknown, program: string): number {
       .trim()
       .replaceAll(/:\s*\n\s*/g, ": ")
       .replaceAll(/\s*\n\s*/g, "; ");
-    printDiagnostic(
-      program,
-      printSentence(message.includes("--help") ? message : `${message}; see ${program} --help`),
-    );
+    printDiagnostic(program, printSentence(withHelpHint(new UsageError(message), program).message));
     return ExitCode.usage;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

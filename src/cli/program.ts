@@ -1,58 +1,62 @@
 /** What both programs, vdisk and vboximg-mount, share: parsing the command line, errors, exit codes. */
-import type { CommandModule } from "yargs";
-import { fromHost } from "../errors.js";
+import type { Argv, CommandModule } from "yargs";
+import { fromHost, UsageError } from "../errors.js";
 import { reportError, ExitCode } from "./exit.js";
+import { usageError, withHelpHint, type CommandLine } from "./usage.js";
 
 /** The command that yargs chose. It is thrown, since yargs would format its whole help text when a handler returns. */
 class Chosen extends Error {
+  readonly pattern: string;
   readonly work: () => unknown;
 
-  constructor(work: () => unknown) {
+  constructor(pattern: string, work: () => unknown) {
     super("a command is chosen");
+    this.pattern = pattern;
     this.work = work;
   }
 }
 
-/** Replaces yargs' messages about a wrong command line. */
-export const WORDING = {
-  "Not enough non-option arguments: got %s, need at least %s": {
-    one: "an argument is missing: %s given, %s needed; --help lists them",
-    other: "arguments are missing: %s given, %s needed; --help lists them",
-  },
-  "Too many non-option arguments: got %s, maximum of %s": {
-    one: "too many arguments: %s given, at most %s taken; --help lists them",
-    other: "too many arguments: %s given, at most %s taken; --help lists them",
-  },
-  "Unknown argument: %s": {
-    one: "unknown option or argument: %s; --help lists them",
-    other: "unknown options or arguments: %s; --help lists them",
-  },
-  "Unknown command: %s": {
-    one: "unknown command: %s; --help lists them",
-    other: "unknown commands: %s; --help lists them",
-  },
-  "Not enough arguments following: %s": "the option %s needs a value",
-  "Did you mean %s?": "there is no such command; did you mean %s?",
-} as unknown as Record<string, string>;
-
-/** Returns `command` with a handler that only remembers its work. `runChosen` does the work after parsing. */
-export function deferred<T>(command: CommandModule<object, T>): CommandModule<object, T> {
+/**
+ * Returns `command` with a handler that only remembers its work. `runChosen` does the work after parsing.
+ * @param recognised called with the command's pattern as soon as the command line is known to be of this command.
+ */
+export function deferred<T>(
+  command: CommandModule<object, T>,
+  recognised: (pattern: string) => void,
+): CommandModule<object, T> {
+  const pattern = [command.command ?? ""].flat()[0]!;
+  const { builder } = command;
   return {
     ...command,
+    builder: (args: Argv) => {
+      recognised(pattern);
+      return (typeof builder === "function" ? builder(args) : args) as Argv<T>;
+    },
     handler: (argv) => {
-      throw new Chosen(() => command.handler(argv));
+      throw new Chosen(pattern, () => command.handler(argv));
     },
   };
 }
 
-/** Parses the command line with `parse`, then runs the deferred command that it chose. */
-export async function runChosen(parse: () => Promise<unknown>): Promise<void> {
+/** Parses the command line of `program` with `parse`, then runs the deferred command that it chose. */
+export async function runChosen(program: string, parse: () => Promise<unknown>): Promise<void> {
   try {
     await parse();
   } catch (error) {
     if (!(error instanceof Chosen)) throw error;
-    await error.work();
+    try {
+      await error.work();
+    } catch (problem) {
+      throw problem instanceof UsageError ? withHelpHint(problem, program, error.pattern) : problem;
+    }
   }
+}
+
+/** For yargs' `fail`: returns the error to throw for its message, or for an error that it caught. */
+export function failureOf(message: string | null, error: Error | undefined, line: CommandLine): Error {
+  const isUsage = error === undefined || error instanceof UsageError || error.name === "YError";
+  if (!isUsage) return error;
+  return usageError(error?.message ?? message ?? "the command line is not understood", line);
 }
 
 /** Runs `body` as the program `name`. Prints its error and sets the exit code. */
@@ -92,4 +96,12 @@ export function withoutDoubleDash(args: readonly string[]): string[] {
   if (at < 0) return [...args];
   const hide = (name: string): string => (name.startsWith("-") ? `./${name}` : name);
   return [...args.slice(0, at), ...args.slice(at + 1).map(hide)];
+}
+
+/** Returns `NAME --help` for `help NAME`, if NAME is one of `commands`; `--help` for `help` alone. */
+export function withHelpCommand(args: readonly string[], commands: readonly string[]): string[] {
+  const [help, name, ...rest] = args;
+  if (help !== "help") return [...args];
+  if (name === undefined) return ["--help"];
+  return commands.includes(name) ? [name, "--help"] : [name, ...rest];
 }

@@ -160,7 +160,7 @@ t.test("wrong arguments are usage errors, and the help describes all that can be
   ]) {
     const { code, stderr } = await vdisk("list", ...args);
     t.equal(code, 64, args.join(" "));
-    t.match(stderr, /^vdisk: .*; see vdisk --help\n$/);
+    t.match(stderr, /^vdisk: .*; see vdisk list --help\n$/);
   }
   const { stdout } = await vdisk("list", "--help");
   t.match(stdout, /--mounts +List mounts instead/);

@@ -108,7 +108,7 @@ async function mount(argv: Arguments): Promise<void> {
   const { allowOther, allowRoot, ignoreCase, extra } = parseMountOptions(
     given.filter((option) => option !== "rw"),
   );
-  if (argv.image === undefined) throw noImage();
+  if (argv.image === undefined) throw argv.wide ? new UsageError(WIDE_ALONE) : noImage();
   if (argv.mountPoint === undefined) throw new UsageError("the directory to mount on is missing");
   if (argv.rw || given.includes("rw")) {
     printDiagnostic(
@@ -133,6 +133,8 @@ async function mount(argv: Arguments): Promise<void> {
     await write(`${printSentence(`${image} is mounted on ${mountPoint}; its log is ${log}`)}\n`);
   }
 }
+
+const WIDE_ALONE = "-w needs -l: together they list all machines as a table";
 
 function noImage(): UsageError {
   return new UsageError("which image? Give its path or UUID with -i; -l lists all images");

@@ -3,16 +3,16 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { packageVersion } from "../../package.js";
-import { UsageError } from "../exit.js";
-import { runProgram, withoutDoubleDash, WORDING } from "../program.js";
+import { failureOf, runProgram, withoutDoubleDash } from "../program.js";
 import { NAME, vboximgMount } from "./command.js";
 import { splitShortOptions } from "./short-options.js";
 
-await runProgram(NAME, () =>
-  yargs(splitShortOptions(withoutDoubleDash(hideBin(process.argv))))
+await runProgram(NAME, () => {
+  const args = splitShortOptions(withoutDoubleDash(hideBin(process.argv)));
+  const parser = yargs(args);
+  return parser
     .scriptName(NAME)
-    .detectLocale(false) // vdisk's own texts are English
-    .updateStrings(WORDING)
+    .detectLocale(false) // vdisk's own texts are English, and failureOf expects yargs' in English
     .usage(
       "vboximg-mount shows a disk image of a virtual machine, at any snapshot, to the host.\n\n" +
         "$0 -i IMAGE [-g] [-o OPTION,…] MOUNT-POINT\n$0 -l -i IMAGE\n$0 -l [-v | -w] [--vm VM]",
@@ -29,7 +29,14 @@ await runProgram(NAME, () =>
     .alias("help", ["h", "?"])
     .wrap(Math.min(110, process.stdout.columns || 80))
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new UsageError(message ?? "the command line is not understood");
+      const { parsed } = parser;
+      const isImageGiven = parsed !== false && parsed.argv["image"] !== undefined;
+      throw failureOf(message, error, {
+        command: NAME,
+        args,
+        parsed,
+        ...(!isImageGiven && { hint: "give the image with -i" }),
+      });
     })
-    .parseAsync(),
-);
+    .parseAsync();
+});
