@@ -28,7 +28,7 @@ struct Unit {
   size_t packed = 0;
 };
 
-// A one-shot flag: `take` returns true to one caller, if the flag was set at first. A copy starts as the original did.
+// A one-shot flag: `take` returns true to one caller, if the flag was set at first. A copy has the original's initial value.
 class OneShotFlag {
  public:
   explicit OneShotFlag(bool isSet) : wasSet_(isSet), isTaken_(!isSet) {}

@@ -43,7 +43,7 @@ let readerCount = 0;
 const PAGES_LIMIT = 2 ** 33;
 
 /** Pages of a changed range that are dropped one by one; with more of them, all pages of the reader are dropped. */
-const SINGLE_PAGES = 1024;
+const SINGLE_DROP_LIMIT = 1024;
 
 /** A cached reader of `source`, with a pool of its own or a shared one. */
 export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)): CachedReader {
@@ -94,8 +94,8 @@ export function cachedReader(source: BlockSource, pool = pagePool(DEFAULT_LIMIT)
   source.changes?.on(reader, ({ offset, length }) => {
     const first = Math.floor(offset / pageSize);
     const end = Math.min(pageCount, Math.ceil((offset + length) / pageSize));
-    if (end - first > SINGLE_PAGES)
-      firstKey = readerCount++ * PAGES_LIMIT; // the old pages are evicted in time
+    if (end - first > SINGLE_DROP_LIMIT)
+      firstKey = readerCount++ * PAGES_LIMIT; // the old pages are never hit again, and the LRU evicts them
     else for (let index = first; index < end; index++) pages.forget(firstKey + index);
   });
   return reader;

@@ -33,7 +33,7 @@ export const EXT_SUPERBLOCK_OFFSET = 1024;
 export const EXT_MAGIC_OFFSET = 0x38;
 export const EXT_MAGIC = 0xef53;
 
-/** Boot sectors with a name of their own. HPFS has OS/2's place for it. */
+/** Boot sectors with a name of their own. HPFS has it where OS/2 puts it. */
 export const BOOT_SECTORS: readonly Signature[] = [
   at("NTFS", OEM_NAME_OFFSET, NTFS_OEM_NAME),
   at("exFAT", OEM_NAME_OFFSET, EXFAT_OEM_NAME),
@@ -58,7 +58,7 @@ export const WHOLE_DISK: readonly Signature[] = [
   at("btrfs", 0x10040, "_BHRfS_M"),
 ];
 
-/** Swap space with pages of 4096 bytes; mkswap spares a partition table. Source: Linux include/linux/swap.h. */
+/** Swap space with pages of 4096 bytes; mkswap does not overwrite a partition table. Source: Linux include/linux/swap.h. */
 export const SWAP: readonly Signature[] = [at("swap", 4086, "SWAPSPACE2"), at("swap", 4086, "SWAP-SPACE")];
 
 /** What is only looked for on a volume. The MD superblocks are of versions 1.1 and 1.2 (Linux, admin-guide/md.rst). */
@@ -75,7 +75,7 @@ const VOLUMES: readonly Signature[] = [
   at("ReiserFS", 65588, "ReIsEr"),
 ];
 
-/** Two bytes, which also turn up by chance: a reason not to believe remains of another format, and no name. */
+/** Two bytes, which also turn up by chance: they rule out other formats, but do not identify this one. */
 const WEAK: readonly Signature[] = [at("NILFS2", 1030, "\x34\x34")];
 
 /** The formats that vdisk does not read, so that users can be told their names. */

@@ -25,7 +25,7 @@ export interface Attributes {
   readonly modified: Timestamp;
   readonly changed: Timestamp;
   readonly created?: Timestamp | undefined;
-  /** Whichever of these statx(2) and lsattr(1) would show; absent if none is set. */
+  /** The flags that statx(2) and lsattr(1) show; absent if none is set. */
   readonly flags?: FileFlags | undefined;
 }
 

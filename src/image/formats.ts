@@ -74,7 +74,7 @@ export async function openImageAs(
       thing:
         format === undefined
           ? "this is no disk image of a known format"
-          : "this is no disk image of the format that the image built on it names",
+          : "this is no disk image of the format that its child image records",
       expected: format ?? among.map(({ name }) => name).join(", "),
     });
   });

@@ -31,7 +31,7 @@ export interface ImageFacts {
  *
  * - "same": the image is the parent, and has not been written to since the child was made;
  * - "changed": the image is the parent, but has been written to since;
- * - "unknown": the image is the parent; whether it has been written to cannot be told;
+ * - "unknown": the image is the parent; whether it has been written to is not known;
  * - "different": the image is not the parent.
  */
 export type Match = "same" | "changed" | "unknown" | "different";

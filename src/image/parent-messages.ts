@@ -9,7 +9,7 @@ import type { Neighbourhood } from "./neighbourhood.js";
 /** Items that a message lists. */
 const LISTED_LIMIT = 5;
 
-/** What was looked at. */
+/** The files and folders that were searched for the parent. */
 export interface Searched {
   readonly candidates: Candidates;
   readonly files: Neighbourhood;
@@ -20,8 +20,8 @@ export interface Searched {
 }
 
 /**
- * Returns the error for a parent that was not found: why a file that may be it cannot be opened, or else where it was
- * searched for.
+ * Returns the error for a parent that was not found: the reason why a candidate cannot be opened;
+ * otherwise, the places that were searched.
  */
 export function missingParent(child: Layer, { candidates, files, registered, hinted }: Searched): unknown {
   const file = nameOf(child);
@@ -46,13 +46,13 @@ export function missingParent(child: Layer, { candidates, files, registered, hin
   const searched = [
     ...files.folders,
     ...[...files.outside].map((folder) => `not in ${folder}, which lies outside`),
-    ...(files.omittedCount > 0 ? [`without ${files.omittedCount} or more that are too many`] : []),
+    ...(files.omittedCount > 0 ? [`${files.omittedCount} or more files were skipped: too many`] : []),
   ];
   return new MissingError({
     file,
     thing:
       `its parent, the image ${called}, was not found (files looked at: ${candidates.count}, in ${searched.join(", ")}` +
-      (others.length === 0 ? "" : `; at the path that is noted: ${listed(others)}`) +
+      (others.length === 0 ? "" : `; at the recorded path: ${listed(others)}`) +
       (unreadable.length === 0 ? ")" : `; could not be read: ${listed(unreadable)})`),
     hint: "copy it beside this image, or name its folder with --allow-dir DIR",
   });
@@ -64,7 +64,7 @@ export function ambiguousParent(child: Layer, copies: readonly Candidate[], why:
   const uuid = child.parent?.identity?.uuid;
   return new MissingError({
     file: nameOf(child),
-    thing: `which image is its parent {${uuid}} cannot be told: ${paths} have this UUID, ${why}`,
+    thing: `several images may be its parent: ${paths} have its UUID {${uuid}}, ${why}`,
     hint: "move all but the right one to another folder",
   });
 }
@@ -78,7 +78,7 @@ export function changedParent(child: Layer, path: string, facts: ImageFacts): st
   );
 }
 
-/** Says in what the parent is not as it was noted. A time is no proof: copying a file may change it. */
+/** Describes how the parent differs from what the child recorded. A time proves nothing: copying a file may change it. */
 function differenceOf({ identity, modified: noted }: ParentReference, facts: ImageFacts): string {
   const { identity: found, modified } = facts;
   if (identity?.modification !== undefined && found?.modification !== undefined)

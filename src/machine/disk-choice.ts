@@ -48,7 +48,7 @@ export function isAttached(disk: MachineDisk): boolean {
   return disk.states.at(-1)?.isCurrent === true;
 }
 
-/** Any image of `disk`, one that no state shows too. */
+/** Whether `is` returns true for any image of `disk`, including images that no state uses. */
 function hasImage(disk: MachineDisk, is: (image: { uuid: string; place?: string }) => boolean): boolean {
   const inTree = ({ uuid, path, location, children }: Medium): boolean =>
     is({ uuid, place: path ?? location }) || children.some(inTree);

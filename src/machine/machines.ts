@@ -25,8 +25,8 @@ export async function listMachines(): Promise<MachineList> {
  * @throws {MissingError} if no machine or several machines match; the message lists them.
  */
 export async function findMachine(wanted: string, list?: MachineList): Promise<Machine> {
-  const described = await openConfiguration(wanted);
-  if (described !== undefined) return described;
+  const byConfiguration = await openConfiguration(wanted);
+  if (byConfiguration !== undefined) return byConfiguration;
   const all = list ?? (await listMachines());
   const [found, ...others] = machinesNamed(all.machines, wanted);
   if (found === undefined) throw noMachine(all, wanted);
@@ -45,7 +45,7 @@ export async function openConfiguration(path: string): Promise<Machine | undefin
   return hypervisors.find((hypervisor) => hypervisor.isConfiguration(path))?.openMachine(path);
 }
 
-/** Returns what the machine of an image has registered, for all hypervisors. */
+/** Returns the folders and images that the owner of `image` has registered, whatever the hypervisor. */
 export const findImages: FindImages = async (image) => {
   const found = await Promise.all(hypervisors.map((hypervisor) => hypervisor.findImages(image)));
   return {
@@ -55,7 +55,7 @@ export const findImages: FindImages = async (image) => {
   };
 };
 
-/** Returns the machines whose UUID is `wanted`; if there are none, those with that name, then with it in another case. */
+/** Returns the machines whose UUID is `wanted`; if there are none, those with that name; if there are none, ignoring case. */
 export function machinesNamed(machines: readonly Machine[], wanted: string): readonly Machine[] {
   const uuid = parseUuid(wanted);
   const lower = wanted.toLowerCase();

@@ -4,7 +4,7 @@ import { settleAll } from "../bytes/settle.js";
 /**
  * The results of `work` for each of `items`, in their order. At most `width` calls are in progress at once. After an error
  * no further call begins, and the calls in progress are waited for.
- * @throws the first error of `work`; a bug before a DiskError.
+ * @throws the first error of `work`; one that is not a DiskError, which is a bug, takes precedence.
  */
 export async function mapParallel<T, R>(
   items: readonly T[],

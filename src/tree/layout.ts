@@ -6,8 +6,8 @@ import type { SyntheticNode, Owner } from "./synthetic.js";
 import type { View } from "./view.js";
 
 /**
- * What the image at `path` (absolute) shows: `vhdd`, the partitions `vol0` to `volN`, the files `fsN/` of those
- * whose file system is known, and a symbolic link to the image by its own name.
+ * Returns the entries for the image at `path` (absolute): `vhdd`, the partitions `vol0` to `volN`, a directory `fsN/` for
+ * each of them whose file system is known, and a symbolic link to the image by its own name.
  */
 export function entriesOf(path: string, { source, layers, parts }: View): Map<string, SyntheticNode> {
   const storedSize = layers.flatMap(({ image }) => image.files).reduce((sum, { size }) => sum + size, 0);

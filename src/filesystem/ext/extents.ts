@@ -90,7 +90,7 @@ export function mapByExtents(medium: Medium, inode: Inode): BlockMapper {
         if (part.end <= at) continue;
         await descend(node, index, { first: begin, end: next }, part, runs);
         at = part.end;
-        if (runs.isFull) return; // perhaps before that
+        if (runs.isFull) return; // `runs` may be full before `part` ends
       }
     }
     runs.zero(wanted.end - at);

@@ -30,7 +30,7 @@ export function contentsOf(heap: Heap, allocation: Allocation, facts: ContentsFa
     const looked = Math.min(asked, validSize - offset, LONGEST_MAP);
     const { count, problem } = await allocation.reach(Math.ceil((offset + looked) / clusterSize));
     const stored = Math.max(0, Math.min(looked, count * clusterSize - offset));
-    // Where the clusters end before, the rest needs no look.
+    // If the clusters end earlier, this call maps the rest, too.
     const length = stored === LONGEST_MAP ? stored : asked;
     const valid = Math.min(length, validSize - offset);
     const runs = stored > 0 ? await rangeOf(heap, allocation, offset, stored) : [];

@@ -15,7 +15,7 @@ export class LoopDetector {
   /** Clusters since the milestone; once the loop is closed, the clusters of the loop. */
   length = 0;
 
-  /** Returns true once `cluster`, the next one of a chain, was there before: not at once, but some time after. */
+  /** Returns true if `cluster`, the next one of a chain, is a repeat. It detects a loop only some clusters after it closes. */
   closes(cluster: number): boolean {
     if (this.#milestone >= 0) this.length++;
     if (cluster === this.#milestone) return true;
@@ -28,7 +28,7 @@ export class LoopDetector {
   }
 }
 
-/** Links that are followed between two looks at the clock. */
+/** Links that are followed between two checks of the clock. */
 const STEPS = 2 ** 12;
 
 /**

@@ -5,7 +5,7 @@ import { chain, contiguous, type Allocation } from "./chain.js";
 import { SLOT_SIZE } from "./directory.js";
 import type { Heap } from "./heap.js";
 
-/** The root's node number, which no entry can have: the second slot of the boot sector. Linux uses the same (MSDOS_ROOT_INO). */
+/** The root's node number, which no entry has: it is the boot sector's second slot. Linux uses the same (MSDOS_ROOT_INO). */
 export const ROOT_ID = 1;
 
 /** The limit of node numbers on `volume`: all are lower. */
@@ -33,7 +33,7 @@ export interface ClusterNode {
   readonly dosAttributes?: number;
 }
 
-/** Bytes of a directory that are read at most. Source: exFAT specification, section 7.4; a FAT's has 2 MiB at most. */
+/** The maximum number of bytes read of a directory. Source: exFAT specification, section 7.4; a FAT's has 2 MiB at most. */
 const LARGEST_DIRECTORY = 2 ** 28;
 
 /** The clusters of `node`, including those that other files have, too. */

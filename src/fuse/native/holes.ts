@@ -4,7 +4,7 @@ import { mapPieces } from "../../extent/mapping.js";
 import type { StopSignal } from "../../extent/time-slice.js";
 
 /**
- * Extents that one search passes at most, which takes half a second if each is a block of its own. A VDI has this many in
+ * The maximum number of extents that one search passes, which takes half a second if each is a block of its own. A VDI has this many in
  * 1 TiB if none of its blocks is adjacent to the one before.
  */
 export const PASSED_LIMIT = 2 ** 20;

@@ -38,7 +38,7 @@ export interface EntrySource {
 export class ReplyWriter {
   /** Bytes of entries. */
   used = 0;
-  /** Whether an entry had no room. */
+  /** Whether an entry did not fit. */
   isFull = false;
   /** The cookie of the last entry. */
   last: number | undefined;

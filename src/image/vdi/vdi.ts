@@ -6,7 +6,7 @@
  * Specification: VirtualBox src/VBox/Storage/VDICore.h and VDI.cpp (facts only).
  *
  * Not done: encryption (only the .vbox says that an image is encrypted), and repair. If two entries name the same block,
- * both are served: finding out takes reading the whole map, which opening does not do.
+ * both are served: to detect that, opening would have to read the whole map.
  */
 import { derivedChanges } from "../../bytes/changes.js";
 import { NIL_UUID } from "../../bytes/guid.js";

@@ -6,7 +6,7 @@ import type { Locator } from "./header.js";
 
 /** A locator with its data. */
 export interface ParentPath extends Locator {
-  /** Undefined if the platform is not known, or if the data are no text of it. */
+  /** Undefined if the platform is not known, or if the data cannot be decoded. */
   readonly path: string | undefined;
 }
 
@@ -22,7 +22,7 @@ const PLATFORMS: Readonly<Record<string, { rank: number; decode: (data: Buffer) 
 /** The rank of the name in the header, which is usually without a folder. */
 const NAME_RANK = 1;
 
-/** Returns the path that `data` of a locator is. */
+/** Returns `locator` with the path that is decoded from its data. */
 export function decodeLocator(locator: Locator, data: Buffer): ParentPath {
   return { ...locator, path: PLATFORMS[locator.platform]?.decode(data) };
 }
@@ -61,19 +61,19 @@ function firstZeroUnit(units: Buffer): number {
 }
 
 /** The text up to its first NUL. */
-function firstLine(text: string): string {
+function untilNul(text: string): string {
   const end = text.indexOf("\0");
   return end < 0 ? text : text.slice(0, end);
 }
 
-/** A path in the code page of the Windows that wrote it, which is not noted: the most frequent one is taken. */
+/** A path in the code page of the Windows that wrote it, which is not recorded: windows-1252 is assumed. */
 function decodeAnsi(data: Buffer): string {
-  return firstLine(new TextDecoder("windows-1252").decode(data));
+  return untilNul(new TextDecoder("windows-1252").decode(data));
 }
 
 /** The path of "file://localhost/Users/me/base.vhd". */
 function decodeFileUrl(data: Buffer): string | undefined {
-  const path = /^file:\/\/[^/]*(\/.*)$/i.exec(firstLine(data.toString("utf8")))?.[1];
+  const path = /^file:\/\/[^/]*(\/.*)$/i.exec(untilNul(data.toString("utf8")))?.[1];
   try {
     return path === undefined ? undefined : decodeURIComponent(path);
   } catch (error) {

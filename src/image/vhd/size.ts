@@ -38,7 +38,9 @@ export function diskSizeOf(fields: ViewOf<typeof Footer>, room: number, file: st
     return { size: inBytes, warnings: [] };
   const isUsed = inGeometry > 0 && inGeometry <= room;
   const sizes = `its geometry has ${inGeometry} bytes, its size is ${inBytes}`;
-  const why = isUsed ? "the geometry is what its creator's guests see" : "the image holds no such geometry";
+  const why = isUsed
+    ? "the geometry is what its creator's guests see"
+    : "the image is too small for its geometry";
   return {
     size: isUsed ? inGeometry : inBytes,
     warnings: [`${file}: ${sizes}; ${why}: the disk has ${isUsed ? inGeometry : inBytes} bytes`],

@@ -139,7 +139,7 @@ t.test(
       name: "MissingError",
       message: new RegExp(
         "its parent, the image {33221100-5544-7766-8899-aabbccddeeff}, was not found .*" +
-          `at the path that is noted: ${folder}/base.vhd is the image {ccddeeff-aabb-8899-7766-5544332211(00|01)}`,
+          `at the recorded path: ${folder}/base.vhd is the image {ccddeeff-aabb-8899-7766-5544332211(00|01)}`,
       ),
     });
   },

@@ -191,7 +191,7 @@ function partOf(record: FileRecord, { firstVcn, recordNumber }: ListedAttribute,
     file,
     offset: record.offset,
     thing: `file record ${recordNumber}`,
-    found: "without it",
+    found: "no such part of $DATA",
     expected: `the runs of $MFT from cluster ${firstVcn} on`,
   });
 }

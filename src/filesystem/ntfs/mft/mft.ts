@@ -25,7 +25,7 @@ export interface Mft {
   /**
    * Calls `visit` for the records `numbers`, which ascend, each with its fixups applied or with its error. It is for many
    * records that are needed once: adjacent ones are read together, and none is cached unless `visit` returns true.
-   * The bytes may be of no record at all. They are borrowed until `visit` returns, and must not be changed.
+   * The bytes may not be a record. They are borrowed until `visit` returns, and must not be changed.
    * @throws {Interrupted} once `signal` is aborted.
    */
   sweep(numbers: ArrayLike<number>, visit: Visit, signal?: StopSignal): Promise<void>;
@@ -53,8 +53,8 @@ const SMALL_RECORD_SIZE = 4096;
 const CACHE_BYTES = withinMemory(8 * 2 ** 20);
 
 /**
- * Bytes that a sweep reads at once at most, and bytes between two records that it reads along with them instead of reading
- * twice: the names of a large directory are in another order, and a page of them has about every tenth record. As many as the
+ * The most bytes that a sweep reads at once, and the largest gap between two records that it reads instead of starting
+ * another read: the names of a large directory are in another order, and a page of them has about every tenth record. As many as the
  * host returns at once if it has them in memory (storage/file.ts).
  */
 const SWEEP_SIZE = 64 * 2 ** 10;
@@ -102,7 +102,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
     return parseRecord(part, number, offset, file);
   }
 
-  /** Record `number` without its page, another part of which cannot be read or found. */
+  /** Record `number` alone, because another part of its page cannot be read or found. */
   async function alone(number: number): Promise<FileRecord> {
     const bytes = await read(place.source, number * recordSize, recordSize);
     const offset = place.offsetOf(number);
@@ -184,7 +184,7 @@ export function mftAt(place: MftPlace, geometry: Geometry, file: string): Mft {
       let inside = numbers.length;
       while (inside > 0 && numbers[inside - 1]! >= count) inside--;
       while (from < inside) {
-        // Not before the first stretch: a small directory has no other, and a turn would delay its page.
+        // Not before the first stretch: a small directory has no other, and yielding would delay its page.
         const turn = from > 0 ? yieldIfDue(signal) : undefined;
         if (turn !== undefined) await turn;
         let to = from + 1;

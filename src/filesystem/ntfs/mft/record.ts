@@ -26,7 +26,7 @@ export const END_OF_ATTRIBUTES = 0xffffffff;
 
 /**
  * Record `number` in `bytes`, whose fixups are applied, and which lie at `offset` of `file`.
- * @throws {CorruptError} if it is none, or is not in use.
+ * @throws {CorruptError} if it is not a file record, or is not in use.
  */
 export function parseRecord(bytes: Buffer, number: number, offset: number, file: string): FileRecord {
   const header = RecordHeader.view(bytes);
@@ -45,7 +45,7 @@ export function parseRecord(bytes: Buffer, number: number, offset: number, file:
     refuse("magic", "the magic", found, '"FILE"');
   }
   if ((flags & RecordFlag.inUse) === 0)
-    refuse("flags", "the flags", flags, "those of a record in use: it is deleted");
+    refuse("flags", "the flags", flags, "the in-use flag; this record is deleted");
   if (usedSize > bytes.length || usedSize < RecordHeader.size)
     refuse("usedSize", "the used size", usedSize, `from ${RecordHeader.size} to ${bytes.length}`);
   if (attributesOffset % 8 !== 0 || attributesOffset < SMALLEST_HEADER || attributesOffset > usedSize)
@@ -88,7 +88,7 @@ function readAttributes(
   for (let at = first; ;) {
     if (at + 4 > usedSize) {
       const found = "nothing at the used size";
-      return complaint(file, offset + at, number, found, "the end's mark");
+      return complaint(file, offset + at, number, found, "the end marker");
     }
     const type = bytes.readUInt32LE(at);
     if (type === END_OF_ATTRIBUTES) return undefined;
