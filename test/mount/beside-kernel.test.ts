@@ -13,8 +13,8 @@ t.before(async () => {
   await output("mkfs.ext4", "-q", "-O", "inline_data", image);
   await output("mount", "-o", "loop", image, kernel);
   await output("bash", "-ec", POPULATE, "populate", kernel);
-  await output("umount", kernel);
-  await output("mount", "-o", "loop,ro", image, kernel);
+  // Not unmounted: another process's mount namespace may hold the mount for a while, and the image would be in use.
+  await output("mount", "-o", "remount,ro", kernel);
   const { code, stderr } = await vdisk("mount", "--allow-other", image, ours);
   if (code !== 0) throw new Error(stderr);
 });

@@ -30,7 +30,9 @@ export function runsOf(medium: Medium, inode: Inode): (offset: number, length: n
     for (const run of await map(first, Math.ceil((offset + length) / blockSize))) {
       const bytes = run.count * blockSize;
       if (run.kind === "at") {
-        const system = await medium.systemZone.within(run.block, run.block + run.count);
+        const { systemZone } = medium;
+        const end = run.block + run.count;
+        const system = systemZone.peek(run.block, end) ?? (await systemZone.load(run.block, end));
         const parts = apart(medium, run, inode.number, system);
         for (const part of parts) {
           if (part.kind === "at") addBlocks(runs, medium, part, inode.number);

@@ -31,8 +31,10 @@ export interface BlockRange {
 
 /** The blocks of a file system that hold its own metadata, and so no file's contents. */
 export interface SystemZone {
+  /** As `load`, if the descriptors of the groups are in memory; otherwise undefined. */
+  peek(first: number, end: number): readonly BlockRange[] | undefined;
   /** Those of blocks `[first, end)` that are in it, in order. */
-  within(first: number, end: number): Promise<readonly BlockRange[]>;
+  load(first: number, end: number): Promise<readonly BlockRange[]>;
 }
 
 /** A block that was verified as the one of this inode, at this place in it, at this depth of its tree. */
@@ -79,7 +81,8 @@ export async function refuseSystemBlock(
   pointer: number,
   thing: string,
 ): Promise<void> {
-  if ((await systemZone.within(block, block + 1)).length > 0)
+  const system = systemZone.peek(block, block + 1) ?? (await systemZone.load(block, block + 1));
+  if (system.length > 0)
     throw new CorruptError({
       file: volume.name,
       offset: pointer,

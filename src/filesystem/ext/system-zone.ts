@@ -36,39 +36,57 @@ export function systemZoneOf(mediumNow: () => Medium): SystemZone {
     (ranges) => ranges.length + 1,
     readRegion,
   );
-  let journal: Promise<readonly BlockRange[]> | undefined;
+  let journal: readonly BlockRange[] | undefined;
+  let journalLoad: Promise<readonly BlockRange[]> | undefined;
 
-  async function within(
-    first: number,
-    end: number,
-    ofJournal: readonly BlockRange[],
-  ): Promise<readonly BlockRange[]> {
+  /** The regions of blocks `[first, end)`: from `start` to `last`. */
+  function regionsOf(first: number, end: number): { start: number; last: number } {
     const medium = mediumNow();
     const size = regionSize(medium) * medium.geometry.blocksPerGroup;
     const regionOf = (block: number): number =>
       Math.max(0, Math.floor((block - medium.geometry.firstDataBlock) / size));
+    return { start: regionOf(first), last: regionOf(end - 1) };
+  }
+
+  async function load(
+    first: number,
+    end: number,
+    ofJournal: readonly BlockRange[],
+  ): Promise<readonly BlockRange[]> {
+    const { start, last } = regionsOf(first, end);
     const found: BlockRange[] = [];
-    const firstRegion = regionOf(first);
-    for (let region = firstRegion; region <= regionOf(end - 1); region++) {
+    for (let region = start; region <= last; region++) {
       // Not before the first region: most files are in one, and a turn would delay each of them.
-      const turn = region > firstRegion ? yieldIfDue() : undefined;
+      const turn = region > start ? yieldIfDue() : undefined;
       if (turn !== undefined) await turn;
-      const ranges = regions.peek(region) ?? (await regions.load(region, medium));
+      const ranges = regions.peek(region) ?? (await regions.load(region, mediumNow()));
       found.push(...cut(ranges, first, end));
     }
-    const others = cut(ofJournal, first, end);
-    return found.length + others.length > 1 ? merge([...found, ...others]) : [...found, ...others];
+    return joined(found, cut(ofJournal, first, end));
   }
 
   /** The zone without the journal, which itself is mapped with it. */
-  const withoutJournal: SystemZone = { within: (first, end) => within(first, end, []) };
+  const withoutJournal: SystemZone = { peek: () => undefined, load: (first, end) => load(first, end, []) };
 
   return {
-    async within(first, end) {
-      journal ??= journalRanges({ ...mediumNow(), systemZone: withoutJournal });
-      return within(first, end, await journal);
+    peek(first, end) {
+      if (journal === undefined) return undefined;
+      const { start, last } = regionsOf(first, end);
+      const ranges = start === last ? regions.peek(start) : undefined;
+      return ranges && joined(cut(ranges, first, end), cut(journal, first, end));
+    },
+    async load(first, end) {
+      journalLoad ??= journalRanges({ ...mediumNow(), systemZone: withoutJournal });
+      journal = await journalLoad;
+      return load(first, end, journal);
     },
   };
+}
+
+/** `ranges` and `others` in order. */
+function joined(ranges: BlockRange[], others: BlockRange[]): readonly BlockRange[] {
+  if (others.length === 0 && ranges.length < 2) return ranges;
+  return merge([...ranges, ...others]);
 }
 
 function regionSize({ superblock, geometry }: Medium): number {
